@@ -1,0 +1,86 @@
+"""reticent: find out what a neural network gives away about its training data, and train it so that it does not.
+
+The names below are the front door; each room has more. Importing reticent loads no torch: a name is loaded when it is
+first used.
+
+Example:
+    >>> import reticent as rt
+    >>> rt.Plan.calibrate(epsilon=3, delta=1e-5, dataset_size=50_000, batch_size=500, epochs=3).steps
+    300
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from reticent.audits import Audit, Comparison, audit, compare
+    from reticent.data import Records
+    from reticent.evidence import Estimate, Finding, Record
+    from reticent.models import Exposure
+    from reticent.privacy import Guarantee, Plan, Relation, Unit
+    from reticent.randomness import Randomness
+    from reticent.training import Recipe, make_private, train
+
+__version__ = "0.1.0"
+
+_ROOMS = {
+    "Audit": "audits",
+    "Comparison": "audits",
+    "Estimate": "evidence",
+    "Exposure": "models",
+    "Finding": "evidence",
+    "Guarantee": "privacy",
+    "Plan": "privacy",
+    "Randomness": "randomness",
+    "Recipe": "training",
+    "Record": "evidence",
+    "Records": "data",
+    "Relation": "privacy",
+    "Unit": "privacy",
+    "audit": "audits",
+    "compare": "audits",
+    "make_private": "training",
+    "train": "training",
+}
+
+__all__ = [
+    "Audit",
+    "Comparison",
+    "Estimate",
+    "Exposure",
+    "Finding",
+    "Guarantee",
+    "Plan",
+    "Randomness",
+    "Recipe",
+    "Record",
+    "Records",
+    "Relation",
+    "Unit",
+    "audit",
+    "compare",
+    "make_private",
+    "train",
+]
+
+
+def __getattr__(name: str) -> Any:
+    room = _ROOMS.get(name)
+    if room is None:
+        raise AttributeError(f"module 'reticent' has no attribute {name!r}")
+    try:
+        value = getattr(importlib.import_module(f"reticent.{room}"), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "sklearn", "joblib"):
+            raise
+        from reticent.errors import MissingExtra
+
+        raise MissingExtra(error.name, "lab", f"reticent.{name}") from error
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

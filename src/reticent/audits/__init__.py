@@ -1,0 +1,19 @@
+"""Audits: from attacks' scores to findings with intervals, baselines and a verdict that says what was not tested."""
+
+from reticent.audits.comparison import Arm, Comparison, compare, split, standard_arms
+from reticent.audits.membership import Audit, RecordRisk, audit
+from reticent.audits.shadows import Fleet, Trainer, train_shadows
+
+__all__ = [
+    "Arm",
+    "Audit",
+    "Comparison",
+    "Fleet",
+    "RecordRisk",
+    "Trainer",
+    "audit",
+    "compare",
+    "split",
+    "standard_arms",
+    "train_shadows",
+]

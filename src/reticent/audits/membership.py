@@ -1,0 +1,485 @@
+"""`audit`: what does this model give away about who was in its training data?
+
+Promise: every figure has an interval and stands beside what an attacker without the model achieves. Thresholds come
+from other models or other records than the ones they are judged on. If members and non-members can be told apart
+without the model, the finding is inconclusive; what was not tried is listed as not run.
+
+How: the trainer is repeated on random halves of the records (shadow models), the likelihood-ratio attack learns from
+them how the training answers for records it has seen and not seen, and the given model is then attacked. Each shadow
+model also serves as the target of the others, which tells how the training as such behaves, at lower false-positive
+rates than a single model can resolve, and which records it gives away.
+
+Without a trainer only the model's own confidence is attacked: weaker, and said so.
+
+Example:
+    >>> import torch, reticent as rt
+    >>> from reticent.data import load
+    >>> from reticent.randomness import Randomness
+    >>> data, source = load("diabetes"), Randomness.simulated(0)
+    >>> fit = rt.Recipe(lambda: torch.nn.Linear(10, 2), lambda p: torch.optim.Adam(p, lr=0.1), epochs=5, batch_size=32)
+    >>> inside = source.bernoulli(0.5, len(data))
+    >>> members, nonmembers = data.take(inside), data.take(~inside)
+    >>> model = fit(members, source.spawn("target"))
+    >>> audit = rt.audit(model, members, nonmembers, trainer=fit, shadows=8, jobs=1, randomness=source)
+    >>> audit.finding.status.value, "auc" in audit.finding.estimates
+    ('executed', True)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent import _checks
+from reticent.attacks.membership import leave_one_out, likelihood_ratio
+from reticent.audits.blind import blind_auc, shared_rows
+from reticent.audits.shadows import Fleet, Trainer, train_shadows
+from reticent.audits.statistics import (
+    PooledCurve,
+    auc,
+    clopper_pearson,
+    pooled_curve,
+    rate,
+    resolvable,
+    threshold_at,
+)
+from reticent.data import Records
+from reticent.errors import NotEnoughEvidence
+from reticent.evidence import Estimate, Finding, Record, Status, now, software
+from reticent.models import Exposure, Target
+from reticent.randomness import Randomness, required
+
+__all__ = ["RATES", "Audit", "RecordRisk", "audit", "audit_fleet"]
+
+RATES = (0.1, 0.01, 0.001)
+"""False-positive rates that are reported where they can be resolved."""
+
+NOT_TESTED = {
+    "label-only membership inference": "needs perturbed queries; not built yet",
+    "attribute inference": "not built yet",
+    "model inversion": "not built yet",
+    "gradient inversion": "applies when gradients are shared; not built yet",
+    "extraction from text generators": "applies to generative models; not built yet",
+    "white-box membership inference": "this audit used the model's answers, not its parameters",
+}
+"""What a membership audit leaves open, and why: shown in every report as not run."""
+
+_FEWEST = 10
+_SHOWN = 20  # records in a report's list of those most at risk
+
+
+@dataclasses.dataclass(frozen=True)
+class RecordRisk:
+    """How surely the attack knows whether one record was used.
+
+    Attributes:
+        row: position in members followed by non-members.
+        member: whether it was a training record of the audited model.
+        right: in how many of the trainings the attacker guessed the record's membership rightly.
+        share: the same as a share, with an interval that holds for all records at once (Bonferroni).
+        chance: the share that guessing without the model reaches.
+    """
+
+    row: int
+    member: bool
+    right: int
+    share: Estimate
+    chance: float
+
+    @property
+    def exposed(self) -> bool:
+        """Whether the whole interval lies above chance."""
+        return self.share.low > self.chance
+
+
+@dataclasses.dataclass(frozen=True)
+class Audit:
+    """The result of an audit.
+
+    Attributes:
+        finding: the attack on the given model.
+        recipe: the same attack on every shadow model in turn, or a finding that says that it was not run.
+        curve: the ROC curve behind `recipe`, or None.
+        scores: (records,) attack scores of the given model, members first.
+        membership: (records,) truth.
+        record: all of it as a record.
+    """
+
+    finding: Finding
+    recipe: Finding
+    curve: PooledCurve | None
+    scores: npt.NDArray[np.float64]
+    membership: npt.NDArray[np.bool_]
+    record: Record
+    _risks: tuple[RecordRisk, ...] = ()
+
+    def worst(self, count: int = 10) -> tuple[RecordRisk, ...]:
+        """The records most at risk, most surely known first; empty without shadow models.
+
+        They were picked because they look worst: read the interval, which allows for that, not the share.
+        """
+        return self._risks[: _checks.at_least(0, count=count)]
+
+    def save(self, path: str | Path) -> Path:
+        """Write a report: `.html` for a self-contained page, `.json` for the record.
+
+        Raises:
+            UsageError: another ending, or a place that cannot be written; nothing is left half-written.
+        """
+        from reticent.reports import save
+
+        return save(self.record, path)
+
+    def __str__(self) -> str:
+        lines = [f"{self.finding.attack} on {self.finding.target}: {self.finding.status.value}"]
+        lines += [f"  {name}: {estimate}" for name, estimate in self.finding.estimates.items()]
+        lines += [f"  without the model, {name}: {estimate}" for name, estimate in self.finding.baseline.items()]
+        return "\n".join(lines + ([f"  {self.finding.reason}"] if self.finding.reason else []))
+
+
+def audit(
+    model: Any,
+    members: Any,
+    nonmembers: Any,
+    *,
+    trainer: Trainer | None = None,
+    shadows: int = 64,
+    exposure: Exposure = Exposure.LOGITS,
+    confidence: float = 0.95,
+    jobs: int | None = None,
+    randomness: Randomness | None = None,
+    progress: Callable[[int, int], None] | None = None,
+    name: str = "the model",
+) -> Audit:
+    """Attack a model's training-set membership.
+
+    Args:
+        model: a torch module, a scikit-learn classifier, or a function from features to logits or probabilities.
+        members: records that it was trained on: `Records`, a pair (features, labels), or a TensorDataset.
+        nonmembers: records from the same source that it was not trained on.
+        trainer: repeats the model's training: called as trainer(records, randomness), returns a model.
+        shadows: how many models to train with it.
+        exposure: what the attacker sees of the answers.
+        confidence: of every interval.
+        jobs: processes for the shadow models; all cores by default.
+        randomness: source of every draw; the operating system's by default.
+        progress: called as progress(models_done, shadows).
+        name: what to call the model in the report.
+
+    Raises:
+        DataError: records that cannot be used.
+        ModelError: a model that cannot be asked, or answers with NaN.
+        NotEnoughEvidence: fewer than ten members or non-members.
+    """
+    source = Randomness.secure() if randomness is None else required(randomness)
+    inside, outside = checked_sides(members, nonmembers)
+    case = prepare(model, inside, outside, exposure=exposure, confidence=confidence, randomness=source, name=name)
+    fleet = None
+    if trainer is not None:
+        fleet = train_shadows(
+            trainer,
+            case.pool,
+            count=shadows,
+            randomness=source,
+            exposure=exposure,
+            inclusion=case.inclusion,
+            jobs=jobs,
+            progress=progress,
+        )
+    return conclude(case, fleet)
+
+
+def checked_sides(members: Any, nonmembers: Any) -> tuple[Records, Records]:
+    """Members and non-members as records, or the reason why they cannot be audited."""
+    inside, outside = Records.of(members, name="members"), Records.of(nonmembers, name="non-members")
+    if min(len(inside), len(outside)) < _FEWEST:
+        raise NotEnoughEvidence(
+            f"Expected at least {_FEWEST} members and {_FEWEST} non-members, got {len(inside)} and {len(outside)}.",
+            "With fewer no interval says anything; add records.",
+        )
+    return inside, outside
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Everything about an audited model that does not depend on shadow models; made by `prepare`."""
+
+    target: Target
+    pool: Records
+    truth: npt.NDArray[np.bool_]
+    signal: npt.NDArray[np.float64]
+    correct: npt.NDArray[np.bool_]
+    blind: dict[str, Estimate]
+    shared: int
+    confidence: float
+    source: Randomness
+
+    @property
+    def inclusion(self) -> float:
+        """Probability with which shadow models see a record: the audited model's own share of members."""
+        return float(np.clip(self.truth.mean(), 0.1, 0.9))
+
+
+def prepare(
+    model: Any,
+    inside: Records,
+    outside: Records,
+    *,
+    exposure: Exposure,
+    confidence: float,
+    randomness: Randomness,
+    name: str,
+    blind: dict[str, Estimate] | None = None,
+) -> Case:
+    """Ask the model about every record, and measure what can be had without it (unless `blind` already says)."""
+    _checks.open_fraction(confidence=confidence)
+    pool = inside.joined(outside).require_two_classes()
+    target = Target(model, classes=pool.classes, exposure=exposure, name=name)
+    if blind is None:
+        blind = blind_auc(inside, outside, randomness=randomness.spawn("blind"), confidence=confidence)
+    return Case(
+        target=target,
+        pool=pool,
+        truth=np.arange(len(pool)) < len(inside),
+        signal=target.log_odds(pool.features, pool.labels),
+        correct=target.correct(pool.features, pool.labels),
+        blind=blind,
+        shared=shared_rows(inside, outside),
+        confidence=confidence,
+        source=randomness,
+    )
+
+
+def conclude(case: Case, fleet: Fleet | None) -> Audit:
+    """The audit of a prepared case, with shadow models if there are any."""
+    if fleet is None:
+        scores, reference = case.signal, None
+        estimates = _own_thresholds(case, scores)
+        attack = "confidence of the true label"
+        recipe = Finding.not_run(
+            "likelihood ratio, every training in turn",
+            case.target.name,
+            case.target.exposure.value,
+            reason="no trainer was given, so no shadow models could be trained",
+        )
+        curve: PooledCurve | None = None
+        risks: tuple[RecordRisk, ...] = ()
+    else:
+        scores = likelihood_ratio(case.signal, fleet.scores, fleet.membership)
+        reference = leave_one_out(fleet.scores, fleet.membership)
+        estimates = _reference_thresholds(case, scores, reference[~fleet.membership])
+        attack = "likelihood ratio"
+        curve, recipe = audit_fleet(
+            fleet,
+            reference,
+            name=case.target.name,
+            exposure=case.target.exposure,
+            baseline=_baseline(case.blind),
+            randomness=case.source.spawn("bootstrap"),
+            confidence=case.confidence,
+        )
+        risks = _risks(fleet, reference, case)
+    finding = _finding(case, attack, estimates, 0 if fleet is None else len(fleet.scores))
+    record = Record("audit", _body(case, finding, recipe, curve, risks), created=now())
+    return Audit(finding, recipe, curve, scores, case.truth, record, risks)
+
+
+def _baseline(blind: dict[str, Estimate]) -> dict[str, Estimate]:
+    return {f"auc of {name} without the model": estimate for name, estimate in blind.items()}
+
+
+def _finding(case: Case, attack: str, estimates: dict[str, Estimate], models: int) -> Finding:
+    told_apart = [name for name, estimate in case.blind.items() if estimate.low > 0.5]
+    status, reason = Status.EXECUTED, ""
+    if told_apart:
+        status = Status.INCONCLUSIVE
+        reason = (
+            f"members and non-members can be told apart without the model ({', '.join(told_apart)}): they are not a "
+            "random split of one source, so the attack may be measuring that difference"
+        )
+    details = {
+        "members": int(case.truth.sum()),
+        "nonmembers": int((~case.truth).sum()),
+        "nonmembers_identical_to_a_member": case.shared,
+        "shadow_models": models,
+    }
+    return Finding(
+        attack,
+        case.target.name,
+        case.target.exposure.value,
+        estimates,
+        _baseline(case.blind),
+        status,
+        reason,
+        details,
+    )
+
+
+def _counted(case: Case, scores: npt.NDArray[np.float64], threshold: float, asked: float, origin: str) -> Any:
+    """True- and false-positive rate of the audited model at a threshold that came from elsewhere."""
+    method = f"records counted above a threshold set for a false-positive rate of {asked:g}"
+    for name, side in (("true_positive_rate", case.truth), ("false_positive_rate", ~case.truth)):
+        above = int((scores[side] > threshold).sum())
+        yield (
+            f"{name}_at_{asked:g}",
+            rate(above, int(side.sum()), method=method, confidence=case.confidence, threshold=origin),
+        )
+
+
+def _reference_thresholds(
+    case: Case, scores: npt.NDArray[np.float64], reference: npt.NDArray[np.float64]
+) -> dict[str, Estimate]:
+    estimates = _common(case, scores)
+    for asked in RATES:
+        if resolvable(asked, len(reference)):
+            origin = f"{len(reference)} non-member trials against shadow models"
+            estimates.update(_counted(case, scores, threshold_at(asked, reference), asked, origin))
+    return estimates
+
+
+def _own_thresholds(case: Case, scores: npt.NDArray[np.float64]) -> dict[str, Estimate]:
+    """Without shadow models, half of the non-members set the threshold and the other half judge it."""
+    estimates = _common(case, scores)
+    outside = np.flatnonzero(~case.truth)
+    order = outside[case.source.spawn("threshold").permutation(len(outside))]
+    calibrating = order[: len(order) // 2]
+    judged = np.ones(len(scores), dtype=bool)
+    judged[calibrating] = False
+    rest = dataclasses.replace(case, truth=case.truth[judged])
+    for asked in RATES:
+        if resolvable(asked, len(calibrating)):
+            origin = f"{len(calibrating)} non-members set aside"
+            threshold = threshold_at(asked, scores[calibrating])
+            estimates.update(_counted(rest, scores[judged], threshold, asked, origin))
+    return estimates
+
+
+def _common(case: Case, scores: npt.NDArray[np.float64]) -> dict[str, Estimate]:
+    estimates = {"auc": auc(scores[case.truth], scores[~case.truth], confidence=case.confidence)}
+    for name, side in (("accuracy on members", case.truth), ("accuracy on non-members", ~case.truth)):
+        estimates[name] = rate(
+            int(case.correct[side].sum()), int(side.sum()), method="right predictions", confidence=case.confidence
+        )
+    return estimates
+
+
+def audit_fleet(
+    fleet: Fleet,
+    reference: npt.NDArray[np.float64],
+    *,
+    name: str,
+    exposure: Exposure,
+    baseline: dict[str, Estimate],
+    randomness: Randomness,
+    confidence: float = 0.95,
+) -> tuple[PooledCurve, Finding]:
+    """The attack on a way of training: every shadow model in turn is the target of the others.
+
+    Args:
+        fleet: the shadow models.
+        reference: (models, records) scores from `leave_one_out`.
+        name: what to call the training.
+        exposure: what the attacker saw.
+        baseline: what an attacker without the model achieves.
+        randomness: source of the bootstrap.
+        confidence: of every interval.
+    """
+    curve = pooled_curve(
+        reference,
+        fleet.membership,
+        rates=RATES,
+        randomness=randomness,
+        correct=fleet.correct,
+        confidence=confidence,
+    )
+    estimates = {"auc": curve.auc}
+    estimates |= {f"true_positive_rate_at_{asked:g}": estimate for asked, estimate in curve.at.items()}
+    if curve.accuracy is not None:
+        estimates["accuracy on non-members"] = curve.accuracy
+    chance = Estimate(
+        0.5, 0.5, 0.5, confidence, fleet.scores.size, "memberships are independent coin flips, so chance is exact"
+    )
+    finding = Finding(
+        "likelihood ratio, every training in turn",
+        name,
+        exposure.value,
+        estimates,
+        {**baseline, "auc of chance": chance},
+        details={"models": len(fleet.scores), "records": fleet.scores.shape[1]},
+    )
+    return curve, finding
+
+
+def _risks(fleet: Fleet, reference: npt.NDArray[np.float64], case: Case) -> tuple[RecordRisk, ...]:
+    models, records = fleet.membership.shape
+    prior = case.inclusion
+    guess = reference + np.log(prior / (1 - prior)) > 0
+    right = (guess == fleet.membership).sum(axis=0)
+    simultaneous = 1 - (1 - case.confidence) / records
+    risks = []
+    for row in np.argsort(-right, kind="stable"):
+        low, high = clopper_pearson(int(right[row]), models, simultaneous)
+        share = Estimate(
+            float(right[row] / models),
+            low,
+            high,
+            case.confidence,
+            models,
+            f"trainings in which membership was guessed rightly; Clopper-Pearson for all {records} records at once",
+        )
+        risks.append(RecordRisk(int(row), bool(case.truth[row]), int(right[row]), share, max(prior, 1 - prior)))
+    return tuple(risks)
+
+
+def _body(
+    case: Case, finding: Finding, recipe: Finding, curve: PooledCurve | None, risks: tuple[RecordRisk, ...]
+) -> dict[str, Any]:
+    return {
+        "data": describe(case.pool, case.truth),
+        "finding": finding.as_dict(),
+        "recipe": recipe.as_dict(),
+        "curve": None if curve is None else curve_as_dict(curve),
+        "worst": [risk_as_dict(risk) for risk in risks[:_SHOWN]],
+        "exposed": sum(risk.exposed for risk in risks) if risks else None,
+        "not_tested": NOT_TESTED,
+        "repeatable": not case.source.is_secure,
+        "software": software(),
+    }
+
+
+def describe(pool: Records, truth: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """The audited records in numbers and a digest, never their contents."""
+    return {
+        "name": pool.name,
+        "digest": pool.digest(),
+        "unit": pool.unit.value,
+        "unit_meaning": pool.unit.meaning,
+        "records": len(pool),
+        "members": int(truth.sum()),
+        "nonmembers": int((~truth).sum()),
+        "classes": pool.classes,
+        "largest_class": float(np.bincount(pool.labels).max() / len(pool)),
+        "public_facts": list(pool.public_facts),
+    }
+
+
+def curve_as_dict(curve: PooledCurve) -> dict[str, Any]:
+    """A curve as plain values, rounded to what a plot can show."""
+    columns = ("false_positive_rates", "true_positive_rates", "low", "high")
+    return {name: [round(float(value), 6) for value in getattr(curve, name)] for name in columns}
+
+
+def risk_as_dict(risk: RecordRisk) -> dict[str, Any]:
+    """A record's risk as plain values: its row, never its contents."""
+    return {
+        "row": risk.row,
+        "member": risk.member,
+        "right": risk.right,
+        "share": risk.share.as_dict(),
+        "chance": risk.chance,
+    }

@@ -1,0 +1,49 @@
+"""The command line: one file per command, and the only place that prints.
+
+Promise: exit code 0 when the command did what it was asked, otherwise the code of the error (`reticent.errors`), one
+sentence on what went wrong and one on how to mend it, and nothing half-written. Results go to standard output, all else
+to standard error; colour and progress bars appear on a terminal only.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from reticent.cli import data, demo
+from reticent.cli._output import fail
+from reticent.errors import ReticentError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="reticent",
+    help="Find out what a neural network gives away about its training data, and train it so that it does not.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.add_typer(data.app, name="data")
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: bool = typer.Option(False, "--version", help="Print the version and exit.")) -> None:
+    if version:
+        from reticent import __version__
+
+        typer.echo(f"reticent {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; every error that reticent raises on purpose becomes its exit code."""
+    try:
+        app(standalone_mode=True)
+    except ReticentError as error:
+        sys.exit(fail(error))
+    except KeyboardInterrupt:
+        sys.exit(130)

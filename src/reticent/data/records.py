@@ -1,0 +1,304 @@
+"""Labelled records about people: what every other room trains on and audits.
+
+Promise: a `Records` value has been checked. Features are finite, labels are whole numbers `0 .. classes-1`, and the two
+arrays have the same length; anything else raises `DataError` before work begins. Whether two classes occur is asked by
+`require_two_classes`, since a chosen part may hold one. The arrays are copies: changing yours later changes nothing
+here. Its `repr` shows sizes only, never a value.
+
+Shapes: `features` is (n, ...) float32 (float64 stays so, whole numbers become int64, for token ids), `labels` is (n,)
+int64.
+
+Example:
+    >>> import numpy as np
+    >>> from reticent.data import Records
+    >>> records = Records(np.eye(4), [0, 1, 0, 1], name="toy")
+    >>> records
+    Records(toy: 4 records, features (4,), 2 classes, unit example)
+    >>> len(records.take([0, 3]))
+    2
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent import _checks
+from reticent.errors import DataError, UsageError
+from reticent.privacy.units import Unit
+
+__all__ = ["Records"]
+
+_DOUBLE: Final = 8  # bytes
+
+
+class Records:
+    """Features and labels that have been checked, with the unit that owns a row.
+
+    Args:
+        features: (n, ...) numbers: arrays, torch tensors on the CPU, or nested lists.
+        labels: (n,) whole numbers from 0.
+        classes: number of classes; by default the largest label plus one.
+        name: what to call the data set in records and reports.
+        unit: who owns a row. `Unit.PERSON` states that every person owns exactly one row, unless `owners` says more.
+        owners: (n,) an identifier of the person or client behind each row, when some own several.
+        feature_names: names of the columns, for tables.
+        public_facts: what preparing the records took for public (scaling constants, a threshold), in words; a
+            guarantee of a training on them lists these among its assumptions.
+
+    Raises:
+        DataError: empty data, wrong shapes, NaN or infinity, labels out of range or not whole, names or owners that do
+            not fit the features.
+        UsageError: `classes` below 2, or a `unit` that is not a `Unit`.
+    """
+
+    __slots__ = ("classes", "feature_names", "features", "labels", "name", "owners", "public_facts", "unit")
+
+    def __init__(
+        self,
+        features: Any,
+        labels: Any,
+        *,
+        classes: int | None = None,
+        name: str = "records",
+        unit: Unit = Unit.EXAMPLE,
+        owners: Any = None,
+        feature_names: Sequence[str] | None = None,
+        public_facts: Sequence[str] = (),
+    ) -> None:
+        if classes is not None:
+            classes = _checks.at_least(2, classes=classes)
+        if not isinstance(unit, Unit):
+            raise UsageError(f"Expected unit to be a Unit, got unit={unit!r}.", "Pass for instance Unit.PERSON.")
+        x = _as_array(features, "features")
+        y = _as_array(labels, "labels")
+        _check_shapes(x, y)
+        self.features: npt.NDArray[Any] = _features(x)
+        self.labels: npt.NDArray[np.int64] = _labels(y, classes)
+        self.classes = classes if classes is not None else max(2, int(self.labels.max()) + 1)
+        self.name = name
+        self.unit = unit
+        self.owners: npt.NDArray[Any] | None = None if owners is None else np.array(owners)
+        if self.owners is not None and self.owners.shape != (len(x),):
+            raise DataError(
+                f"Expected one owner per record, got shape {self.owners.shape} for {len(x)} records.",
+                "Pass the person's identifier for every row.",
+            )
+        self.feature_names = tuple(feature_names) if feature_names is not None else None
+        if self.feature_names is not None and x.shape[1:] != (len(self.feature_names),):
+            raise DataError(
+                f"Expected one name per column, got {len(self.feature_names)} names for features {x.shape[1:]}.",
+                "Pass a name for every column of a table, and none for images.",
+            )
+        self.public_facts = tuple(public_facts)
+
+    @classmethod
+    def of(cls, data: Any, *, name: str = "records") -> Records:
+        """Records from what users hold: a `Records`, a pair (features, labels), or a torch `TensorDataset`."""
+        if isinstance(data, Records):
+            return data
+        pair = getattr(data, "tensors", data)  # torch.utils.data.TensorDataset, without importing torch
+        if isinstance(pair, tuple | list) and len(pair) == 2:
+            return cls(pair[0], pair[1], name=name)
+        raise DataError(
+            f"Expected records as a pair (features, labels), got {type(data).__name__}.",
+            "Pass (features, labels), a TensorDataset, or reticent.data.Records.",
+        )
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        return (
+            f"Records({self.name}: {len(self)} records, features {self.features.shape[1:]}, "
+            f"{self.classes} classes, unit {self.unit.value})"
+        )
+
+    def take(self, rows: Any) -> Records:
+        """The chosen rows (indices or a boolean mask; none is allowed), with everything else kept.
+
+        Raises:
+            DataError: rows that are not there, a mask of another length, or not a list of rows.
+        """
+        chosen = np.asarray(rows)
+        if chosen.dtype != bool and chosen.size == 0:
+            chosen = chosen.astype(np.int64)
+        mask = chosen.dtype == bool
+        if chosen.ndim != 1 or chosen.dtype.kind not in "biu" or (mask and len(chosen) != len(self)):
+            raise DataError(
+                f"Expected row numbers, or a mask of length {len(self)}, got {chosen.dtype} of shape {chosen.shape}.",
+                "Pass a list of whole numbers, or one True or False for each record.",
+            )
+        if not mask and chosen.size and not -len(self) <= chosen.min() <= chosen.max() < len(self):
+            raise DataError(
+                f"Expected rows below {len(self)}, got rows from {chosen.min()} to {chosen.max()}.",
+                "Check that the rows were chosen from these records.",
+            )
+        subset = object.__new__(Records)
+        subset.features, subset.labels = self.features[chosen], self.labels[chosen]
+        subset.classes, subset.name, subset.unit = self.classes, self.name, self.unit
+        subset.owners = None if self.owners is None else self.owners[chosen]
+        subset.feature_names, subset.public_facts = self.feature_names, self.public_facts
+        return subset
+
+    def joined(self, other: Records) -> Records:
+        """These records followed by the other's.
+
+        Raises:
+            DataError: the two do not describe the same kind of record, or only one of them says who owns its rows: to
+                forget the owners would turn a promise to people into one to rows.
+        """
+        for what, mine, theirs in (
+            ("shape", self.features.shape[1:], other.features.shape[1:]),
+            ("type (token ids or numbers)", self.features.dtype.kind, other.features.dtype.kind),
+            ("unit", self.unit.value, other.unit.value),
+            ("list of columns", self.feature_names, other.feature_names),
+            ("kind of owners", _kind_of(self.owners), _kind_of(other.owners)),
+        ):
+            if mine != theirs:
+                raise DataError(
+                    f"Expected records of one {what}, got {mine} and {theirs}.", "Prepare both with the same steps."
+                )
+        owners = None
+        if self.owners is not None and other.owners is not None:
+            owners = np.concatenate([self.owners, other.owners])
+        return Records(
+            np.concatenate([self.features, other.features]),
+            np.concatenate([self.labels, other.labels]),
+            classes=max(self.classes, other.classes),
+            name=self.name,
+            unit=self.unit,
+            owners=owners,
+            feature_names=self.feature_names,
+            public_facts=tuple(dict.fromkeys((*self.public_facts, *other.public_facts))),
+        )
+
+    def require_two_classes(self) -> Records:
+        """These records, or `DataError` when every label is the same: nothing could be learned from them."""
+        if len(np.unique(self.labels)) < 2:
+            found = f"all {len(self)} labels are {int(self.labels[0])}" if len(self) else "there are no records"
+            raise DataError(
+                f"Expected at least two classes, but {found}.",
+                "Check the label column, or the threshold that made it.",
+            )
+        return self
+
+    def scaled(self) -> Records:
+        """These records with every column centred and scaled to deviation 1, computed over all of them.
+
+        The means and deviations reveal something about every record; `public_facts` says that they are taken for
+        public, and a guarantee of a training on the result lists that among its assumptions.
+        """
+        wide = self.features.astype(np.float64)
+        centre, spread = wide.mean(axis=0), wide.std(axis=0)
+        features = ((wide - centre) / np.where(spread > 0, spread, 1.0)).astype(np.float32)
+        return Records(
+            features,
+            self.labels,
+            classes=self.classes,
+            name=self.name,
+            unit=self.unit,
+            owners=self.owners,
+            feature_names=self.feature_names,
+            public_facts=(*self.public_facts, f"means and deviations of the columns over all {len(self)} records"),
+        )
+
+    def digest(self) -> str:
+        """SHA-256 over shapes, types and bytes: names the data in a record without showing it."""
+        sha = hashlib.sha256()
+        for array in (self.features, self.labels):
+            sha.update(f"{array.dtype.str}{array.shape}".encode())
+            sha.update(np.ascontiguousarray(array).tobytes())
+        return sha.hexdigest()
+
+
+def _as_array(values: Any, name: str) -> npt.NDArray[Any]:
+    if hasattr(values, "detach"):  # a torch tensor, without importing torch
+        try:
+            values = values.detach().cpu().numpy()
+        except TypeError as error:
+            raise DataError(
+                f"Expected {name} of a type that NumPy knows, got {values.dtype}.", "Convert it with .float() first."
+            ) from error
+    try:
+        array = np.asarray(values)
+    except ValueError as error:
+        raise DataError(
+            f"Expected {name} as a rectangular array, got rows of different lengths.", "Pad or drop them."
+        ) from error
+    if array.dtype.kind not in "biuf":
+        raise DataError(
+            f"Expected numbers in {name}, got {array.dtype}.",
+            "Encode text columns first (for instance with scikit-learn's OneHotEncoder).",
+        )
+    return array
+
+
+def _check_shapes(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
+    if x.ndim < 2 or 0 in x.shape[1:]:
+        raise DataError(
+            f"Expected features with one row per record and at least one column, got shape {x.shape}.",
+            "Reshape a single column with features[:, None].",
+        )
+    if y.ndim != 1:
+        raise DataError(
+            f"Expected labels of shape (n,), got shape {y.shape}.",
+            "Pass class numbers; turn one-hot rows into them with labels.argmax(axis=1).",
+        )
+    if len(x) != len(y):
+        raise DataError(
+            f"Expected as many labels as records, got {len(x)} records and {len(y)} labels.",
+            "Check that both come from the same rows.",
+        )
+    if len(x) == 0:
+        raise DataError("Expected at least one record, got none.", "Check the filter that selected the rows.")
+
+
+def _features(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    if x.dtype.kind == "b":
+        return x.astype(np.float32)
+    if x.dtype.kind in "iu":
+        return _whole(x, "features")
+    with np.errstate(over="ignore"):  # a wider number that float32 cannot hold becomes infinite, and is reported below
+        cast = x.astype(np.float64 if x.dtype.kind == "f" and x.dtype.itemsize == _DOUBLE else np.float32)
+    bad = ~np.isfinite(cast).reshape(len(x), -1).all(axis=1)
+    if bad.any():
+        raise DataError(
+            f"Expected finite features, got NaN or infinity in {int(bad.sum())} of {len(x)} records "
+            f"(first at row {int(bad.argmax())}).",
+            "Impute or drop these records first.",
+        )
+    return cast
+
+
+def _labels(y: npt.NDArray[Any], classes: int | None) -> npt.NDArray[np.int64]:
+    if y.dtype.kind == "f" and (not np.isfinite(y).all() or (y != np.round(y)).any()):
+        raise DataError(
+            "Expected whole numbers as labels, got fractions, NaN or infinity.",
+            "Only classification is supported: cut a continuous target into classes.",
+        )
+    whole = _whole(y, "labels")
+    if whole.min() < 0 or (classes is not None and whole.max() >= classes):
+        asked = f"0 to {classes - 1}" if classes is not None else "0 or more"
+        raise DataError(
+            f"Expected labels from {asked}, got labels from {int(whole.min())} to {int(whole.max())}.",
+            "Renumber the classes from 0, or pass the right number of classes.",
+        )
+    return whole
+
+
+def _whole(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.int64]:
+    """As int64; numbers beyond it would silently become others."""
+    if array.dtype.kind in "uf" and (np.abs(array) >= 2.0**63).any():
+        raise DataError(
+            f"Expected whole numbers below 2**63 in {name}, got {np.abs(array).max()}.", "Renumber them from 0."
+        )
+    return array.astype(np.int64)
+
+
+def _kind_of(owners: npt.NDArray[Any] | None) -> str | None:
+    return None if owners is None else owners.dtype.kind

@@ -1,0 +1,18 @@
+"""Evidence: estimates with intervals, findings with baselines, and hashed records. Plain values, never tensors."""
+
+from reticent.evidence.canonical import canonical_json, digest, parse, write_whole
+from reticent.evidence.findings import Estimate, Finding, Status
+from reticent.evidence.records import Record, now, software
+
+__all__ = [
+    "Estimate",
+    "Finding",
+    "Record",
+    "Status",
+    "canonical_json",
+    "digest",
+    "now",
+    "parse",
+    "software",
+    "write_whole",
+]

@@ -1,0 +1,194 @@
+"""Randomised steps whose privacy loss is known: the parts that a guarantee is composed of.
+
+Promise: a mechanism is a frozen, serialisable description; `loss(relation, interval)` is a privacy-loss distribution
+that is never below the true one (dp-accounting's connect-the-dots discretisation, rounded up; Doroshenko et al., 2022).
+
+Sensitivity is one clipping norm: `noise_multiplier` is the noise's standard deviation (or scale) divided by the largest
+contribution of one unit, in l2 norm for the Gaussian and l1 norm for the Laplace mechanism.
+
+Example:
+    >>> from reticent.privacy import Relation, SampledGaussian
+    >>> step = SampledGaussian(noise_multiplier=1.0, sample_rate=1.0, count=1)
+    >>> round(step.loss(Relation.ADD_OR_REMOVE_ONE, 1e-4).get_epsilon_for_delta(1e-5), 3)
+    4.377
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Any, ClassVar
+
+from dp_accounting import NeighboringRelation
+from dp_accounting.pld import privacy_loss_distribution as pld
+
+from reticent import _checks
+from reticent.errors import UsageError
+from reticent.privacy.units import Relation
+
+__all__ = ["EpsilonDelta", "Laplace", "Mechanism", "SampledGaussian", "mechanism_from_dict", "mechanism_to_dict"]
+
+_RELATIONS = {
+    Relation.ADD_OR_REMOVE_ONE: NeighboringRelation.ADD_OR_REMOVE_ONE,
+    Relation.REPLACE_ONE: NeighboringRelation.REPLACE_ONE,
+}
+_LARGEST_EPSILON = 700.0
+
+
+def _keep(mechanism: Mechanism, **checked: float) -> None:
+    """Write the checked values back, so that a mechanism holds Python numbers whatever it was given."""
+    for name, value in checked.items():
+        object.__setattr__(mechanism, name, value)
+
+
+@dataclasses.dataclass(frozen=True)
+class SampledGaussian:
+    """`count` noisy sums, each over a fresh Poisson sample: every unit takes part with probability `sample_rate`.
+
+    The step of DP-SGD (Abadi et al., 2016). With `sample_rate=1` it is the plain Gaussian mechanism. Under
+    `REPLACE_ONE` the exchanged unit may move the sum by two clipping norms, and is charged so.
+    """
+
+    noise_multiplier: float
+    sample_rate: float = 1.0
+    count: int = 1
+    kind: ClassVar[str] = "sampled_gaussian"
+
+    def __post_init__(self) -> None:
+        _keep(
+            self,
+            noise_multiplier=_checks.non_negative(noise_multiplier=self.noise_multiplier),
+            sample_rate=_checks.fraction(sample_rate=self.sample_rate),
+            count=_checks.at_least(0, count=self.count),
+        )
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it reveals nothing at all."""
+        return self.count == 0 or self.sample_rate == 0
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether no epsilon below infinity holds."""
+        return not self.is_free and self.noise_multiplier == 0
+
+    def loss(self, relation: Relation, interval: float) -> Any:
+        """The privacy-loss distribution of all `count` steps together."""
+        single = pld.from_gaussian_mechanism(
+            self.noise_multiplier,
+            sampling_prob=self.sample_rate,
+            value_discretization_interval=interval,
+            neighboring_relation=_RELATIONS[relation],
+        )
+        return single.self_compose(self.count)
+
+    def text(self) -> str:
+        """One line for reports."""
+        sampled = f"Poisson samples at rate {self.sample_rate:.6g}" if self.sample_rate < 1 else "all units"
+        return f"{self.count} Gaussian sum(s) over {sampled}, noise multiplier {self.noise_multiplier:.6g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Laplace:
+    """`count` sums with Laplace noise of scale `noise_multiplier` times the l1 sensitivity (Dwork et al., 2006)."""
+
+    noise_multiplier: float
+    count: int = 1
+    kind: ClassVar[str] = "laplace"
+
+    def __post_init__(self) -> None:
+        _keep(
+            self,
+            noise_multiplier=_checks.non_negative(noise_multiplier=self.noise_multiplier),
+            count=_checks.at_least(0, count=self.count),
+        )
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it reveals nothing at all."""
+        return self.count == 0
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether no epsilon below infinity holds."""
+        return not self.is_free and self.noise_multiplier == 0
+
+    def loss(self, relation: Relation, interval: float) -> Any:
+        """The privacy-loss distribution of all `count` sums together."""
+        # Exchanging a unit removes one contribution and adds another: twice the sensitivity, so half the noise.
+        scale = self.noise_multiplier / (2.0 if relation is Relation.REPLACE_ONE else 1.0)
+        return pld.from_laplace_mechanism(scale, value_discretization_interval=interval).self_compose(self.count)
+
+    def text(self) -> str:
+        """One line for reports."""
+        return f"{self.count} Laplace sum(s), noise scale {self.noise_multiplier:.6g} of the sensitivity"
+
+
+@dataclasses.dataclass(frozen=True)
+class EpsilonDelta:
+    """`count` uses of anything that is proven (epsilon, delta)-private under the guarantee's own relation.
+
+    The worst mechanism with these two numbers is charged (Kairouz, Oh and Viswanath, 2015).
+    """
+
+    epsilon: float
+    delta: float = 0.0
+    count: int = 1
+    kind: ClassVar[str] = "epsilon_delta"
+
+    def __post_init__(self) -> None:
+        _keep(
+            self,
+            epsilon=_checks.non_negative(epsilon=self.epsilon),
+            delta=_checks.delta(delta=self.delta) if self.delta != 0 else 0.0,
+            count=_checks.at_least(0, count=self.count),
+        )
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it reveals nothing at all."""
+        return self.count == 0 or (self.epsilon == 0 and self.delta == 0)
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether no epsilon below infinity holds; one whose e^epsilon is no longer a float is counted as such."""
+        return not self.is_free and self.epsilon > _LARGEST_EPSILON
+
+    def loss(self, relation: Relation, interval: float) -> Any:
+        """The privacy-loss distribution of all `count` uses together."""
+        from dp_accounting.pld.common import DifferentialPrivacyParameters
+
+        del relation  # the two numbers were proven under it
+        # The distribution lives on multiples of the interval; the next multiple above epsilon is a weaker promise.
+        upward = math.ceil(self.epsilon / interval - 1e-9) * interval
+        single = pld.from_privacy_parameters(
+            DifferentialPrivacyParameters(upward, self.delta), value_discretization_interval=interval
+        )
+        return single.self_compose(self.count)
+
+    def text(self) -> str:
+        """One line for reports."""
+        return f"{self.count} use(s) of an (epsilon={self.epsilon:.6g}, delta={self.delta:.3g})-private mechanism"
+
+
+Mechanism = SampledGaussian | Laplace | EpsilonDelta
+
+_KINDS: dict[str, type[Mechanism]] = {kind.kind: kind for kind in (SampledGaussian, Laplace, EpsilonDelta)}
+
+
+def mechanism_to_dict(mechanism: Mechanism) -> dict[str, Any]:
+    """Plain values from which `mechanism_from_dict` makes an equal mechanism."""
+    return {"kind": mechanism.kind, **dataclasses.asdict(mechanism)}
+
+
+def mechanism_from_dict(values: dict[str, Any]) -> Mechanism:
+    """The mechanism that `mechanism_to_dict` wrote.
+
+    Raises:
+        UsageError: an unknown kind, or not exactly the fields of the kind.
+    """
+    fields = dict(values)
+    kind = _KINDS[_checks.one_of(_KINDS, kind=fields.pop("kind", None))]
+    if set(fields) != {field.name for field in dataclasses.fields(kind)}:
+        raise UsageError(f"Expected the fields of {kind.kind}, got {sorted(fields)}.", "Write them as saved.")
+    return kind(**fields)

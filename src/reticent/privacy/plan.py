@@ -1,0 +1,218 @@
+"""A plan of private training: sampler, clipping, noise and steps, and the noise calibrated to a promise.
+
+Promise: `Plan.calibrate` returns the least noise (within 0.1 %) at which the plan's guarantee meets the asked epsilon
+at the asked delta, and never less: the returned plan's `guarantee().epsilon(delta)` is at or below the target.
+
+A plan is immutable and serialisable. What it says is what the training engine executes; the guarantee of a run comes
+from the steps that were executed, through `guarantee(steps=...)`.
+
+Example:
+    >>> from reticent.privacy import Plan
+    >>> plan = Plan.calibrate(epsilon=3, delta=1e-5, dataset_size=60_000, batch_size=512, epochs=5)
+    >>> plan.steps, plan.guarantee().epsilon(1e-5) <= 3
+    (586, True)
+    >>> Plan.calibrate(epsilon=1e-5, delta=3, dataset_size=60_000, batch_size=512, epochs=5)
+    Traceback (most recent call last):
+    reticent.errors.UsageError: Expected 0 < delta < 1, got delta=3. Did you swap epsilon and delta?
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from fractions import Fraction
+from typing import Any
+
+from scipy.optimize import brentq
+
+from reticent import _checks
+from reticent.errors import UsageError
+from reticent.privacy.accounting import INTERVAL, epsilon_at
+from reticent.privacy.guarantee import Guarantee
+from reticent.privacy.mechanisms import SampledGaussian
+from reticent.privacy.units import Relation, Unit
+
+__all__ = ["Plan"]
+
+_LARGEST_NOISE = 1e7
+_SMALLEST_NOISE = 0.05  # below it epsilon is in the thousands: not a promise worth calibrating to
+_TOLERANCE = 2e-4  # of the noise multiplier
+_STRIDE = math.log(1.25)
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """Poisson-sampled DP-SGD: what one step does, and how many there are.
+
+    Args:
+        noise_multiplier: standard deviation of the noise on the sum, in units of `l2_clip_norm`.
+        dataset_size: number of units n, treated as public.
+        batch_size: expected number of units in a batch; each takes part with probability batch_size / n.
+        steps: number of noisy updates.
+        l2_clip_norm: no unit moves the sum of a batch by more than this, in l2 norm.
+        unit: whose privacy is planned for.
+        relation: which data sets are neighbours.
+        delta: the delta that the promise is stated at.
+
+    Raises:
+        UsageError: a value out of range, a batch larger than the data set, delta >= 1/n.
+    """
+
+    noise_multiplier: float
+    dataset_size: int
+    batch_size: int
+    steps: int
+    l2_clip_norm: float = 1.0
+    unit: Unit = Unit.EXAMPLE
+    relation: Relation = Relation.ADD_OR_REMOVE_ONE
+    delta: float = 1e-5
+
+    def __post_init__(self) -> None:
+        for name, value in {
+            "noise_multiplier": _checks.non_negative(noise_multiplier=self.noise_multiplier),
+            "dataset_size": _checks.at_least(1, dataset_size=self.dataset_size),
+            "batch_size": _checks.at_least(1, batch_size=self.batch_size),
+            "steps": _checks.at_least(1, steps=self.steps),
+            "l2_clip_norm": _checks.positive(l2_clip_norm=self.l2_clip_norm),
+            "delta": _checks.delta(delta=self.delta, dataset_size=int(self.dataset_size)),
+        }.items():
+            object.__setattr__(self, name, value)  # Python numbers, whatever kind was given
+        if self.batch_size > self.dataset_size:
+            raise UsageError(
+                f"Expected batch_size <= dataset_size, got batch_size={self.batch_size} "
+                f"and dataset_size={self.dataset_size}.",
+                "Pass a smaller batch.",
+            )
+
+    @classmethod
+    def calibrate(
+        cls,
+        *,
+        epsilon: float,
+        delta: float,
+        dataset_size: int,
+        batch_size: int,
+        epochs: float | None = None,
+        steps: int | None = None,
+        l2_clip_norm: float = 1.0,
+        unit: Unit = Unit.EXAMPLE,
+        relation: Relation = Relation.ADD_OR_REMOVE_ONE,
+    ) -> Plan:
+        """The plan with the least noise that promises (epsilon, delta).
+
+        Args:
+            epsilon: the target, above 0.
+            delta: below 1/n.
+            dataset_size: number of units n.
+            batch_size: expected batch size.
+            epochs: passes over the data, in expectation; gives ceil(epochs * n / batch_size) steps.
+            steps: number of updates; give this or `epochs`.
+            l2_clip_norm: see `Plan`.
+            unit: see `Plan`.
+            relation: see `Plan`.
+        """
+        # Delta first: somebody who swapped the two then reads so, whatever epsilon looks like.
+        _checks.delta(delta=delta, dataset_size=_checks.at_least(1, dataset_size=dataset_size))
+        _checks.positive(epsilon=epsilon)
+        if (epochs is None) == (steps is None):
+            raise UsageError(
+                f"Expected either epochs or steps, got epochs={epochs!r} and steps={steps!r}.", "Pass one of the two."
+            )
+        if steps is None:
+            steps = _steps(_checks.positive(epochs=epochs), dataset_size, _checks.at_least(1, batch_size=batch_size))
+        plan = cls(1.0, dataset_size, batch_size, steps, l2_clip_norm, unit, relation, delta)
+        return plan._with_least_noise(epsilon)
+
+    @property
+    def sample_rate(self) -> float:
+        """The probability with which a unit takes part in a step."""
+        return self.batch_size / self.dataset_size
+
+    @property
+    def epochs(self) -> float:
+        """Expected number of times a unit is used."""
+        return self.steps * self.sample_rate
+
+    def steps_in_next_epoch(self, done: int) -> int:
+        """How many steps to take, after `done` of them, until the next whole pass (in expectation) or the end.
+
+        Epochs of n / batch_size steps rarely end on a whole step; passes are as even as whole steps allow, and as many
+        as were planned.
+        """
+        passes = done * self.batch_size // self.dataset_size + 1
+        return min(-(-passes * self.dataset_size // self.batch_size), self.steps) - done
+
+    def guarantee(
+        self, *, steps: int | None = None, assumptions: tuple[str, ...] = (), simulated: bool = False
+    ) -> Guarantee:
+        """What the plan promises after the given number of executed steps (all of them by default)."""
+        count = self.steps if steps is None else _checks.at_least(0, steps=steps)
+        return Guarantee(
+            mechanisms=(SampledGaussian(self.noise_multiplier, self.sample_rate, count),),
+            unit=self.unit,
+            relation=self.relation,
+            assumptions=(
+                "every batch is a fresh Poisson sample",
+                f"the number of units, n = {self.dataset_size}, is public",
+                *assumptions,
+            ),
+            dataset_size=self.dataset_size,
+            simulated=simulated,
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for records and files; `from_dict` makes an equal plan of them."""
+        return {**dataclasses.asdict(self), "unit": self.unit.value, "relation": self.relation.value}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Plan:
+        """The plan that `as_dict` wrote.
+
+        Raises:
+            UsageError: a field is missing or unknown, or a value is out of range.
+        """
+        if not isinstance(values, dict) or set(values) != {field.name for field in dataclasses.fields(cls)}:
+            raise UsageError(f"Expected the fields of a plan, got {list(values)}.", "Write them as saved.")
+        try:
+            return cls(**{**values, "unit": Unit(values["unit"]), "relation": Relation(values["relation"])})
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"Expected a plan as written by as_dict(), got {error}.", "Save it again.") from error
+
+    def _with_least_noise(self, epsilon: float) -> Plan:
+        def epsilon_of(noise: float, interval: float) -> float:
+            mechanisms = (SampledGaussian(noise, self.sample_rate, self.steps),)
+            return epsilon_at(mechanisms, self.relation, self.delta, interval)
+
+        def excess(log_noise: float) -> float:
+            return math.log(max(epsilon_of(math.exp(log_noise), coarse), 1e-12) / epsilon)
+
+        # The search runs on a coarse grid, where epsilon is a little too high; the answer is checked on the fine one.
+        coarse = max(INTERVAL, min(1e-3, epsilon / 500))
+        # A first guess from the central limit of subsampled Gaussians; less noise means longer distributions, so the
+        # walk starts where they are short and goes down in small strides.
+        spread = self.sample_rate * math.sqrt(self.steps)
+        high = math.log(0.5 + spread * math.sqrt(2 * math.log(1.25 / self.delta)) / epsilon)
+        while excess(high) > 0:
+            high += math.log(2)
+            if high > math.log(_LARGEST_NOISE):
+                raise UsageError(
+                    f"Expected an epsilon that noise can reach, got epsilon={epsilon!r} at delta={self.delta!r}.",
+                    "Pass a larger epsilon or delta.",
+                )
+        low = high - _STRIDE
+        while excess(low) <= 0:
+            low, high = low - _STRIDE, low
+            if low < math.log(_SMALLEST_NOISE):
+                return dataclasses.replace(self, noise_multiplier=math.exp(high))
+        noise = math.exp(brentq(excess, low, high, xtol=_TOLERANCE / 2))
+        while epsilon_of(noise, INTERVAL) > epsilon:  # the root may lie a hair too low
+            noise *= 1 + _TOLERANCE
+        # ... and more than a hair too high, because the coarse grid rounds up.
+        while epsilon_of(noise * (1 - 2 * _TOLERANCE), INTERVAL) <= epsilon:
+            noise *= 1 - 2 * _TOLERANCE
+        return dataclasses.replace(self, noise_multiplier=noise)
+
+
+def _steps(epochs: float, dataset_size: int, batch_size: int) -> int:
+    """ceil(epochs * n / batch_size) without the rounding errors of floating point."""
+    return math.ceil(Fraction(str(epochs)) * dataset_size / batch_size)

@@ -1,0 +1,54 @@
+"""Whose privacy is promised, and which data sets count as neighbours.
+
+A differential-privacy guarantee bounds how much the output may depend on *one unit*. The same epsilon protects a person
+far less when the unit is a row and the person owns fifty rows, so a `Guarantee` always names both.
+
+Example:
+    >>> from reticent.privacy import Relation, Unit
+    >>> print(Unit.PERSON.meaning)
+    everything that one person contributed
+    >>> print(Relation.REPLACE_ONE.meaning)
+    one unit is exchanged for another; the size of the data set is public
+"""
+
+from __future__ import annotations
+
+import enum
+
+__all__ = ["Relation", "Unit"]
+
+
+class Unit(enum.Enum):
+    """The unit whose presence or content is protected."""
+
+    EXAMPLE = "example"
+    PERSON = "person"
+    CLIENT = "client"
+
+    @property
+    def meaning(self) -> str:
+        """The unit in words, as it stands in reports."""
+        return {
+            Unit.EXAMPLE: "one row of the data set",
+            Unit.PERSON: "everything that one person contributed",
+            Unit.CLIENT: "everything that one client (a hospital, a device) holds",
+        }[self]
+
+
+class Relation(enum.Enum):
+    """The neighbouring relation: which pairs of data sets must be hard to tell apart.
+
+    A promise under `REPLACE_ONE` is the stronger one at equal numbers: exchanging a unit is removing one and adding
+    another, so a mechanism's epsilon under it is up to twice the one under `ADD_OR_REMOVE_ONE`.
+    """
+
+    ADD_OR_REMOVE_ONE = "add_or_remove_one"
+    REPLACE_ONE = "replace_one"
+
+    @property
+    def meaning(self) -> str:
+        """The relation in words, as it stands in reports."""
+        return {
+            Relation.ADD_OR_REMOVE_ONE: "one unit is added or removed",
+            Relation.REPLACE_ONE: "one unit is exchanged for another; the size of the data set is public",
+        }[self]

@@ -1,0 +1,118 @@
+"""A record as one self-contained page, or as JSON.
+
+Promise: the page needs no network, no script and no other file (its content-security policy forbids all three), shows
+no record's contents, and shows every figure with its interval. What was not run is listed as not run.
+
+Example:
+    >>> from reticent.evidence import Record
+    >>> from reticent.reports import render
+    >>> render(Record("training", {}, created="2026-01-01T00:00:00Z"))
+    Traceback (most recent call last):
+    reticent.errors.UsageError: Expected kind to be one of audit, comparison; got kind='training'. Choose one of them.
+"""
+
+from __future__ import annotations
+
+import importlib.resources
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import markupsafe
+
+from reticent import _checks
+from reticent.errors import UsageError
+from reticent.evidence import Record, write_whole
+from reticent.reports import plots, words
+
+__all__ = ["render", "save"]
+
+
+def save(record: Record, path: str | Path) -> Path:
+    """Write a record's report: `.html` for the page, `.json` for the record itself. Whole or not at all.
+
+    Raises:
+        UsageError: another ending, another kind of record, or a place that cannot be written.
+    """
+    target = Path(path)
+    ending = target.suffix.lower()
+    if ending not in (".html", ".json"):
+        raise UsageError(
+            f"Expected a path that ends in .html or .json, got {str(path)!r}.", "Choose one of the two endings."
+        )
+    content = render(record).encode() if ending == ".html" else record.to_json()
+    return write_whole(target, content)
+
+
+def render(record: Record) -> str:
+    """The page for an audit or a comparison.
+
+    Raises:
+        UsageError: another kind of record.
+    """
+    kind = _checks.one_of(("audit", "comparison"), kind=record.kind)
+    body = record.body
+    arms = [_shown(arm) for arm in body["arms"]] if kind == "comparison" else [_single(body)]
+    roc = [_roc_line(arm) for arm in arms if arm["audit"]["curve"] is not None]
+    figures = {"roc": markupsafe.Markup(plots.roc(roc)) if roc else None, "frontier": None}  # noqa: S704 (our own SVG)
+    if len(arms) > 1:
+        figures["frontier"] = markupsafe.Markup(plots.frontier([_point(arm) for arm in arms]))  # noqa: S704
+    source = importlib.resources.files("reticent.reports").joinpath("templates")
+    environment = jinja2.Environment(
+        loader=jinja2.DictLoader(
+            {name: source.joinpath(name).read_text("utf-8") for name in ("report.html", "style.css")}
+        ),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "estimate": words.estimate,
+        "percent": words.percent,
+        "span": words.span,
+        "number": words.number,
+        "rate_name": words.rate_name,
+    }
+    page = environment.get_template("report.html")
+    return page.render(
+        record=record,
+        body=body,
+        kind=kind,
+        arms=arms,
+        verdict=words.verdict(arms, body["data"]),
+        columns=_columns(arms),
+        figures=figures,
+        source_of_noise="a seeded generator (a repeatable simulation)" if body["repeatable"] else "secure randomness",
+    )
+
+
+def _single(body: Mapping[str, Any]) -> dict[str, Any]:
+    """An audit's body in the form of a comparison's arm."""
+    name = body["finding"]["target"]
+    return {"name": name, "kind": "ordinary", "meaning": "", "promise": None, "audit": body}
+
+
+def _shown(arm: dict[str, Any]) -> dict[str, Any]:
+    if arm["promise"] is None:
+        return arm
+    shown = f"{words.round_up(arm['promise']['epsilon'], 3):g}"
+    return {**arm, "promise": {**arm["promise"], "epsilon_shown": shown}}
+
+
+def _columns(arms: list[dict[str, Any]]) -> list[str]:
+    """Names of the rates that some arm could resolve, from the largest to the smallest."""
+    found = {name for arm in arms for name in arm["audit"]["recipe"]["estimates"]}
+    return sorted(
+        (name for name in found if name.startswith("true_positive_rate_at_")), key=words.rate_of, reverse=True
+    )
+
+
+def _roc_line(arm: dict[str, Any]) -> plots.Line:
+    return plots.Line(arm["name"], arm["audit"]["curve"], arm["promise"]["bound"] if arm["promise"] else None)
+
+
+def _point(arm: dict[str, Any]) -> plots.Point:
+    estimates = arm["audit"]["recipe"]["estimates"]
+    return plots.Point(arm["name"], arm["kind"], estimates["accuracy on non-members"], estimates["auc"])

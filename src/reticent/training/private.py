@@ -1,0 +1,361 @@
+"""`make_private`: the ordinary PyTorch loop, with a promise.
+
+Promise: when the loop runs over `private.loader`, feeds each batch once to `private.model`, calls `backward()` on a loss
+that averages (or adds up) one term per example, and calls `optimizer.step()`, the released parameters satisfy
+`private.guarantee`. The guarantee counts the batches that were drawn, not the steps that were planned.
+
+Covered: what the loop could do wrong is refused with the remedy: batches from elsewhere, two forward passes per step,
+samplers that weight examples, modules that mix examples, closures, steps beyond the plan.
+Not covered: losses, metrics and counts that you print or log; hyper-parameters tuned on the same data; a loss whose
+terms depend on other examples, or whose reduction is not the one stated in `loss_reduction` (the guarantee lists this as
+an assumption; `rt.train` needs no such assumption, because it reduces the loss itself).
+
+Example:
+    >>> import torch, reticent as rt
+    >>> data = torch.utils.data.TensorDataset(torch.randn(200, 5), torch.randint(0, 2, (200,)))
+    >>> model = torch.nn.Linear(5, 2)
+    >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+    >>> loader = torch.utils.data.DataLoader(data, batch_size=20, shuffle=True)
+    >>> private = rt.make_private(model, optimizer, loader, target_epsilon=3.0, target_delta=1e-3, epochs=2)
+    >>> for _ in range(2):
+    ...     for x, y in private.loader:
+    ...         optimizer.zero_grad()
+    ...         torch.nn.functional.cross_entropy(private.model(x), y).backward()
+    ...         optimizer.step()
+    >>> private.guarantee.epsilon(1e-3) <= 3.0
+    True
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, default_collate
+
+from reticent import _checks
+from reticent.errors import BudgetExhausted, DataError, UsageError
+from reticent.privacy import Guarantee, Plan, Unit
+from reticent.randomness import Randomness, required
+from reticent.training.gradients import PerExampleModel
+from reticent.training.mechanism import clipped_sum, noisy_mean
+from reticent.training.sampling import poisson_batches
+
+__all__ = ["Private", "PrivateLoader", "make_private"]
+
+_NOT_COVERED = (
+    "not covered: losses, metrics and counts seen during training; they must not be released",
+    "not covered: choosing hyper-parameters by looking at these data",
+)
+
+
+def make_private(
+    model: torch.nn.Module,
+    optimizer: torch.optim.Optimizer,
+    loader: DataLoader[Any],
+    *,
+    plan: Plan | None = None,
+    target_epsilon: float | None = None,
+    target_delta: float | None = None,
+    epochs: float | None = None,
+    l2_clip_norm: float = 1.0,
+    unit: Unit = Unit.EXAMPLE,
+    loss_reduction: str = "mean",
+    randomness: Randomness | None = None,
+) -> Private:
+    """Make an ordinary training loop differentially private.
+
+    Args:
+        model: trained in place; see `PerExampleModel` for what is refused.
+        optimizer: any torch optimizer over the model's parameters; from now on its `step()` uses noisy gradients.
+        loader: a DataLoader over a sized data set, with plain shuffling; its batch size becomes the expected one.
+        plan: a ready plan; or give the next three.
+        target_epsilon: epsilon of the promise after `epochs`.
+        target_delta: below 1/n.
+        epochs: passes over the data.
+        l2_clip_norm: the longest gradient that one example may contribute.
+        unit: `Unit.PERSON` states that every person owns one row of the data set.
+        loss_reduction: "mean" if the loss averages over the batch (torch's default), "sum" if it adds up.
+        randomness: source of samples and noise: the operating system's by default. This default is safe: only
+            `Randomness.simulated` weakens the promise, and the guarantee then says so.
+
+    Returns:
+        A `Private` with `model`, `optimizer`, `loader`, `plan` and `guarantee`.
+
+    Raises:
+        UsageError: values, loader or optimizer that the accounting does not cover.
+        ModelError: a network that mixes examples.
+    """
+    source = Randomness.secure() if randomness is None else required(randomness)
+    size = _plain_loader(loader)
+    if plan is None:
+        plan = _calibrated(target_epsilon, target_delta, epochs, size, loader.batch_size, l2_clip_norm, unit)
+    elif (target_epsilon, target_delta, epochs) != (None, None, None):
+        raise UsageError("Expected either a plan or target_epsilon, target_delta and epochs, got both.", "Pass one.")
+    if plan.dataset_size != size:
+        raise UsageError(
+            f"Expected a plan for this data set of {size} records, got one for {plan.dataset_size}.",
+            "Calibrate the plan with dataset_size=len(dataset).",
+        )
+    _checks.one_of(("mean", "sum"), loss_reduction=loss_reduction)
+    return Private(model, optimizer, loader, plan, source, loss_reduction=loss_reduction)
+
+
+class Private:
+    """An ordinary loop's model, optimizer and loader, made private; built by `make_private`.
+
+    Attributes:
+        model: call this one on the batches; the original network holds the same parameters.
+        optimizer: the optimizer that was passed; its `step()` clips and adds noise first.
+        loader: gives the Poisson-sampled batches of one epoch each time it is iterated over.
+        plan: what is executed.
+        ignored_examples: how many examples had a gradient that was not finite. About the data: not covered.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        optimizer: torch.optim.Optimizer,
+        loader: DataLoader[Any],
+        plan: Plan,
+        randomness: Randomness,
+        *,
+        loss_reduction: str,
+    ) -> None:
+        self._names = _optimized_names(model, optimizer)
+        self.model = PerExampleModel(model, self._names)
+        self.optimizer = optimizer
+        self.plan = plan
+        self.loader = PrivateLoader(loader, plan, randomness.spawn("sampling"))
+        self.ignored_examples = 0
+        self._noise = randomness.spawn("noise")
+        self._simulated = not randomness.is_secure
+        self._reduction = loss_reduction
+        optimizer.register_step_pre_hook(self._before_step)
+
+    @property
+    def guarantee(self) -> Guarantee:
+        """What has been promised so far: the guarantee of the batches drawn until now."""
+        return self.plan.guarantee(
+            steps=self.loader.drawn,
+            assumptions=(
+                f"the loss is the {self._reduction} over the batch of one term per example",
+                *(() if self.plan.unit is Unit.EXAMPLE else (f"every {self.plan.unit.value} owns one row",)),
+                *_NOT_COVERED,
+            ),
+            simulated=self._simulated,
+        )
+
+    def __repr__(self) -> str:
+        done, steps = self.loader.drawn, self.plan.steps
+        return f"Private(step {done} of {steps}, epsilon {self.guarantee.epsilon(self.plan.delta):.4g} so far)"
+
+    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
+        # torch passes the optimizer itself as the first argument.
+        if any(value is not None and value is not optimizer for value in (*args, *kwargs.values())):
+            raise UsageError(
+                "Expected optimizer.step() without a closure: it would evaluate the batch more than once.",
+                "Use an optimizer that needs none.",
+            )
+        drawn = self.loader.take_size()
+        seen = self.model.pending
+        if drawn is None or (seen is None and drawn > 0) or (seen is not None and seen != drawn):
+            raise UsageError(
+                f"Expected one step for each batch of private.loader, but the loader drew {_batch_text(drawn)} and "
+                f"the model saw {_batch_text(seen)}.",
+                "For every batch: private.model(x), loss.backward(), optimizer.step(), once each.",
+            )
+        parameters = dict(self.model.module.named_parameters())
+        self._drop_other_gradients(optimizer, {id(parameters[name]) for name in self._names})
+        if seen:
+            gradients = self.model.gradients()
+            if self._reduction == "mean":  # undo the division by the actual batch size
+                gradients = {name: g * seen for name, g in gradients.items()}
+        else:
+            gradients = {name: parameters[name].new_zeros((0, *parameters[name].shape)) for name in self._names}
+        totals, ignored = clipped_sum(gradients, l2_clip_norm=self.plan.l2_clip_norm)
+        self.ignored_examples += ignored
+        for name, gradient in noisy_mean(totals, self.plan, self._noise).items():
+            parameters[name].grad = gradient.to(parameters[name].dtype)
+        self.model.forget()
+
+    def _drop_other_gradients(self, optimizer: torch.optim.Optimizer, private: set[int]) -> None:
+        """What was frozen when the training was made private must not move: its gradients would carry no noise."""
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if id(parameter) in private:
+                    continue
+                if parameter.requires_grad:
+                    raise UsageError(
+                        "Expected the trainable parameters that make_private saw, got others in the optimizer.",
+                        "Unfreeze parameters, and add parameter groups, before make_private.",
+                    )
+                parameter.grad = None
+
+
+class PrivateLoader:
+    """Poisson-sampled batches over the data set of an ordinary loader; iterating once gives one epoch.
+
+    A batch may be empty; its tensors then have shape (0, ...). Iterating past the plan raises `BudgetExhausted`.
+    """
+
+    def __init__(self, loader: DataLoader[Any], plan: Plan, randomness: Randomness) -> None:
+        self.dataset: Any = loader.dataset
+        self.drawn = 0
+        self._plan = plan
+        self._size: int | None = None
+        self._randomness = randomness
+        self._collate: Any = loader.collate_fn or default_collate
+        self._loader = loader
+
+    def __len__(self) -> int:
+        return self._plan.steps_in_next_epoch(self.drawn)
+
+    def __iter__(self) -> Iterator[Any]:
+        if self.drawn >= self._plan.steps:
+            raise self._exhausted()
+        batches = poisson_batches(
+            self._plan.dataset_size,
+            sample_rate=self._plan.sample_rate,
+            steps=len(self),
+            randomness=self._randomness,
+        )
+        # Every batch counts as spent once its content is about to leave, whatever the loop then does with it.
+        fetch = DataLoader(
+            self.dataset,
+            batch_sampler=_Lists(batches, len(self)),
+            collate_fn=_CollateAny(self.dataset, self._collate),
+            num_workers=self._loader.num_workers,
+            pin_memory=self._loader.pin_memory,
+            worker_init_fn=self._loader.worker_init_fn,
+        )
+        for size, batch in fetch:
+            if self.drawn >= self._plan.steps:  # another iterator over this loader took the rest
+                raise self._exhausted()
+            self.drawn += 1
+            self._size = size
+            yield batch
+            if self._size is not None:
+                raise UsageError(
+                    "Expected optimizer.step() for every batch, but the loop went on without: which batches are left "
+                    "out would tell something about the data.",
+                    "Take the step for every batch, also for an empty one or one whose loss is NaN.",
+                )
+
+    def _exhausted(self) -> BudgetExhausted:
+        return BudgetExhausted(
+            f"Expected at most {self._plan.steps} steps, and all of them have been taken.",
+            "Plan more epochs from the start: the noise has to be larger for that.",
+        )
+
+    def take_size(self) -> int | None:
+        """Size of the batch that was drawn last and has not been stepped on yet."""
+        size, self._size = self._size, None
+        return size
+
+
+class _Lists:
+    """Index arrays as the lists that a DataLoader wants from its batch sampler."""
+
+    def __init__(self, batches: Iterator[Any], count: int) -> None:
+        self._batches = batches
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[list[int]]:
+        for batch in self._batches:
+            yield batch.tolist()
+
+
+class _CollateAny:
+    """The loader's own collation, also for an empty list: one example's collation, cut down to length 0."""
+
+    def __init__(self, dataset: Any, collate: Any) -> None:
+        self._dataset = dataset
+        self._collate = collate
+
+    def __call__(self, examples: list[Any]) -> tuple[int, Any]:
+        if examples:
+            return len(examples), self._collate(examples)
+        return 0, _cut(self._collate([self._dataset[0]]))
+
+
+def _cut(batch: Any) -> Any:
+    if isinstance(batch, torch.Tensor):
+        return batch[:0]
+    if isinstance(batch, dict):
+        return {key: _cut(value) for key, value in batch.items()}
+    if isinstance(batch, tuple | list):
+        return [_cut(value) for value in batch]
+    raise DataError(f"Expected batches made of tensors, got {type(batch).__name__}.", "Let collate_fn return tensors.")
+
+
+def _plain_loader(loader: DataLoader[Any]) -> int:
+    """Number of records behind a loader whose order carries no meaning; anything else is refused."""
+    if not isinstance(loader, DataLoader):
+        raise UsageError(f"Expected a torch DataLoader, got {type(loader).__name__}.", "Wrap the data set in one.")
+    if not hasattr(loader.dataset, "__len__") or isinstance(loader.dataset, torch.utils.data.IterableDataset):
+        raise UsageError(
+            "Expected a data set of known length, got a stream: its records cannot be sampled independently.",
+            "Load it into a map-style data set.",
+        )
+    if type(loader.sampler) not in (RandomSampler, SequentialSampler) or loader.batch_size is None:
+        raise UsageError(
+            f"Expected a loader that shuffles plainly, got {type(loader.sampler).__name__}: "
+            "its choice of examples would be replaced by Poisson sampling.",
+            "Pass DataLoader(dataset, batch_size=..., shuffle=True); balance classes through the loss instead.",
+        )
+    size = len(loader.dataset)
+    if size == 0:
+        raise DataError("Expected at least one record, got an empty data set.", "Check the filter that made it.")
+    return size
+
+
+def _calibrated(
+    epsilon: float | None,
+    delta: float | None,
+    epochs: float | None,
+    size: int,
+    batch_size: int | None,
+    l2_clip_norm: float,
+    unit: Unit,
+) -> Plan:
+    missing = [
+        name
+        for name, value in (("target_epsilon", epsilon), ("target_delta", delta), ("epochs", epochs))
+        if value is None
+    ]
+    if epsilon is None or delta is None or epochs is None:
+        raise UsageError(
+            f"Expected target_epsilon, target_delta and epochs, got no {' and no '.join(missing)}.",
+            f"Pass them, for instance target_epsilon=3.0, target_delta={_checks.suggested_delta(size):.0g}, epochs=20; "
+            "or a plan.",
+        )
+    return Plan.calibrate(
+        epsilon=epsilon,
+        delta=delta,
+        dataset_size=size,
+        batch_size=min(batch_size or size, size),
+        epochs=epochs,
+        l2_clip_norm=l2_clip_norm,
+        unit=unit,
+    )
+
+
+def _optimized_names(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
+    mine = {id(parameter): name for name, parameter in model.named_parameters()}
+    optimized = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    if any(id(parameter) not in mine for parameter in optimized):
+        raise UsageError(
+            "Expected an optimizer over the model's parameters, got one that also changes others.",
+            "Build it with model.parameters().",
+        )
+    chosen = {id(parameter) for parameter in optimized if parameter.requires_grad}
+    return [name for key, name in mine.items() if key in chosen]
+
+
+def _batch_text(size: int | None) -> str:
+    return "no batch" if size is None else f"a batch of {size}"

@@ -1,0 +1,43 @@
+"""Batches that are what the accountant thinks they are.
+
+Promise: `poisson_batches` gives exactly `steps` batches; in each, every index takes part independently with the same
+probability. Empty batches are given too: skipping one would tell something about the data and would not be accounted.
+
+Example:
+    >>> from reticent.randomness import Randomness
+    >>> from reticent.training import poisson_batches
+    >>> batches = list(poisson_batches(1000, sample_rate=0.05, steps=20, randomness=Randomness.secure()))
+    >>> len(batches), all(len(batch) < 150 for batch in batches)
+    (20, True)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent import _checks
+from reticent.randomness import Randomness, required
+
+__all__ = ["poisson_batches", "shuffled_batches"]
+
+
+def poisson_batches(
+    size: int, *, sample_rate: float, steps: int, randomness: Randomness
+) -> Iterator[npt.NDArray[np.int64]]:
+    """`steps` sorted index arrays, each a fresh Poisson sample of 0 .. size-1."""
+    _checks.at_least(1, size=size)
+    _checks.fraction(sample_rate=sample_rate)
+    required(randomness)
+    for _ in range(_checks.at_least(0, steps=steps)):
+        yield np.flatnonzero(randomness.bernoulli(sample_rate, size))
+
+
+def shuffled_batches(size: int, *, batch_size: int, randomness: Randomness) -> Iterator[npt.NDArray[np.int64]]:
+    """One pass over 0 .. size-1 in random order, for training without a promise; the last batch may be smaller."""
+    _checks.at_least(1, batch_size=batch_size)
+    order = required(randomness).permutation(size)
+    for start in range(0, size, batch_size):
+        yield order[start : start + batch_size]

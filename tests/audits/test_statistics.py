@@ -1,0 +1,309 @@
+"""Every interval covers as often as it says; the same tests reject one that is too narrow.
+
+Coverage is judged on simulations: with 400 of them an honest 95 % interval falls below 92 % with probability 0.4 %
+(binomial), an interval that covers 85 % passes with probability below 1e-4. Seeds are fixed, so a pass stays a pass.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import binom, norm
+from sklearn.metrics import roc_auc_score, roc_curve
+
+from reticent.audits.statistics import auc, clopper_pearson, pooled_curve, rate, resolvable, threshold_at
+from reticent.errors import NotEnoughEvidence
+from reticent.randomness import Randomness
+
+REPEATS = 400
+ENOUGH = 0.92
+
+
+# Clopper and Pearson
+
+
+@pytest.mark.parametrize(("successes", "trials"), [(0, 10), (1, 10), (17, 100), (99, 100), (100, 100), (3, 100_000)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95, 0.999])
+def test_clopper_pearson_is_the_binomial_test_inverted(successes, trials, confidence):
+    low, high = clopper_pearson(successes, trials, confidence)
+    tail = (1 - confidence) / 2
+    assert low == 0 if successes == 0 else binom.sf(successes - 1, trials, low) == pytest.approx(tail)
+    assert high == 1 if successes == trials else binom.cdf(successes, trials, high) == pytest.approx(tail)
+    assert low <= successes / trials <= high
+
+
+@pytest.mark.parametrize("trials", [5, 30, 200])
+@pytest.mark.parametrize("truth", [0.001, 0.03, 0.2, 0.5, 0.97])
+def test_clopper_pearson_covers_exactly(trials, truth):
+    """No simulation: the probability of every outcome is known."""
+    counts = np.arange(trials + 1)
+    ends = np.array([clopper_pearson(int(k), trials, 0.95) for k in counts])
+    covers = (ends[:, 0] <= truth) & (truth <= ends[:, 1])
+    assert binom.pmf(counts, trials, truth)[covers].sum() >= 0.95
+
+
+def test_a_rate_says_what_was_counted():
+    estimate = rate(17, 100, method="share named", confidence=0.9, threshold="on other models")
+    assert (estimate.value, estimate.n, estimate.confidence) == (0.17, 100, 0.9)
+    assert (estimate.low, estimate.high) == clopper_pearson(17, 100, 0.9)
+    assert (estimate.method, estimate.threshold) == ("share named; Clopper-Pearson interval", "on other models")
+    with pytest.raises(ValueError, match="trials >= 1"):
+        rate(0, 0, method="nothing")
+
+
+# Area under the curve
+
+
+def pairs(members, others):
+    """The definition: all pairs, ties one half."""
+    return float(np.mean([[(a > b) + 0.5 * (a == b) for b in others] for a in members]))
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("levels", [2, 5, None])
+def test_auc_is_its_definition(seed, levels):
+    draw = np.random.default_rng(seed)
+    members, others = draw.normal(0.5, 1, 23), draw.normal(0, 2, 31)
+    if levels is not None:
+        members, others = np.round(members * levels / 4), np.round(others * levels / 4)
+    estimate = auc(members, others)
+    assert estimate.value == pytest.approx(pairs(members, others), abs=1e-12)
+    truth = np.repeat([1, 0], [23, 31])
+    assert estimate.value == pytest.approx(roc_auc_score(truth, np.concatenate([members, others])), abs=1e-12)
+    assert 0 <= estimate.low <= estimate.value <= estimate.high <= 1
+    assert estimate.n == 54
+
+
+def test_auc_of_constant_and_of_separated_scores():
+    constant, separated = auc(np.zeros(20), np.zeros(30)), auc(np.ones(20), np.zeros(30))
+    assert constant.value == 0.5
+    assert constant.contains(0.4)
+    assert (separated.value, separated.high) == (1.0, 1.0)
+    assert separated.low < 0.95, "twenty records cannot show that an attack is always right"
+    reversed_ = auc(np.zeros(20), np.ones(30))
+    assert (reversed_.value, reversed_.low) == (0.0, 0.0)
+    assert reversed_.high == pytest.approx(1 - separated.low, abs=1e-9)
+
+
+def test_auc_of_one_record_each_says_nothing():
+    estimate = auc(np.ones(1), np.zeros(1))
+    assert estimate.low < 0.5 <= estimate.value
+
+
+@pytest.mark.parametrize("sizes", [(0, 5), (5, 0), (0, 0)])
+def test_auc_needs_both_kinds(sizes):
+    with pytest.raises(NotEnoughEvidence, match=f"got {sizes[0]} and {sizes[1]}"):
+        auc(np.zeros(sizes[0]), np.zeros(sizes[1]))
+
+
+def gaussian(shift, spread=1.0, levels=None):
+    """Scores of members and others, and the true area."""
+
+    def draw(source, m, n):
+        members, others = source.normal(shift, spread, m), source.normal(0, 1, n)
+        return (members, others) if levels is None else (np.round(members * levels), np.round(others * levels))
+
+    if levels is None:
+        return draw, float(norm.cdf(shift / math.hypot(1, spread)))
+    grid = np.arange(-40, 41)
+    edges = [
+        norm.cdf((grid + half) / levels, mean, sd) for mean, sd in ((shift, spread), (0, 1)) for half in (-0.5, 0.5)
+    ]
+    p, q = edges[1] - edges[0], edges[3] - edges[2]
+    return draw, float((p * (np.cumsum(q) - q / 2)).sum())
+
+
+def mixture(share):
+    """A few members are given away entirely, the others not at all: skewed scores."""
+
+    def draw(source, m, n):
+        return np.where(source.random(m) < share, 10.0, 0.0) + source.normal(size=m), source.normal(size=n)
+
+    return draw, share + (1 - share) / 2
+
+
+SETTINGS = {
+    "null": (gaussian(0.0), 40, 40),
+    "null, large": (gaussian(0.0), 300, 300),
+    "middling": (gaussian(1.0), 50, 50),
+    "near one": (gaussian(4.0), 40, 40),
+    "at the edge": (gaussian(6.0), 30, 30),
+    "wide members": (gaussian(0.5, 3.0), 60, 60),
+    "narrow members": (gaussian(0.5, 0.1), 60, 60),
+    "unequal sizes": (gaussian(1.0), 15, 400),
+    "unequal and wide": (gaussian(1.0, 4.0), 400, 15),
+    "ties": (gaussian(0.7, 1.0, 1), 60, 60),
+    "many ties": (gaussian(0.7, 1.0, 0.4), 80, 40),
+    "given away": (mixture(0.1), 100, 100),
+    "five each": (gaussian(0.0), 5, 5),
+}
+
+
+def coverage(setting, interval):
+    (draw, truth), m, n = setting
+    source = np.random.default_rng(1)
+    hits = 0
+    for _ in range(REPEATS):
+        low, high = interval(*draw(source, m, n))
+        hits += low <= truth <= high
+    return hits / REPEATS
+
+
+def ours(members, others):
+    estimate = auc(members, others)
+    return estimate.low, estimate.high
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_auc_intervals_cover(name):
+    assert coverage(SETTINGS[name], ours) >= ENOUGH
+
+
+@pytest.mark.parametrize("name", ["null", "middling", "wide members", "unequal sizes", "ties"])
+def test_the_same_test_rejects_an_interval_that_is_too_narrow(name):
+    """The planted mistake: a standard error that counts pairs of records as if they were independent."""
+
+    def narrow(members, others):
+        value = auc(members, others).value
+        half = 1.96 * math.sqrt(max(value * (1 - value), 1e-9) / (len(members) * len(others)))
+        return value - half, value + half
+
+    assert coverage(SETTINGS[name], narrow) < 0.85
+
+
+def test_auc_intervals_follow_the_confidence():
+    members, others = np.random.default_rng(0).normal(size=(2, 50))
+    widths = [e.high - e.low for e in (auc(members, others, confidence=c) for c in (0.5, 0.9, 0.99))]
+    assert widths == sorted(widths)
+
+
+# Thresholds
+
+
+@pytest.mark.parametrize("asked", [0.001, 0.01, 0.07, 0.1, 0.29, 0.5, 1.0])
+@pytest.mark.parametrize("levels", [None, 1.0, 100.0])
+def test_never_more_than_the_asked_share_lies_above_the_threshold(asked, levels):
+    others = np.random.default_rng(2).normal(size=10_000)
+    others = others if levels is None else np.round(others * levels) / levels
+    threshold = threshold_at(asked, others)
+    assert (others > threshold).mean() <= asked
+    below = others[others < threshold]
+    if len(below):  # the next smaller one would be too small
+        assert (others > below.max()).mean() > asked - 1 / len(others) + 1e-12
+
+
+def test_thresholds_that_cannot_be_resolved_are_refused():
+    assert resolvable(0.01, 1000)
+    assert not resolvable(0.01, 999)
+    with pytest.raises(NotEnoughEvidence, match="Expected 10000 non-member scores .* of 0.001, got 9999"):
+        threshold_at(0.001, np.zeros(9999))
+
+
+def test_threshold_of_constant_scores_names_nobody():
+    assert threshold_at(0.1, np.full(100, 3.0)) == 3.0
+
+
+# Curves pooled over models
+
+
+def fleet(seed, models=8, records=60, gap=1.0, levels=None):
+    draw = np.random.default_rng(seed)
+    membership = draw.random((models, records)) < 0.5
+    scores = draw.normal(size=(models, records)) + gap * membership
+    return (scores if levels is None else np.round(scores * levels)), membership
+
+
+def curve_of(scores, membership, *, rates=(0.1, 0.25), replicates=100, **options):
+    return pooled_curve(
+        scores, membership, rates=rates, randomness=Randomness.simulated(1), replicates=replicates, **options
+    )
+
+
+@pytest.mark.parametrize("levels", [None, 1, 3])
+def test_pooled_curve_is_scikit_learns_curve_of_all_trials(levels):
+    scores, membership = fleet(3, levels=levels)
+    found = curve_of(scores, membership)
+    truth, flat = membership.reshape(-1), scores.reshape(-1)
+    assert found.auc.value == pytest.approx(roc_auc_score(truth, flat), abs=1e-12)
+    fpr, tpr, _ = roc_curve(truth, flat, drop_intermediate=False)
+    for x, y in zip(found.false_positive_rates, found.true_positive_rates, strict=True):
+        expected = tpr[fpr == x].max() if (fpr == x).any() else np.interp(x, fpr, tpr)
+        assert y == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_grid_holds_the_asked_rates_and_intervals_hold_the_values():
+    scores, membership = fleet(4)
+    found = curve_of(scores, membership, correct=scores > 0)
+    assert found.false_positive_rates[-1] == 1.0
+    assert (np.diff(found.false_positive_rates) > 0).all()
+    assert (np.diff(found.true_positive_rates) >= -1e-12).all()
+    assert ((found.low <= found.true_positive_rates) & (found.true_positive_rates <= found.high)).all()
+    for asked, estimate in found.at.items():
+        where = found.false_positive_rates == asked
+        assert estimate.value == found.true_positive_rates[where].item()
+        assert estimate.low == found.low[where].item()
+    assert list(found.at) == [0.1, 0.25]
+    assert found.auc.n == scores.size
+    assert found.accuracy.value == pytest.approx((scores > 0)[~membership].mean())
+    assert curve_of(scores, membership).accuracy is None
+
+
+def test_rates_that_cannot_be_resolved_are_left_out():
+    scores, membership = fleet(5, models=4, records=50)
+    assert list(curve_of(scores, membership, rates=(0.001, 0.2)).at) == [0.2]
+
+
+def test_perfect_and_constant_scores():
+    _, membership = fleet(6)
+    perfect, constant = curve_of(membership * 1.0, membership), curve_of(membership * 0.0, membership)
+    assert (perfect.auc.value, perfect.auc.low) == (pytest.approx(1.0), pytest.approx(1.0))
+    assert (perfect.true_positive_rates == 1).all()
+    assert constant.auc.value == pytest.approx(0.5)
+    np.testing.assert_allclose(constant.true_positive_rates, constant.false_positive_rates, atol=1e-9)
+
+
+def shared_effects(source, models=12, records=60):
+    """A null in which trials are far from independent: records, and models, have effects and habits of their own."""
+    often, busy = source.choice([0.1, 0.9], records), source.choice([-0.08, 0.08], models)
+    membership = source.random((models, records)) < often + busy[:, None]
+    scores = 2 * source.normal(size=records) + source.normal(size=(models, 1)) + source.normal(size=(models, records))
+    return scores, membership
+
+
+def null_coverage(interval, repeats):
+    source = np.random.default_rng(7)
+    hits = 0
+    for _ in range(repeats):
+        low, high = interval(*shared_effects(source))
+        hits += low <= 0.5 <= high
+    return hits / repeats
+
+
+def pooled_interval(scores, membership):
+    found = curve_of(scores, membership, rates=(), replicates=200).auc
+    return found.low, found.high
+
+
+def naive_interval(scores, membership):
+    """The planted mistake: every trial counted as independent."""
+    found = auc(scores[membership], scores[~membership])
+    return found.low, found.high
+
+
+@pytest.mark.slow
+def test_pooled_intervals_cover_when_trials_share_records_and_models():
+    """150 fleets: an honest 95 % interval falls below 90 % with probability 0.5 %."""
+    assert null_coverage(pooled_interval, 150) >= 0.90
+
+
+def test_intervals_that_ignore_what_trials_share_would_not():
+    assert null_coverage(naive_interval, 150) < 0.75
+
+
+def test_pooled_curve_repeats():
+    scores, membership = fleet(9)
+    first, second = curve_of(scores, membership), curve_of(scores, membership)
+    assert first.auc == second.auc
+    np.testing.assert_array_equal(first.low, second.low)

@@ -1,0 +1,66 @@
+"""torch's generator is set for a block and put back, whatever happens inside."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from reticent.randomness import Randomness
+from reticent.training.seeding import seeded
+
+
+def test_repeats_under_a_simulation():
+    draws = []
+    for seed in (3, 3, 4):
+        with seeded(Randomness.simulated(seed)):
+            draws.append(torch.rand(5))
+    assert torch.equal(draws[0], draws[1])
+    assert not torch.equal(draws[0], draws[2])
+
+
+def test_never_repeats_when_secure():
+    draws = []
+    for _ in range(2):
+        with seeded(Randomness.secure()):
+            draws.append(torch.rand(5))
+    assert not torch.equal(*draws)
+
+
+def test_two_blocks_from_one_stream_differ():
+    source, draws = Randomness.simulated(3), []
+    for _ in range(2):
+        with seeded(source):
+            draws.append(torch.rand(5))
+    assert not torch.equal(*draws)
+
+
+def test_the_state_outside_is_untouched():
+    before = torch.get_rng_state()
+    with seeded(Randomness.secure()):
+        torch.rand(100)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def fail_inside():
+    with seeded(Randomness.secure()):
+        torch.rand(100)
+        raise RuntimeError("inside")
+
+
+def test_the_state_is_put_back_after_an_error():
+    before = torch.get_rng_state()
+    with pytest.raises(RuntimeError, match="inside"):
+        fail_inside()
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_blocks_nest():
+    with seeded(Randomness.simulated(1)):
+        first = torch.rand(3), torch.rand(3)
+    with seeded(Randomness.simulated(1)):
+        one = torch.rand(3)
+        with seeded(Randomness.simulated(2)):
+            torch.rand(50)
+        two = torch.rand(3)
+    assert torch.equal(first[0], one)
+    assert torch.equal(first[1], two)
