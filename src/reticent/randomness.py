@@ -6,7 +6,7 @@ a known key: exactly repeatable on every platform, and therefore no protection a
 says "simulation".
 
 Covered: a secure generator is never cloned. Pickling, copying or forking one gives the other side a fresh key, so two
-processes never add the same noise. Past output cannot be recomputed from memory read later: every refill erases the key
+processes never add the same noise; threads that share one get different numbers. Past output cannot be recomputed from memory read later: every refill erases the key
 that made it (fast key erasure, Bernstein, 2017).
 Not covered: Gaussian noise is rounded to float64, so the low-order bits of an output can carry information
 (Mironov, 2012); the tail ends at 9.4 standard deviations (mass below 1e-20).
@@ -46,6 +46,7 @@ class Randomness:
     def __init__(self, key: bytes, *, seed: int | None, path: str = "") -> None:
         self._key = key
         self._buffer = b""
+        self._lock = threading.Lock()
         self._process = os.getpid()
         self._seed = seed
         self._path = path
@@ -94,9 +95,7 @@ class Randomness:
         drawn = (self.bits(math.prod(_shape(shape))) >> np.uint64(11)).astype(np.float64)
         return (drawn * 2.0**-53).reshape(_shape(shape))
 
-    def normal(
-        self, shape: int | tuple[int, ...], *, standard_deviation: float = 1.0
-    ) -> npt.NDArray[np.float64]:
+    def normal(self, shape: int | tuple[int, ...], *, standard_deviation: float = 1.0) -> npt.NDArray[np.float64]:
         """Independent Gaussian numbers with mean 0 (Box and Muller, 1958), in float64."""
         _checks.non_negative(standard_deviation=standard_deviation)
         size = math.prod(_shape(shape))
@@ -141,12 +140,13 @@ class Randomness:
         if self._process != os.getpid():
             self._after_fork()
         parts = []
-        while count > 0:
-            if not self._buffer:
-                self._refill()
-            parts.append(self._buffer[:count])
-            self._buffer = self._buffer[count:]
-            count -= len(parts[-1])
+        with self._lock:  # two threads must never be given the same bytes
+            while count > 0:
+                if not self._buffer:
+                    self._refill()
+                parts.append(self._buffer[:count])
+                self._buffer = self._buffer[count:]
+                count -= len(parts[-1])
         return b"".join(parts)
 
     def _refill(self) -> None:
@@ -155,6 +155,7 @@ class Randomness:
         self._key, self._buffer = out[:_KEY_BYTES], out[_KEY_BYTES:]
 
     def _after_fork(self) -> None:
+        self._lock = threading.Lock()  # the old one may have been held by a thread that is not here
         self._process = os.getpid()
         if self._seed is None:
             self._key, self._buffer = os.urandom(_KEY_BYTES), b""

@@ -173,6 +173,19 @@ def test_the_same_test_rejects_an_interval_that_is_too_narrow(name):
     assert coverage(SETTINGS[name], narrow) < 0.85
 
 
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("spread", [0.1, 4.0])
+def test_auc_intervals_hold_delongs(seed, spread):
+    """DeLong's variance from its definition: how much each record's share of won pairs varies."""
+    draw = np.random.default_rng(seed)
+    members, others = draw.normal(0.5, spread, 20), draw.normal(0, 1, 90)
+    won = (members[:, None] > others[None, :]).astype(float)
+    deviation = math.sqrt(won.mean(axis=1).var(ddof=1) / 20 + won.mean(axis=0).var(ddof=1) / 90)
+    estimate = auc(members, others)
+    assert estimate.low <= max(0, won.mean() - 1.959 * deviation)
+    assert estimate.high >= min(1, won.mean() + 1.959 * deviation)
+
+
 def test_auc_intervals_follow_the_confidence():
     members, others = np.random.default_rng(0).normal(size=(2, 50))
     widths = [e.high - e.low for e in (auc(members, others, confidence=c) for c in (0.5, 0.9, 0.99))]
@@ -197,7 +210,7 @@ def test_never_more_than_the_asked_share_lies_above_the_threshold(asked, levels)
 def test_thresholds_that_cannot_be_resolved_are_refused():
     assert resolvable(0.01, 1000)
     assert not resolvable(0.01, 999)
-    with pytest.raises(NotEnoughEvidence, match="Expected 10000 non-member scores .* of 0.001, got 9999"):
+    with pytest.raises(NotEnoughEvidence, match=r"Expected 10000 non-member scores .* of 0.001, got 9999"):
         threshold_at(0.001, np.zeros(9999))
 
 
@@ -292,7 +305,6 @@ def naive_interval(scores, membership):
     return found.low, found.high
 
 
-@pytest.mark.slow
 def test_pooled_intervals_cover_when_trials_share_records_and_models():
     """150 fleets: an honest 95 % interval falls below 90 % with probability 0.5 %."""
     assert null_coverage(pooled_interval, 150) >= 0.90

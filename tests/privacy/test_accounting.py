@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import brentq
 from scipy.stats import norm
+from tests.tables import accounting as tables
 
 from reticent.privacy import EpsilonDelta, Guarantee, Laplace, Plan, Relation, SampledGaussian
 from reticent.privacy.accounting import composed_loss, delta_at, epsilon_at, merged, trade_off_lines
-from tests.tables import accounting as tables
 
 ADD = Relation.ADD_OR_REMOVE_ONE
 REPLACE = Relation.REPLACE_ONE
@@ -49,7 +49,7 @@ def test_gaussian_is_exact_and_rounded_up(row: tables.Exact) -> None:
     assert row.epsilon - 1e-9 <= epsilon <= row.epsilon + 1e-4
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(mu=st.floats(0.05, 2), epsilon=st.floats(0, 8))
 def test_delta_of_a_gaussian_is_exact_and_rounded_up(mu: float, epsilon: float) -> None:
     truth = exact_delta(mu, epsilon)
@@ -64,7 +64,11 @@ def test_three_gaussians_that_together_have_mu_1() -> None:
     assert guarantee.true_positive_rate(0.1) == pytest.approx(tables.MU_1_TPR_AT_10_PERCENT, abs=1e-5)
 
 
-@pytest.mark.parametrize("row", tables.DP_ACCOUNTING, ids=str)
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=pytest.mark.slow if row.setting.noise < 0.9 else ()) for row in tables.DP_ACCOUNTING],
+    ids=str,
+)
 def test_numbers_of_dp_accounting(row: tables.Known) -> None:
     epsilon = ours(row.setting, row.delta)
     assert epsilon == pytest.approx(row.pld, rel=1e-5, abs=1e-6)
@@ -87,7 +91,14 @@ def test_true_positive_rates_of_dp_accounting(row: tuple[tables.Setting, float, 
     assert got == pytest.approx(true, rel=2e-3, abs=digit)
 
 
-@pytest.mark.parametrize("setting", tables.PRV_UPPER_BOUNDS, ids=str)
+@pytest.mark.parametrize(
+    "setting",
+    [
+        pytest.param(row, marks=pytest.mark.slow if row.noise < 2 or row.rate == 0.2 else ())
+        for row in tables.PRV_UPPER_BOUNDS
+    ],
+    ids=str,
+)
 def test_upper_bounds_of_the_prv_accountant(setting: tables.Setting) -> None:
     bound = tables.PRV_UPPER_BOUNDS[setting]
     allowed = tables.PRV_SLACK_OF_THE_LARGEST if bound == max(tables.PRV_UPPER_BOUNDS.values()) else tables.PRV_SLACK
@@ -119,7 +130,11 @@ def test_noise_multipliers_of_opacus(row: tuple[int, float, float]) -> None:
     assert plan.noise_multiplier == pytest.approx(prv, rel=5e-3)
 
 
-@pytest.mark.parametrize("row", tables.CALIBRATED, ids=str)
+@pytest.mark.parametrize(
+    "row",
+    [pytest.param(row, marks=pytest.mark.slow if row.rdp < 1.6 else ()) for row in tables.CALIBRATED],
+    ids=str,
+)
 def test_noise_multipliers_of_dp_accounting(row: tables.Calibrated) -> None:
     plan = Plan.calibrate(
         epsilon=row.epsilon, delta=row.delta, dataset_size=row.size, batch_size=row.batch, steps=row.steps
@@ -129,11 +144,11 @@ def test_noise_multipliers_of_dp_accounting(row: tables.Calibrated) -> None:
 
 
 @pytest.mark.parametrize("relation", Relation)
-@pytest.mark.parametrize(("rate", "noise", "epsilon"), [(0.2, 0.8, 0.3), (0.05, 1.3, 0.1), (0.5, 0.6, 1.5)])
+@pytest.mark.parametrize(("rate", "noise", "epsilon"), [(0.2, 0.9, 0.3), (0.05, 1.3, 0.1)])
 def test_one_sampled_step_against_integration(relation: Relation, rate: float, noise: float, epsilon: float) -> None:
     """Delta of one step, integrated numerically from the two densities that are hardest to tell apart."""
 
-    x = np.linspace(-12 * noise - 1, 12 * noise + 1, 400_001)
+    x = np.linspace(-12 * noise - 1, 12 * noise + 1, 100_001)
 
     def density(centre: int) -> npt.NDArray[np.float64]:  # a unit that is absent leaves the sum at 0
         return (1 - rate) * norm.pdf(x, 0, noise) + rate * norm.pdf(x, centre, noise)
@@ -146,11 +161,11 @@ def test_one_sampled_step_against_integration(relation: Relation, rate: float, n
     assert truth - 1e-8 <= got <= truth + 1e-5
 
 
-@pytest.mark.parametrize("interval", [1e-3, 5e-4, 2e-4])
+@pytest.mark.parametrize("interval", [1e-3, 2e-4])
 def test_every_interval_bounds_from_above_and_finer_is_closer(interval: float) -> None:
     setting = tables.Setting(1.0, 0.01, 1000)
     coarse, fine = ours(setting, 1e-5, interval), ours(setting, 1e-5, interval / 2)
-    assert ours(setting, 1e-5, 2.5e-5) <= fine <= coarse <= 1.01 * fine
+    assert ours(setting, 1e-5, 5e-5) <= fine <= coarse <= 1.01 * fine
     exact = exact_epsilon(1.0, 1e-5)
     assert exact <= ours(tables.Setting(10.0, 1.0, 100), 1e-5, interval) <= exact + 10 * interval
 
@@ -180,11 +195,11 @@ def test_no_noise_has_no_bound() -> None:
     assert (intercepts.tolist(), slopes.tolist()) == ([1.0], [0.0])
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=4, deadline=None)
 @given(
-    noise=st.floats(0.9, 5),
-    rate=st.floats(1e-3, 0.3),
-    steps=st.integers(1, 200),
+    noise=st.floats(1.2, 5),
+    rate=st.floats(1e-3, 0.2),
+    steps=st.integers(1, 100),
     delta=st.floats(1e-8, 1e-3),
     worse=st.floats(1.05, 2.0),
 )

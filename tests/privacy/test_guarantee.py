@@ -92,7 +92,7 @@ def test_epsilon_below_0_is_refused(epsilon: Any) -> None:
 
 @pytest.mark.parametrize("rate", [-0.01, 1.01, math.nan, [0.1, 2.0], 5])
 def test_rates_outside_0_1_are_refused(rate: Any) -> None:
-    with pytest.raises(UsageError, match="Expected 0 <= false_positive_rate <= 1.*not percentages"):
+    with pytest.raises(UsageError, match=r"Expected 0 <= false_positive_rate <= 1.*not percentages"):
         promise(SAMPLED).true_positive_rate(rate)
 
 
@@ -101,7 +101,7 @@ def test_infinite_epsilon_leaves_almost_nothing() -> None:
     assert promise(EpsilonDelta(1.0, 1e-3)).delta(math.inf) == pytest.approx(1e-3)
 
 
-@pytest.mark.parametrize("mu", [0.1, 0.5, 1.0, 2.5])
+@pytest.mark.parametrize("mu", [0.1, 1.0, 2.5])
 def test_curve_of_a_gaussian_is_exact_and_never_below(mu: float) -> None:
     """Dong, Roth and Su (2022), eq. 6: TPR = Phi(Phi^-1(FPR) + mu)."""
     exact = norm.cdf(norm.ppf(RATES) + mu)
@@ -114,7 +114,7 @@ def test_curve_of_a_gaussian_is_exact_and_never_below(mu: float) -> None:
     "guarantee",
     [
         promise(SAMPLED),
-        promise(SampledGaussian(0.5, 0.02, 200)),
+        promise(SampledGaussian(1.5, 0.1, 200)),
         promise(SAMPLED, relation=REPLACE),
         promise(Laplace(1.0)),
         promise(EpsilonDelta(1.0, 1e-3)),
@@ -213,7 +213,7 @@ def test_composition_refuses_mixed_promises(other: Guarantee) -> None:
         promise(SAMPLED).compose(other)
 
 
-@pytest.mark.parametrize("rate", [0.01, 0.1, 0.5, 1.0])
+@pytest.mark.parametrize("rate", [0.01, 0.3, 1.0])
 def test_replacing_lies_between_removing_and_removing_twice(rate: float) -> None:
     mechanism = SampledGaussian(3.0, rate, 20)
     add, replace = promise(mechanism), promise(mechanism, relation=REPLACE)

@@ -18,7 +18,7 @@ from reticent.evidence import canonical_json
 from reticent.privacy import Plan, Relation, SampledGaussian, Unit
 from reticent.privacy.plan import _steps
 
-GOOD: dict[str, Any] = {"epsilon": 3, "delta": 1e-5, "dataset_size": 60_000, "batch_size": 512, "epochs": 5}
+GOOD: dict[str, Any] = {"epsilon": 3, "delta": 1e-5, "dataset_size": 60_000, "batch_size": 6000, "epochs": 5}
 PLAN = Plan(1.1, 1000, 64, 50, 0.5, Unit.CLIENT, Relation.REPLACE_ONE, 1e-4)
 
 
@@ -37,27 +37,24 @@ def passes(plan: Plan) -> list[int]:
 
 def test_no_step_is_lost_to_floating_point() -> None:
     """int(1 / sample_rate), as Opacus counts, gives n - 1 for 312 of these n: 93, 99, 105 ..."""
-    lost = [n for n in range(1, 5001) if int(1 / (1 / n)) != n or int(1 / np.float64(1 / n)) != n]
-    truncated = [n for n in range(1, 5001) if int(1 * (1 / (1 / n))) == n - 1]
-    assert len(truncated) == 312 == len(lost)
+    truncated = [n for n in range(1, 5001) if int(1 / (1 / n)) == n - 1]
+    assert len(truncated) == 312, "the trap is gone, so the rest of this test shows nothing"
     for n in range(1, 5001):
         assert _steps(1.0, n, 1) == n
         assert _steps(3.0, n, 1) == 3 * n
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    size=st.integers(1, 10**7), batch=st.integers(1, 10**5), epochs=st.integers(1, 400), tenths=st.integers(0, 9)
-)
+@given(size=st.integers(1, 10**7), batch=st.integers(1, 10**5), epochs=st.integers(1, 400), tenths=st.integers(0, 9))
 def test_steps_are_the_ceiling_of_the_exact_quotient(size: int, batch: int, epochs: int, tenths: int) -> None:
     exact = Fraction(10 * epochs + tenths, 10) * size / batch
     steps = _steps(float(f"{epochs}.{tenths}"), size, batch)
     assert steps == -(-exact.numerator // exact.denominator)
 
 
-@pytest.mark.parametrize(("epochs", "size"), [(3, 75), (90, 77), (1, 93), (0.1, 10), (0.3, 10), (0.7, 30)])
+@pytest.mark.parametrize(("epochs", "size"), [(1, 93), (0.3, 10)])
 def test_calibrate_counts_whole_steps(epochs: float, size: int) -> None:
-    plan = Plan.calibrate(epsilon=4, delta=1e-3, dataset_size=size, batch_size=1, epochs=epochs)
+    plan = Plan.calibrate(epsilon=0.5, delta=1e-3, dataset_size=size, batch_size=1, epochs=epochs)
     assert plan.steps == round(epochs * size)
     assert plan.guarantee().mechanisms == (SampledGaussian(plan.noise_multiplier, 1 / size, plan.steps),)
 
@@ -71,7 +68,7 @@ SETTINGS = given(
 )
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=3, deadline=None)
 @SETTINGS
 def test_noise_is_enough_and_hardly_more(**drawn: Any) -> None:
     check_noise(**drawn)
@@ -99,9 +96,7 @@ def check_noise(rate: float, steps: int, epsilon: float, delta: float, relation:
     assert quieter.guarantee().epsilon(delta) > epsilon, "1 % less noise would do"
 
 
-@pytest.mark.parametrize(
-    "setting", [{}, {"epochs": 1}, {"epsilon": 0.5}, {"batch_size": 60_000, "epochs": 40}, {"epsilon": 8}], ids=repr
-)
+@pytest.mark.parametrize("setting", [{}, {"epsilon": 0.5}, {"batch_size": 60_000, "epochs": 40}], ids=repr)
 def test_noise_is_the_least_within_a_thousandth(setting: dict[str, Any]) -> None:
     plan = Plan.calibrate(**{**GOOD, **setting})
     target = {**GOOD, **setting}["epsilon"]
@@ -128,15 +123,15 @@ def test_more_protection_needs_more_noise() -> None:
     base = noise()
     assert noise(epsilon=1) > 1.05 * base
     assert noise(delta=1e-7) > 1.01 * base
-    assert noise(batch_size=1024) > 1.05 * base
+    assert noise(batch_size=12_000) > 1.05 * base
     assert noise(epochs=20) > 1.05 * base
     assert noise(relation=Relation.REPLACE_ONE) > base
-    assert noise(epochs=None, steps=586) == pytest.approx(base, rel=1e-12)
-    assert noise(l2_clip_norm=7.0) == base
-    assert noise(unit=Unit.PERSON) == base
+    assert noise(epochs=None, steps=50, l2_clip_norm=7.0, unit=Unit.PERSON) == base
 
 
-@pytest.mark.parametrize(("size", "batch"), [(n, b) for n in (1, 2, 7, 93, 100, 442) for b in (1, 2, 3, 64, 93) if b <= n])
+@pytest.mark.parametrize(
+    ("size", "batch"), [(n, b) for n in (1, 2, 7, 93, 100, 442) for b in (1, 2, 3, 64, 93) if b <= n]
+)
 @pytest.mark.parametrize("epochs", [1, 2, 3, 5, 90])
 def test_integer_epochs_are_that_many_passes(size: int, batch: int, epochs: int) -> None:
     plan = Plan(1.0, size, batch, _steps(float(epochs), size, batch), delta=1e-3)

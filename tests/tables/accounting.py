@@ -79,7 +79,7 @@ DP_ACCOUNTING = (
     Known(Setting(4.530877117, 1.0, 1), 1e-6, 0.927392, 1.000000),
 )
 
-# Source: dp_accounting 0.6.0, run (the last one at interval 1e-3, so a little above ours). Must hold: the printed digits.
+# Source: dp_accounting 0.6.0, run; the last at interval 1e-3, so a little above ours. Must hold: the printed digits.
 DELTA_AT_1 = (Setting(1.0, 0.01, 1000), 2.612e-3)
 TRUE_POSITIVE_RATES = (  # setting, false-positive rate, true-positive rate, half a unit of its last digit
     (Setting(1.0, 0.01, 1000), 0.01, 0.029139, 5e-7),
@@ -89,8 +89,8 @@ TRUE_POSITIVE_RATES = (  # setting, false-positive rate, true-positive rate, hal
 COARSE_EPSILON = (Setting(3.0, 4096 / 50000, 2500), 1e-5, 6.5797)
 
 # Source: opacus/tests/prv_accountant.py, from microsoft/prv_accountant: upper bounds at delta = 1e-6, eps_error = 0.01.
-# Must hold: each is the truth plus its slack of about 0.01, so 0 <= bound - ours <= 0.0115; for the row with the largest
-# epsilon 0.012 (found: 0.01164; the PRV accountant itself promises no more than 2 * eps_error = 0.02).
+# Must hold: each is the truth plus its slack of about 0.01, so 0 <= bound - ours <= 0.0115; for the row with the
+# largest epsilon 0.012 (found: 0.01164; the PRV accountant itself promises no more than 2 * eps_error = 0.02).
 PRV_DELTA = 1e-6
 PRV_SLACK = 0.0115
 PRV_SLACK_OF_THE_LARGEST = 0.012

@@ -229,7 +229,7 @@ def draw(iterators, private):
         private.loader.take_size()
 
 
-@pytest.mark.parametrize("workers", [0, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("workers", [0, 2])
 def test_workers_change_nothing(workers):
     private = private_of(plan=plan_of(0.5), loader=loader_of(num_workers=workers))
     fit(private)

@@ -39,7 +39,7 @@ from reticent.data import Records
 from reticent.errors import UsageError
 from reticent.evidence import Record, now, software
 from reticent.models import Exposure
-from reticent.privacy import Plan
+from reticent.privacy import Plan, Unit
 from reticent.randomness import Randomness, required
 from reticent.training import Recipe, Run
 
@@ -145,6 +145,7 @@ def standard_arms(
         ),
     ]
     for epsilon in epsilons:
+        _refuse_several_rows(members)
         plan = Plan.calibrate(
             epsilon=epsilon, delta=delta, dataset_size=size, batch_size=batch, epochs=20, unit=members.unit
         )
@@ -158,6 +159,17 @@ def standard_arms(
             )
         )
     return tuple(arms)
+
+
+def _refuse_several_rows(members: Records) -> None:
+    """Training would refuse the same, but only after the ordinary arms have cost their time."""
+    owners = len(members) if members.owners is None else len(np.unique(members.owners))
+    if members.unit is not Unit.EXAMPLE and owners < len(members):
+        raise UsageError(
+            f"Expected one row for every {members.unit.value}, got {len(members)} rows of {owners} owners: clipping "
+            "bounds what a row contributes, not what its owner does.",
+            "Merge each owner's rows into one record, or compare without private arms.",
+        )
 
 
 def compare(
@@ -191,6 +203,7 @@ def compare(
     """
     if not arms or len({arm.name for arm in arms}) < len(arms):
         raise UsageError(f"Expected arms of different names, got {[arm.name for arm in arms]}.", "Name each arm once.")
+    _checks.open_fraction(confidence=confidence)
     source = Randomness.secure() if randomness is None else required(randomness)
     inside, outside = checked_sides(members, nonmembers)
     pool = inside.joined(outside).require_two_classes()
@@ -273,7 +286,8 @@ def _arm_as_dict(arm: Arm, run: Run, audit: Audit) -> dict[str, Any]:
     }
     if run.guarantee is not None and run.plan is not None:
         delta = run.plan.delta
-        grid = np.geomspace(1e-4, 1.0, _BOUND_POINTS)
+        grid = np.round(np.geomspace(1e-4, 1.0, _BOUND_POINTS), 8)
+        bound = np.ceil(run.guarantee.true_positive_rate(grid) * 1e6) / 1e6  # never rounded in the promise's favour
         values["promise"] = {
             "guarantee": run.guarantee.as_dict(),
             "epsilon": run.guarantee.epsilon(delta),
@@ -281,8 +295,8 @@ def _arm_as_dict(arm: Arm, run: Run, audit: Audit) -> dict[str, Any]:
             "text": run.guarantee.text(delta),
             "plan": run.plan.as_dict(),
             "bound": {
-                "false_positive_rates": [round(float(rate), 8) for rate in grid],
-                "true_positive_rates": [round(float(rate), 6) for rate in run.guarantee.true_positive_rate(grid)],
+                "false_positive_rates": grid.tolist(),
+                "true_positive_rates": np.minimum(bound, 1.0).tolist(),
             },
         }
     return values

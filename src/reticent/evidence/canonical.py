@@ -86,12 +86,6 @@ def _sync_folder(folder: Path) -> None:
             os.close(handle)
 
 
-def _umask() -> int:
-    current = os.umask(0)
-    os.umask(current)
-    return current
-
-
 def _plain(value: Any) -> Any:
     """Tuples as lists, the rest as it is."""
     if isinstance(value, dict):

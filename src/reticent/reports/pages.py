@@ -91,7 +91,7 @@ def render(record: Record) -> str:
 def _single(body: Mapping[str, Any]) -> dict[str, Any]:
     """An audit's body in the form of a comparison's arm."""
     name = body["finding"]["target"]
-    return {"name": name, "kind": "ordinary", "meaning": "", "promise": None, "audit": body}
+    return {"name": name, "kind": "given", "meaning": "", "promise": None, "audit": body}
 
 
 def _shown(arm: dict[str, Any]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,8 +57,6 @@ class Point:
 def roc(lines: Sequence[Line]) -> str:
     """ROC curves on logarithmic axes with confidence bands; thin dashed lines are the guarantees' bounds."""
     import matplotlib
-
-    matplotlib.use("svg")
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_SETTINGS):
@@ -73,7 +72,7 @@ def roc(lines: Sequence[Line]) -> str:
                 color=colour,
                 linestyle=_STYLES[i % len(_STYLES)],
                 linewidth=1.8,
-                label=line.name,
+                label=_label(line.name),
             )
             if line.bound is not None:
                 axes.plot(
@@ -96,16 +95,16 @@ def roc(lines: Sequence[Line]) -> str:
         axes.yaxis.set_major_formatter(_percent)
         axes.grid(alpha=0.25, linewidth=0.6)
         if any(line.bound is not None for line in lines):
-            axes.plot([], [], color="#444444", linestyle=(0, (1, 3)), linewidth=1.2, label="no attack can be above")
+            axes.plot([], [], color="#444444", linestyle=(0, (1, 3)), linewidth=1.2, label="what the guarantee allows")
         axes.legend(loc="lower right", frameon=False)
-        return _svg(figure, "ROC curves of the membership attack on logarithmic axes, one line per way of training")
+        return _svg(
+            figure, "roc", "ROC curves of the membership attack on logarithmic axes, one line per way of training"
+        )
 
 
 def frontier(points: Sequence[Point]) -> str:
     """What each way of training can do (accuracy) and what it gives away (the attack), with intervals."""
     import matplotlib
-
-    matplotlib.use("svg")
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(_SETTINGS):
@@ -124,7 +123,7 @@ def frontier(points: Sequence[Point]) -> str:
                 capsize=3,
                 markersize=7,
                 linewidth=1.2,
-                label=point.name,
+                label=_label(point.name),
             )
         left = min(0.48, *(point.auc["low"] - 0.01 for point in points))
         axes.set(
@@ -136,21 +135,32 @@ def frontier(points: Sequence[Point]) -> str:
         axes.yaxis.set_major_formatter(_percent)
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        return _svg(figure, "Privacy-utility frontier: accuracy on unseen records against the attack's success")
+        return _svg(
+            figure, "frontier", "Privacy-utility frontier: accuracy on unseen records against the attack's success"
+        )
+
+
+def _label(name: str) -> str:
+    """A name as it is: no mathematics between dollars, and no hidden line behind an underscore."""
+    return "\u200b" + " ".join(name.split()).replace("$", r"\$")
 
 
 def _percent(value: float, _position: float) -> str:
     return f"{value * 100:g} %"
 
 
-def _svg(figure: Any, title: str) -> str:
+def _svg(figure: Any, name: str, title: str) -> str:
     """The figure as an `<svg>` element that scales with the page and carries its title for screen readers."""
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    with warnings.catch_warnings():
+        # The viewer's own fonts show a name in another script; matplotlib only needs a width to lay it out.
+        warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r"(\d+\.\d{2})\d+", r"\1", text)  # hundredths of a point are finer than any screen
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", text)  # two plots on a page share no identifier
     return text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)

@@ -12,13 +12,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any
 
 __all__ = ["estimate", "number", "percent", "rate_name", "rate_of", "round_up", "span", "verdict"]
 
 _HALF = 0.5
+_DIGITS = Context(prec=400)
 _ACCURACY = "accuracy on non-members"
-_ONE_PERCENT = "true_positive_rate_at_0.01"
+_NAMED = "true_positive_rate_at_"
+_ONE_PERCENT = f"{_NAMED}0.01"
 
 
 def percent(value: float) -> str:
@@ -54,8 +57,8 @@ def round_up(value: float, digits: int = 4) -> float:
     """
     if value == 0 or not math.isfinite(value):
         return value
-    scale = 10.0 ** (digits - 1 - math.floor(math.log10(abs(value))))
-    return math.ceil(value * scale - 1e-9) / scale
+    exact = Decimal(repr(float(value)))  # the decimal digits that name this float, and no other
+    return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - digits + 1), ROUND_CEILING, _DIGITS))
 
 
 def rate_of(name: str) -> float:
@@ -74,19 +77,25 @@ def verdict(arms: list[dict[str, Any]], data: Mapping[str, Any]) -> list[str]:
     private = [arm for arm in arms if arm["kind"] == "private"]
     if private:
         sentences += _about_private(arms[0], private)
-    control = [arm for arm in arms if arm["kind"] == "control"]
+    control = [arm for arm in arms[1:] if arm["kind"] == "control"]
     if control and private:
         sentences.append(_about_control(control[0]))
-    blind = arms[0]["audit"]["finding"]["baseline"].values()
-    if any(value["low"] > _HALF for value in blind):
+    if _told_apart(arms[0]) and arms[0]["audit"]["recipe"]["estimates"]:
         sentences.append(
-            "Members and non-members can be told apart without any network, so none of this is evidence of a leak: "
-            "the two groups were not a random split."
+            "Members and non-members can be told apart without any network: the two groups were not a random split. "
+            "What is found in a single network may be that difference instead of a leak. The repeated trainings drew "
+            "from both groups by coin flips, so their figures stand."
         )
     return sentences
 
 
+def _told_apart(arm: Mapping[str, Any]) -> bool:
+    return any(value["low"] > _HALF for value in arm["audit"]["finding"]["baseline"].values())
+
+
 def _people(data: Mapping[str, Any]) -> str:
+    if data["owners"] != data["records"]:  # rows were counted, not their owners
+        return "records"
     return {"person": "people", "client": "clients"}.get(str(data["unit"]), "records")
 
 
@@ -95,37 +104,58 @@ def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
     recipe = audit["recipe"]["estimates"] or audit["finding"]["estimates"]
     auc = recipe["auc"]
     who = _people(data)
-    if auc["low"] <= _HALF:
-        return (
-            f"No leak of membership was measured from the {_net(arm)}: shown one of its training {who} and one other, "
-            f"the attacker picks the right one {estimate(auc)} of the time, which guessing does too. "
-            "That is not proof that there is none."
-        )
-    text = (
-        f"The {_net(arm)} gives away who it was trained on: shown one of its training {who} and one other, an attacker "
-        f"picks the right one {estimate(auc)} of the time; guessing gives 50 %."
+    picks = (
+        f"shown one of its training {who} and one other, an attacker picks the right one {estimate(auc)} of the time; "
+        "guessing gives 50 %."
     )
+    if _told_apart(arm) and not audit["recipe"]["estimates"]:
+        return (
+            f"No answer for the {_net(arm)}: {picks} But members and non-members can be told apart without any "
+            "network, so that is neither evidence of a leak nor of none: the two groups were not a random split."
+        )
+    if not _leaks(audit):
+        return f"No leak of membership was measured from the {_net(arm)}: {picks} That is not proof that there is none."
+    if auc["low"] <= _HALF:
+        text = f"The {_net(arm)} gives some of its training {who} away, though not on average: {picks}"
+    else:
+        text = f"The {_net(arm)} gives away who it was trained on: {picks}"
     named = recipe.get(_ONE_PERCENT)
     if named is not None:
         text += f" Allowed 1 % false alarms, the attacker names {estimate(named)} of its training {who}."
     if audit["exposed"]:
         text += (
-            f" For {audit['exposed']} of {data['records']} {who} the guess about them is right more often than chance, "
-            f"at {percent(auc['confidence'])} confidence for all of them at once."
+            f" For {audit['exposed']} of {data['records']} {who} the guess is right more often than chance, with "
+            f"{percent(auc['confidence'])} confidence for all of them at once."
         )
     return text
+
+
+def _leaks(audit: Mapping[str, Any]) -> bool:
+    """Whether any figure lies above what guessing reaches: an average can hide a few who are always recognised."""
+    recipe, single = audit["recipe"]["estimates"], audit["finding"]["estimates"]
+    if audit["exposed"] or (recipe or single)["auc"]["low"] > _HALF:
+        return True
+    if recipe:
+        return any(value["low"] > rate_of(name) for name, value in recipe.items() if name.startswith(_NAMED))
+    # One network's threshold is itself uncertain: its own false alarms say what guessing would have named.
+    rates = [name.removeprefix(_NAMED) for name in single if name.startswith(_NAMED)]
+    return any(single[_NAMED + one]["low"] > single[f"false_positive_rate_at_{one}"]["high"] for one in rates)
 
 
 def _about_private(first: dict[str, Any], private: list[dict[str, Any]]) -> list[str]:
     successes = [
         f"{estimate(_of(arm, 'auc'))} at epsilon {round_up(arm['promise']['epsilon'], 3):g}" for arm in private
     ]
+    measured = "That is more than guessing."
+    if any(_of(arm, "auc")["low"] <= _HALF for arm in private):
+        measured = "Where the interval contains 50 % and no record is exposed, no leak was measured."
     sentences = [
-        f"From the same network trained privately, the attacker picks right {_listed(successes)}. Where such an "
-        "interval contains 50 %, no leak was measured. What is promised, also against attacks that nobody has thought "
-        "of yet, is the bound further down, not the measurement."
+        f"From the same network trained privately, the attacker picks right {_listed(successes)}. {measured} "
+        f"{_promised(private)}"
     ]
     usual = _of(first, _ACCURACY)
+    if first["kind"] == "private":  # nothing to compare with
+        return sentences
     accuracies = [
         f"{estimate(_of(arm, _ACCURACY))} at epsilon {round_up(arm['promise']['epsilon'], 3):g}" for arm in private
     ]
@@ -136,16 +166,31 @@ def _about_private(first: dict[str, Any], private: list[dict[str, Any]]) -> list
     return sentences
 
 
+def _promised(private: list[dict[str, Any]]) -> str:
+    if any(arm["promise"]["guarantee"]["simulated"] for arm in private):
+        return (
+            "This is a simulation: its noise came from a seeded generator, so its networks promise nothing. The bounds "
+            "in the figure below are what the same training with secure noise would promise."
+        )
+    return (
+        "What is promised, also against attacks that nobody has thought of yet, is the bound in the figure below, not "
+        "the measurement."
+    )
+
+
 def _cost(usual: Mapping[str, Any], private: list[dict[str, Any]]) -> str:
     """What privacy cost in accuracy, as far as the intervals tell it."""
     worse = [arm for arm in private if _of(arm, _ACCURACY)["high"] < usual["low"]]
     better = [arm for arm in private if _of(arm, _ACCURACY)["low"] > usual["high"]]
     if worse:
-        names = _listed([f"epsilon {round_up(arm['promise']['epsilon'], 3):g}" for arm in worse])
-        return f"Privacy costs accuracy here: at {names} the whole interval lies below the ordinary network's."
+        return f"Privacy costs accuracy here: at {_epsilons(worse)} the whole interval lies below that."
     if better:
-        return "Privacy costs no accuracy here: training less, and with noise, keeps this network from overfitting."
-    return "The intervals overlap: with so few records no cost in accuracy can be told apart from chance."
+        return f"Privacy costs no accuracy here: at {_epsilons(better)} the whole interval lies above that."
+    return "The intervals overlap: with so many networks and records, a cost cannot be told apart from chance."
+
+
+def _epsilons(arms: list[dict[str, Any]]) -> str:
+    return _listed([f"epsilon {round_up(arm['promise']['epsilon'], 3):g}" for arm in arms])
 
 
 def _of(arm: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -160,11 +205,12 @@ def _listed(parts: list[str]) -> str:
 def _about_control(control: dict[str, Any]) -> str:
     auc = control["audit"]["recipe"]["estimates"]["auc"]
     return (
-        f"Part of the difference is training less: the network that stopped as early, without clipping or noise, shows "
-        f"{estimate(auc)}. It carries no promise: another attack, or another person, may fare differently."
+        f"What training less does on its own: from the {_net(control)}, which has neither clipping nor noise, the "
+        f"attacker picks right {estimate(auc)}. It carries no promise: another attack, or another person, may fare "
+        "differently."
     )
 
 
 def _net(arm: dict[str, Any]) -> str:
     name = str(arm["name"])
-    return {"ordinary": "ordinary network", "control": f"network “{name}”"}.get(arm["kind"], name)
+    return {"ordinary": "ordinary network"}.get(arm["kind"], f"network “{name}”")

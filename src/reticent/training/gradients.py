@@ -224,8 +224,8 @@ def _batch_size(inputs: tuple[Any, ...]) -> int:
     return sizes.pop()
 
 
-def _stop_at_padding(part: torch.nn.Embedding, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
-    return torch.where((inputs[0] == part.padding_idx).unsqueeze(-1), output.detach(), output)
+def _stop_at_padding(part: Any, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> torch.Tensor:
+    return torch.where(torch.eq(inputs[0], part.padding_idx).unsqueeze(-1), output.detach(), output)
 
 
 def _is_constant(value: Any) -> bool:

@@ -290,8 +290,8 @@ def _about_the_unit(plan: Plan, records: Records) -> tuple[str, ...]:
     owners = len(np.unique(records.owners))
     if owners < len(records):
         raise UsageError(
-            f"Expected one row for every {plan.unit.value}, got {len(records)} rows of {owners} owners: clipping bounds "
-            "what a row contributes, not what its owner does.",
+            f"Expected one row for every {plan.unit.value}, got {len(records)} rows of {owners} owners: clipping "
+            "bounds what a row contributes, not what its owner does.",
             "Plan for Unit.EXAMPLE, or merge each owner's rows into one record.",
         )
     return ()

@@ -73,7 +73,8 @@ def noisy_mean(totals: Mapping[str, torch.Tensor], plan: Plan, noise: Randomness
 
 def _norm(gradient: torch.Tensor) -> torch.Tensor:
     dtype = torch.float32 if gradient.device.type == "mps" else torch.float64
-    return torch.linalg.vector_norm(gradient.reshape(len(gradient), -1), dim=1, dtype=dtype)
+    norms: torch.Tensor = torch.linalg.vector_norm(gradient.reshape(len(gradient), -1), dim=1, dtype=dtype)
+    return norms
 
 
 def _columns(values: torch.Tensor, like: torch.Tensor) -> torch.Tensor:

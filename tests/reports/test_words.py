@@ -1,0 +1,259 @@
+"""Words: every sentence of a verdict is carried by its figures, and no figure is rounded in a promise's favour."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reticent.reports.words import estimate, number, percent, rate_name, rate_of, round_up, span, verdict
+
+DATA = {"unit": "person", "records": 200, "owners": 200}
+
+
+def share(value: float, low: float, high: float) -> dict[str, Any]:
+    return {"value": value, "low": low, "high": high, "confidence": 0.95, "n": 100, "method": "made up"}
+
+
+CHANCE = share(0.5, 0.45, 0.55)
+LEAK = share(0.7, 0.65, 0.75)
+
+
+def an_arm(
+    kind: str = "ordinary",
+    name: str = "",
+    auc: dict[str, Any] = CHANCE,
+    accuracy: dict[str, Any] | None = None,
+    exposed: int | None = 0,
+    blind: dict[str, Any] = CHANCE,
+    rate: dict[str, Any] | None = None,
+    epsilon: float = 1.0,
+    simulated: bool = False,
+    recipe: bool = True,
+    single: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    estimates: dict[str, Any] = {"auc": auc, "accuracy on non-members": accuracy or share(0.7, 0.68, 0.72)}
+    if rate is not None:
+        estimates["true_positive_rate_at_0.01"] = rate
+    promise = {"epsilon": epsilon, "guarantee": {"simulated": simulated}} if kind == "private" else None
+    return {
+        "name": name or kind,
+        "kind": kind,
+        "meaning": "",
+        "promise": promise,
+        "audit": {
+            "finding": {"estimates": {"auc": auc, **(single or {})}, "baseline": {"blind": blind}},
+            "recipe": {"estimates": estimates if recipe else {}},
+            "exposed": exposed if recipe else None,
+        },
+    }
+
+
+def said(*arms: dict[str, Any], data: dict[str, Any] = DATA) -> str:
+    sentences = verdict(list(arms), data)
+    assert all(sentence.strip() and sentence[-1] in ".”" for sentence in sentences)
+    return " ".join(sentences)
+
+
+# Verdicts ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_leak_is_called_a_leak() -> None:
+    text = said(an_arm(auc=LEAK, exposed=7, rate=share(0.12, 0.08, 0.17)))
+    assert text.startswith("The ordinary network gives away who it was trained on")
+    assert "70.0 % (65.0 to 75.0)" in text
+    assert "Allowed 1 % false alarms, the attacker names 12.0 % (8.0 to 17.0) of its training people" in text
+    assert "For 7 of 200 people the guess is right more often than chance, with 95.0 % confidence" in text
+    assert "No leak" not in text
+
+
+def test_no_leak_measured_is_not_called_no_leak() -> None:
+    text = said(an_arm())
+    assert text.startswith("No leak of membership was measured")
+    assert "not proof that there is none" in text
+    assert "gives away" not in text
+
+
+@pytest.mark.parametrize(
+    "arm",
+    [
+        an_arm(exposed=1),
+        an_arm(rate=share(0.05, 0.02, 0.09)),
+        an_arm(
+            recipe=False,
+            single={
+                "true_positive_rate_at_0.01": share(0.3, 0.2, 0.4),
+                "false_positive_rate_at_0.01": share(0.01, 0.0, 0.05),
+            },
+        ),
+    ],
+    ids=["a record is exposed", "some are named", "some are named by one network"],
+)
+def test_an_average_does_not_hide_a_few_who_are_recognised(arm: dict[str, Any]) -> None:
+    text = said(arm)
+    assert "No leak" not in text
+    assert "gives some of its training people away, though not on average" in text
+
+
+def test_one_networks_uncertain_threshold_is_not_called_a_leak() -> None:
+    rates = {
+        "true_positive_rate_at_0.01": share(0.05, 0.02, 0.09),
+        "false_positive_rate_at_0.01": share(0.04, 0.01, 0.08),
+    }
+    assert "No leak of membership was measured" in said(an_arm(recipe=False, single=rates))
+
+
+def test_rows_are_not_called_people_when_people_own_several() -> None:
+    text = said(an_arm(auc=LEAK, exposed=30), data={"unit": "person", "records": 200, "owners": 20})
+    assert "For 30 of 200 records" in text
+    assert "people" not in text
+    assert "clients" in said(an_arm(), data={"unit": "client", "records": 9, "owners": 9})
+
+
+def test_without_a_trainer_groups_that_differ_give_no_answer() -> None:
+    for auc in (LEAK, CHANCE):
+        text = said(an_arm(auc=auc, blind=LEAK, recipe=False))
+        assert text.startswith("No answer for the ordinary network")
+        assert "not a random split" in text
+        assert "gives away" not in text
+        assert "No leak" not in text
+
+
+def test_a_leak_of_the_training_stands_though_the_groups_differ() -> None:
+    text = said(an_arm(auc=LEAK, blind=LEAK))
+    assert text.startswith("The ordinary network gives away")
+    assert "not a random split" in text
+    assert "so their figures stand" in text
+
+
+def test_an_audited_network_is_not_called_ordinary() -> None:
+    assert "network “my model”" in said(an_arm("given", "my model", auc=LEAK))
+    assert "ordinary" not in said(an_arm("given", "my model"))
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "says"),
+    [
+        (share(0.6, 0.55, 0.65), "Privacy costs accuracy here: at epsilon 1 the whole interval lies below"),
+        (share(0.8, 0.75, 0.85), "Privacy costs no accuracy here: at epsilon 1 the whole interval lies above"),
+        (share(0.69, 0.65, 0.73), "The intervals overlap"),
+        (share(0.6, 0.55, 0.68), "The intervals overlap"),
+    ],
+)
+def test_the_cost_of_privacy_is_told_as_far_as_intervals_tell_it(accuracy: dict[str, Any], says: str) -> None:
+    text = said(an_arm(auc=LEAK), an_arm("private", "p", accuracy=accuracy))
+    assert says in text
+    assert "against 70.0 % (68.0 to 72.0) without privacy" in text
+
+
+def test_only_the_arms_that_pay_are_named() -> None:
+    low, same = share(0.6, 0.55, 0.65), share(0.7, 0.66, 0.73)
+    text = said(
+        an_arm(), an_arm("private", "a", accuracy=low, epsilon=0.5), an_arm("private", "b", accuracy=same, epsilon=3)
+    )
+    assert "at epsilon 0.5 the whole interval" in text
+
+
+def test_private_arms_alone_are_compared_with_nothing() -> None:
+    text = said(an_arm("private", "p, epsilon 1"))
+    assert "without privacy" not in text
+    assert "costs" not in text
+
+
+def test_a_simulation_promises_nothing() -> None:
+    text = said(an_arm(), an_arm("private", "p", simulated=True))
+    assert "promise nothing" in text
+    assert "What is promised" not in text
+    secure = said(an_arm(), an_arm("private", "p"))
+    assert "What is promised" in secure
+    assert "simulation" not in secure
+
+
+def test_private_arms_that_leak_are_not_excused() -> None:
+    text = said(an_arm(auc=LEAK), an_arm("private", "p", auc=LEAK))
+    assert "That is more than guessing" in text
+    assert "no leak was measured" not in text
+    assert "less" not in text
+
+
+def test_no_leak_among_private_arms_needs_that_nobody_is_exposed() -> None:
+    text = said(an_arm(auc=LEAK), an_arm("private", "p"))
+    assert "contains 50 % and no record is exposed, no leak was measured" in text
+
+
+def test_the_control_is_reported_and_promises_nothing() -> None:
+    text = said(an_arm(auc=LEAK), an_arm("control", "stopped early", auc=LEAK), an_arm("private", "p"))
+    assert "from the network “stopped early”, which has neither clipping nor noise" in text
+    assert "It carries no promise" in text
+    assert "Part of the difference" not in text  # there is none between these two
+
+
+def test_a_promise_in_words_is_rounded_up() -> None:
+    assert "at epsilon 1.01" in said(an_arm(), an_arm("private", "p", epsilon=1.0001))
+
+
+# Figures ----------------------------------------------------------------------------------------------------------
+
+
+@given(st.floats(min_value=1e-300, max_value=1e300), st.integers(1, 12))
+def test_rounding_up_is_never_below_and_hardly_above(value: float, digits: int) -> None:
+    shown = round_up(value, digits)
+    assert shown >= value
+    assert Fraction(shown) <= Fraction(value) * (1 + Fraction(10) ** (1 - digits)) * (1 + Fraction(1, 10**14))
+    assert round_up(shown, digits) == shown
+    assert float(f"{shown:.{digits}g}") == shown
+
+
+@given(st.floats(min_value=1e-300, max_value=1e300))
+def test_what_the_page_prints_of_an_epsilon_is_never_below_it(value: float) -> None:
+    assert float(f"{round_up(value, 3):g}") >= value
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "shown"),
+    [
+        (0.0, 4, 0.0),
+        (math.inf, 3, math.inf),
+        (3.0, 3, 3.0),
+        (2.99961, 4, 3.0),
+        (math.nextafter(1.0, 2), 4, 1.001),
+        (9.996, 3, 10.0),
+        (1234.1, 3, 1240.0),
+    ],
+)
+def test_rounding_up_by_example(value: float, digits: int, shown: float) -> None:
+    assert round_up(value, digits) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0, "0.0 %"), (1, "100.0 %"), (0.0714, "7.1 %"), (0.00412, "0.41 %"), (-0.004, "-0.40 %"), (0.5, "50.0 %")],
+)
+def test_percent(value: float, shown: str) -> None:
+    assert percent(value) == shown
+
+
+def test_estimates_show_their_interval_or_that_there_is_none() -> None:
+    assert estimate(None) == "not resolvable"
+    assert estimate(share(0.76, 0.738, 0.788)) == "76.0 % (73.8 to 78.8)"
+    assert span(share(0.005, 0.001, 0.012)) == "0.10 to 1.20"
+    assert span(share(0.0, 0.0, 0.0123)) == "0.0 to 1.2"
+
+
+@given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
+def test_a_shown_interval_holds_its_value(a: float, b: float, c: float) -> None:
+    low, value, high = sorted((a, b, c))
+    shown_low, _, shown_high = span(share(value, low, high)).partition(" to ")
+    assert float(shown_low) <= float(percent(value).removesuffix(" %")) <= float(shown_high)
+
+
+def test_numbers_and_rates() -> None:
+    assert number(1234567) == "1\u202f234\u202f567"
+    assert number(442) == "442"
+    assert number(1e-5) == "1e-05"
+    assert rate_of("true_positive_rate_at_0.001") == 0.001
+    assert rate_name("true_positive_rate_at_0.001") == "0.1 %"
