@@ -6,8 +6,8 @@ a known key: exactly repeatable on every platform, and therefore no protection a
 says "simulation".
 
 Covered: a secure generator is never cloned. Pickling, copying or forking one gives the other side a fresh key, so two
-processes never add the same noise; threads that share one get different numbers. Past output cannot be recomputed from memory read later: every refill erases the key
-that made it (fast key erasure, Bernstein, 2017).
+processes never add the same noise; threads that share one get different numbers. Past output cannot be recomputed from
+memory read later: every refill erases the key that made it (fast key erasure, Bernstein, 2017).
 Not covered: Gaussian noise is rounded to float64, so the low-order bits of an output can carry information
 (Mironov, 2012); the tail ends at 9.4 standard deviations (mass below 1e-20).
 
@@ -25,6 +25,7 @@ from __future__ import annotations
 import hashlib
 import math
 import os
+import threading
 from numbers import Integral
 
 import numpy as np

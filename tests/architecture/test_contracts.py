@@ -1,4 +1,4 @@
-"""The import contracts hold, and each of them would notice: every kind of violation is planted in a copy and caught."""
+"""The import contracts hold, and would notice: every kind of violation is planted in a copy and caught."""
 
 from __future__ import annotations
 

@@ -256,9 +256,7 @@ def test_a_secure_comparison_is_not_repeatable_and_promises(sides: tuple[Records
     assert "SIMULATION" not in promise["text"]
 
 
-def test_progress_names_the_arm_and_counts_its_models(
-    comparison: Comparison, told: list[tuple[str, int, int]]
-) -> None:
+def test_progress_names_the_arm_and_counts_its_models(comparison: Comparison, told: list[tuple[str, int, int]]) -> None:
     expected = [(name, done, SHADOWS + 1) for name in ("ordinary", "private") for done in range(1, SHADOWS + 2)]
     assert told == expected
 
@@ -272,7 +270,9 @@ def test_a_simulated_comparison_repeats(comparison: Comparison, sides: tuple[Rec
 
 def test_the_record_rests_on_every_training_and_audit(comparison: Comparison) -> None:
     expected = [
-        record.id for name in comparison.runs for record in (comparison.runs[name].record, comparison.audits[name].record)
+        record.id
+        for name in comparison.runs
+        for record in (comparison.runs[name].record, comparison.audits[name].record)
     ]
     assert list(comparison.record.parents) == expected
     assert Record.from_json(comparison.record.to_json()) == comparison.record

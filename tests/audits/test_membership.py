@@ -113,7 +113,7 @@ def every_estimate(value: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("trainer", [None, fit], ids=["without trainer", "with trainer"])
 def test_a_network_trained_on_other_records_shows_no_leak(trainer: Any) -> None:
-    """Twelve audits at 99 %: two or more misses would happen in 0.6 % of correct implementations (and seeds are fixed)."""
+    """Twelve audits at 99 %: two misses would happen to 0.6 % of right implementations (and seeds are fixed)."""
     missed = 0
     for seed in range(12):
         model = Plane(population(1000 + seed, 60, columns=20))
@@ -539,9 +539,7 @@ def test_an_error_inside_the_trainer_stays_its_own() -> None:
 
     arguments = unequal()
     with pytest.raises(TypeError, match="has no len"):
-        rt.audit(
-            arguments["model"], arguments["members"], arguments["nonmembers"], trainer=broken, shadows=4, jobs=1
-        )
+        rt.audit(arguments["model"], arguments["members"], arguments["nonmembers"], trainer=broken, shadows=4, jobs=1)
 
 
 # Saving -----------------------------------------------------------------------------------------------------------

@@ -22,12 +22,18 @@ import typer
 
 from reticent import __version__
 from reticent.cli import app, main
-from reticent.data import fetch as fetch_room  # noqa: F401 (the room's name must stay importable beside the function)
 from reticent.data.catalogue import entries
 from reticent.evidence import Record, canonical_json
 
 TINY = ("--shadows", "6", "--records", "120", "--epsilon", "1", "--jobs", "1", "--seed", "1")
-COMMANDS: tuple[tuple[str, ...], ...] = ((), ("demo",), ("data",), ("data", "list"), ("data", "show"), ("data", "fetch"))
+COMMANDS: tuple[tuple[str, ...], ...] = (
+    (),
+    ("demo",),
+    ("data",),
+    ("data", "list"),
+    ("data", "show"),
+    ("data", "fetch"),
+)
 
 
 class Answer(NamedTuple):
@@ -227,7 +233,7 @@ def test_a_demo_that_cannot_be_is_refused_at_once(
     lines = [line for line in answer.err.splitlines() if not line.startswith(("diabetes:",))]
     two_sentences(answer, says)
     assert len(lines) == 2
-    assert re.fullmatch(r"error: Expected .*[.!].*", lines[0])
+    assert re.fullmatch(r"error: [A-Z].*\.", lines[0])
     assert re.fullmatch(r"       \S.*[.?\w]", lines[1])
     assert left_in(tmp_path) == ["taken.html"]
     assert list((tmp_path / "taken.html").iterdir()) == []
@@ -240,13 +246,19 @@ def test_an_unknown_set_gets_a_suggestion(ask: Ask, command: str) -> None:
 
 @pytest.mark.parametrize(
     "words",
-    [("demo", "--nosuch"), ("demo", "--shadows", "many"), ("demo", "--seed"), ("nosuch",), ("data", "show"), ("--wrong",)],
+    [
+        ("demo", "--nosuch"),
+        ("demo", "--shadows", "many"),
+        ("demo", "--seed"),
+        ("nosuch",),
+        ("data", "show"),
+        ("--wrong",),
+    ],
     ids=" ".join,
 )
 def test_what_the_parser_refuses_has_code_2_and_no_output(ask: Ask, tmp_path: Path, words: tuple[str, ...]) -> None:
     answer = ask(*words)
-    two_sentences(answer, "Usage:")
-    assert "Error" in answer.err
+    two_sentences(answer, "Error: ")
     assert left_in(tmp_path) == []
 
 
@@ -259,7 +271,9 @@ def test_an_error_leaves_the_process_with_its_code_and_no_colour(tmp_path: Path)
     assert answer.err.count("\n") == 2
 
 
-@pytest.mark.parametrize("words", [("--help",), ("data", "list"), ("data", "list", "--json"), ("--version",)], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [("--help",), ("data", "list"), ("data", "list", "--json"), ("--version",)], ids=" ".join
+)
 def test_results_are_plain_when_nobody_watches(tmp_path: Path, words: tuple[str, ...]) -> None:
     answer = run(*words, folder=tmp_path)
     assert answer.code == 0

@@ -270,10 +270,9 @@ def test_the_network_trains_on_the_batches_as_collated():
         private.optimizer.step()
 
 
-def test_batches_without_tensors_are_refused_when_empty():
-    private = private_of(plan=plan_of(batch_size=1, steps=60), loader=loader_of(collate_fn=lambda rows: "text"))
-    with pytest.raises(ValueError, match="batches made of tensors, got str"):
-        draw([iter(private.loader)] * 60, private)
+def test_batches_without_tensors_are_refused_at_once():
+    with pytest.raises(ValueError, match="batches of tensors with the batch in front, got str"):
+        private_of(plan=plan_of(batch_size=1, steps=60), loader=loader_of(collate_fn=lambda rows: "text"))
 
 
 def test_an_example_that_is_not_finite_is_counted_and_moves_nothing():
@@ -326,13 +325,32 @@ def test_evaluation_between_steps_is_free():
     assert_same(private.model.module, plain.model.module, rtol=0, atol=0)
 
 
-def test_raw_gradients_never_reach_the_optimizer():
-    """Whatever the loop adds to .grad of the network's own parameters is replaced."""
+@pytest.mark.parametrize("clear", [True, False])
+def test_raw_gradients_never_reach_the_optimizer(clear):
+    """A penalty on the parameters, or a second loss on the network itself, would be lost: it is refused."""
+    private = private_of()
+    steps = 0
+    with pytest.raises(ValueError, match=r"another one.*weight_decay"):
+        for x, y in private.loader:
+            if clear:
+                private.optimizer.zero_grad()
+            cross_entropy(private.model(x), y).backward()
+            if steps == 2:
+                before = [p.detach().clone() for p in private.model.module.parameters()]
+                (1e3 * private.model.module(X)).sum().backward()
+            private.optimizer.step()
+            steps += 1
+    assert steps == 2
+    assert all(torch.equal(a, b) for a, b in zip(before, private.model.module.parameters(), strict=True))
+
+
+def test_a_loop_that_never_clears_gradients_is_the_same():
+    """The noisy gradient of the last step is replaced, not added to."""
     private, clean = private_of(), private_of()
     for source in (private, clean):
         for x, y in source.loader:
+            if source is clean:
+                source.optimizer.zero_grad()
             cross_entropy(source.model(x), y).backward()
-            if source is private:
-                (1e3 * source.model.module(X)).sum().backward()
             source.optimizer.step()
     assert_same(private.model.module, clean.model.module, rtol=0, atol=0)

@@ -204,6 +204,8 @@ def compare(
     if not arms or len({arm.name for arm in arms}) < len(arms):
         raise UsageError(f"Expected arms of different names, got {[arm.name for arm in arms]}.", "Name each arm once.")
     _checks.open_fraction(confidence=confidence)
+    if jobs is not None:
+        _checks.at_least(1, jobs=jobs)
     source = Randomness.secure() if randomness is None else required(randomness)
     inside, outside = checked_sides(members, nonmembers)
     pool = inside.joined(outside).require_two_classes()

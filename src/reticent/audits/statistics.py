@@ -169,6 +169,10 @@ def pooled_curve(
         replicates: bootstrap draws.
     """
     models, records = scores.shape
+    if membership.all() or not membership.any():
+        raise NotEnoughEvidence(
+            "Expected trials of members and of non-members, got one kind only.", "Draw memberships at random."
+        )
     flat = scores.reshape(-1)
     order = np.argsort(-flat, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(flat[order]) != 0, True))  # last trial of each block of ties

@@ -140,6 +140,10 @@ class Finding:
         for name in ("estimates", "baseline", "details"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # read-only views cannot be pickled or copied; their contents can
+        return (Finding.from_dict, (self.as_dict(),))
+
     @classmethod
     def not_run(cls, attack: str, target: str, exposure: str, *, reason: str) -> Finding:
         """A finding that says that an attack was not run, and why."""

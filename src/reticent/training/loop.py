@@ -34,7 +34,7 @@ from reticent.evidence import Record, now, software
 from reticent.privacy import Guarantee, Plan, Unit
 from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel, refuse_mixing
-from reticent.training.mechanism import clipped_sum, noisy_mean
+from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean
 from reticent.training.sampling import poisson_batches, shuffled_batches
 from reticent.training.seeding import seeded
 
@@ -138,8 +138,7 @@ def train(
     guarantee = plan.guarantee(
         steps=steps,
         assumptions=(
-            "not covered: losses, metrics and counts seen during training; they must not be released",
-            "not covered: choosing hyper-parameters by looking at these data",
+            *ASSUMED,
             *facts,
             *records.public_facts,
         ),
@@ -169,7 +168,7 @@ class Recipe:
         >>> from reticent.data import load
         >>> from reticent.randomness import Randomness
         >>> from reticent.training import Recipe
-        >>> recipe = Recipe(lambda: torch.nn.Linear(10, 2), lambda p: torch.optim.Adam(p, lr=0.01), epochs=2, batch_size=64)
+        >>> recipe = Recipe(lambda: torch.nn.Linear(10, 2), lambda p: torch.optim.Adam(p), epochs=2, batch_size=64)
         >>> recipe(load("diabetes"), Randomness.simulated(0))
         Linear(in_features=10, out_features=2, bias=True)
     """
@@ -321,7 +320,7 @@ def _train_ordinary(
         for batch in shuffled_batches(len(x), batch_size=batch_size, randomness=order):
             rows = torch.from_numpy(batch).to(x.device)
             optimizer.zero_grad()
-            loss(model(x[rows]), y[rows]).mean().backward()
+            loss(model(x[rows]), y[rows]).mean().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             steps += 1
             if progress is not None:

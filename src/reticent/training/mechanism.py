@@ -28,7 +28,14 @@ from reticent import _checks
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
 
-__all__ = ["clipped_sum", "noisy_mean"]
+__all__ = ["ASSUMED", "clipped_sum", "noisy_mean"]
+
+ASSUMED = (
+    "the parameters and the optimizer start from values that do not depend on these data",
+    "not covered: losses, metrics and counts seen during training; they must not be released",
+    "not covered: choosing hyper-parameters by looking at these data",
+)
+"""What every guarantee of a training rests on, beside its own assumptions."""
 
 
 def clipped_sum(gradients: Mapping[str, torch.Tensor], *, l2_clip_norm: float) -> tuple[dict[str, torch.Tensor], int]:

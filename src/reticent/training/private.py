@@ -1,14 +1,16 @@
 """`make_private`: the ordinary PyTorch loop, with a promise.
 
-Promise: when the loop runs over `private.loader`, feeds each batch once to `private.model`, calls `backward()` on a loss
-that averages (or adds up) one term per example, and calls `optimizer.step()`, the released parameters satisfy
+Promise: when the loop runs over `private.loader`, feeds each batch once to `private.model`, calls `backward()` on a
+loss that averages (or adds up) one term per example, and calls `optimizer.step()`, the released parameters satisfy
 `private.guarantee`. The guarantee counts the batches that were drawn, not the steps that were planned.
 
-Covered: what the loop could do wrong is refused with the remedy: batches from elsewhere, two forward passes per step,
-samplers that weight examples, modules that mix examples, closures, steps beyond the plan.
-Not covered: losses, metrics and counts that you print or log; hyper-parameters tuned on the same data; a loss whose
-terms depend on other examples, or whose reduction is not the one stated in `loss_reduction` (the guarantee lists this as
-an assumption; `rt.train` needs no such assumption, because it reduces the loss itself).
+Covered: what the loop could do wrong is refused with the remedy: batches of another size than the one drawn, steps left
+out, two forward passes per step, gradients that did not come through the examples, samplers that weight examples,
+modules that mix examples, closures, steps beyond the plan.
+Not covered: feeding other data of the same size as the batch that was drawn; losses, metrics and counts that you print
+or log; hyper-parameters tuned on the same data; a start from parameters that already know the data; a loss whose terms
+depend on other examples, or whose reduction is not the one stated in `loss_reduction`. The guarantee lists these.
+`rt.train` needs no assumption about the loss, because it evaluates it on one example at a time.
 
 Example:
     >>> import torch, reticent as rt
@@ -39,15 +41,10 @@ from reticent.errors import BudgetExhausted, DataError, UsageError
 from reticent.privacy import Guarantee, Plan, Unit
 from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel
-from reticent.training.mechanism import clipped_sum, noisy_mean
+from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean
 from reticent.training.sampling import poisson_batches
 
 __all__ = ["Private", "PrivateLoader", "make_private"]
-
-_NOT_COVERED = (
-    "not covered: losses, metrics and counts seen during training; they must not be released",
-    "not covered: choosing hyper-parameters by looking at these data",
-)
 
 
 def make_private(
@@ -59,8 +56,8 @@ def make_private(
     target_epsilon: float | None = None,
     target_delta: float | None = None,
     epochs: float | None = None,
-    l2_clip_norm: float = 1.0,
-    unit: Unit = Unit.EXAMPLE,
+    l2_clip_norm: float | None = None,
+    unit: Unit | None = None,
     loss_reduction: str = "mean",
     randomness: Randomness | None = None,
 ) -> Private:
@@ -70,12 +67,12 @@ def make_private(
         model: trained in place; see `PerExampleModel` for what is refused.
         optimizer: any torch optimizer over the model's parameters; from now on its `step()` uses noisy gradients.
         loader: a DataLoader over a sized data set, with plain shuffling; its batch size becomes the expected one.
-        plan: a ready plan; or give the next three.
+        plan: a ready plan; or give the next five.
         target_epsilon: epsilon of the promise after `epochs`.
         target_delta: below 1/n.
         epochs: passes over the data.
-        l2_clip_norm: the longest gradient that one example may contribute.
-        unit: `Unit.PERSON` states that every person owns one row of the data set.
+        l2_clip_norm: the longest gradient that one example may contribute; 1.0 by default.
+        unit: `Unit.PERSON` states that every person owns one row of the data set; `Unit.EXAMPLE` by default.
         loss_reduction: "mean" if the loss averages over the batch (torch's default), "sum" if it adds up.
         randomness: source of samples and noise: the operating system's by default. This default is safe: only
             `Randomness.simulated` weakens the promise, and the guarantee then says so.
@@ -91,8 +88,11 @@ def make_private(
     size = _plain_loader(loader)
     if plan is None:
         plan = _calibrated(target_epsilon, target_delta, epochs, size, loader.batch_size, l2_clip_norm, unit)
-    elif (target_epsilon, target_delta, epochs) != (None, None, None):
-        raise UsageError("Expected either a plan or target_epsilon, target_delta and epochs, got both.", "Pass one.")
+    elif any(value is not None for value in (target_epsilon, target_delta, epochs, l2_clip_norm, unit)):
+        raise UsageError(
+            "Expected either a plan, or targets, epochs, clipping norm and unit; got both.",
+            "Say it in the plan, or leave the plan out.",
+        )
     if plan.dataset_size != size:
         raise UsageError(
             f"Expected a plan for this data set of {size} records, got one for {plan.dataset_size}.",
@@ -125,6 +125,8 @@ class Private:
     ) -> None:
         self._names = _optimized_names(model, optimizer)
         self.model = PerExampleModel(model, self._names)
+        for parameter in model.parameters():
+            parameter.grad = None  # of some earlier backward pass: it would carry no noise
         self.optimizer = optimizer
         self.plan = plan
         self.loader = PrivateLoader(loader, plan, randomness.spawn("sampling"))
@@ -132,6 +134,7 @@ class Private:
         self._noise = randomness.spawn("noise")
         self._simulated = not randomness.is_secure
         self._reduction = loss_reduction
+        self._written: dict[str, tuple[torch.Tensor, int]] = {}
         optimizer.register_step_pre_hook(self._before_step)
 
     @property
@@ -142,7 +145,7 @@ class Private:
             assumptions=(
                 f"the loss is the {self._reduction} over the batch of one term per example",
                 *(() if self.plan.unit is Unit.EXAMPLE else (f"every {self.plan.unit.value} owns one row",)),
-                *_NOT_COVERED,
+                *ASSUMED,
             ),
             simulated=self._simulated,
         )
@@ -167,6 +170,7 @@ class Private:
                 "For every batch: private.model(x), loss.backward(), optimizer.step(), once each.",
             )
         parameters = dict(self.model.module.named_parameters())
+        self._refuse_plain_gradients(parameters)
         self._drop_other_gradients(optimizer, {id(parameters[name]) for name in self._names})
         if seen:
             gradients = self.model.gradients()
@@ -177,8 +181,24 @@ class Private:
         totals, ignored = clipped_sum(gradients, l2_clip_norm=self.plan.l2_clip_norm)
         self.ignored_examples += ignored
         for name, gradient in noisy_mean(totals, self.plan, self._noise).items():
-            parameters[name].grad = gradient.to(parameters[name].dtype)
+            written = gradient.to(parameters[name].dtype)
+            parameters[name].grad = written
+            self._written[name] = (written, written._version)
         self.model.forget()
+
+    def _refuse_plain_gradients(self, parameters: dict[str, torch.nn.Parameter]) -> None:
+        """A gradient that did not come through the examples (a penalty in the loss) would be lost without a word."""
+        for name in self._names:
+            present = parameters[name].grad
+            written, version = self._written.get(name, (None, 0))
+            if present is None or (present is written and present._version == version):
+                continue  # nothing there, or what the last step put there
+            if bool(present.any()):
+                raise UsageError(
+                    f"Expected gradients from the private model's outputs only, but {name} has another one.",
+                    "Put penalties on parameters into the optimizer (weight_decay), and call private.model, not the "
+                    "network itself.",
+                )
 
     def _drop_other_gradients(self, optimizer: torch.optim.Optimizer, private: set[int]) -> None:
         """What was frozen when the training was made private must not move: its gradients would carry no noise."""
@@ -206,7 +226,7 @@ class PrivateLoader:
         self._plan = plan
         self._size: int | None = None
         self._randomness = randomness
-        self._collate: Any = loader.collate_fn or default_collate
+        self._collate = _CollateAny(loader.dataset, loader.collate_fn or default_collate)
         self._loader = loader
 
     def __len__(self) -> int:
@@ -225,7 +245,7 @@ class PrivateLoader:
         fetch = DataLoader(
             self.dataset,
             batch_sampler=_Lists(batches, len(self)),
-            collate_fn=_CollateAny(self.dataset, self._collate),
+            collate_fn=self._collate,
             num_workers=self._loader.num_workers,
             pin_memory=self._loader.pin_memory,
             worker_init_fn=self._loader.worker_init_fn,
@@ -274,23 +294,25 @@ class _CollateAny:
     """The loader's own collation, also for an empty list: one example's collation, cut down to length 0."""
 
     def __init__(self, dataset: Any, collate: Any) -> None:
-        self._dataset = dataset
         self._collate = collate
+        self._empty = _cut(collate([dataset[0]]))  # made now: a Poisson sample is rarely empty, and then it is late
 
     def __call__(self, examples: list[Any]) -> tuple[int, Any]:
         if examples:
             return len(examples), self._collate(examples)
-        return 0, _cut(self._collate([self._dataset[0]]))
+        return 0, self._empty
 
 
 def _cut(batch: Any) -> Any:
-    if isinstance(batch, torch.Tensor):
+    if isinstance(batch, torch.Tensor) and batch.ndim > 0:
         return batch[:0]
     if isinstance(batch, dict):
         return {key: _cut(value) for key, value in batch.items()}
     if isinstance(batch, tuple | list):
         return [_cut(value) for value in batch]
-    raise DataError(f"Expected batches made of tensors, got {type(batch).__name__}.", "Let collate_fn return tensors.")
+    raise DataError(
+        f"Expected batches of tensors with the batch in front, got {type(batch).__name__}.", "Mend collate_fn."
+    )
 
 
 def _plain_loader(loader: DataLoader[Any]) -> int:
@@ -309,6 +331,12 @@ def _plain_loader(loader: DataLoader[Any]) -> int:
             "Pass DataLoader(dataset, batch_size=..., shuffle=True); balance classes through the loss instead.",
         )
     size = len(loader.dataset)
+    draws = len(loader.sampler)  # type: ignore[arg-type]
+    if getattr(loader.sampler, "replacement", False) or draws != size:
+        raise UsageError(
+            f"Expected a loader that gives every record once, got {draws} draws of {size} records.",
+            "Pass DataLoader(dataset, batch_size=..., shuffle=True).",
+        )
     if size == 0:
         raise DataError("Expected at least one record, got an empty data set.", "Check the filter that made it.")
     return size
@@ -320,8 +348,8 @@ def _calibrated(
     epochs: float | None,
     size: int,
     batch_size: int | None,
-    l2_clip_norm: float,
-    unit: Unit,
+    l2_clip_norm: float | None,
+    unit: Unit | None,
 ) -> Plan:
     missing = [
         name
@@ -340,8 +368,8 @@ def _calibrated(
         dataset_size=size,
         batch_size=min(batch_size or size, size),
         epochs=epochs,
-        l2_clip_norm=l2_clip_norm,
-        unit=unit,
+        l2_clip_norm=1.0 if l2_clip_norm is None else l2_clip_norm,
+        unit=Unit.EXAMPLE if unit is None else unit,
     )
 
 

@@ -29,7 +29,11 @@ __all__ = ["seeded"]
 @contextlib.contextmanager
 def seeded(randomness: Randomness) -> Iterator[None]:
     """Seed torch inside the block; its state outside is untouched."""
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    # A GPU that nobody has used yet is left alone: seeding it would wait there and take effect outside the block.
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
     with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(randomness.seed())
+        seed = randomness.seed()
+        torch.default_generator.manual_seed(seed)
+        for device in devices:
+            torch.cuda.default_generators[device].manual_seed(seed)
         yield

@@ -1,0 +1,231 @@
+"""The house is as planned: light at the door, every room with a promise, every file with a test, nothing too long."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+import reticent
+
+ROOT = Path(__file__).parents[2]
+SOURCE = ROOT / "src" / "reticent"
+TESTS = ROOT / "tests"
+
+FILES = sorted(SOURCE.rglob("*.py"))
+
+
+def name_of(file: Path) -> str:
+    return ".".join(("reticent", *file.relative_to(SOURCE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+EMPTY = {name_of(file) for file in FILES if len(ast.parse(file.read_text("utf-8")).body) == 1}  # a docstring only
+PUBLIC = [name_of(file) for file in FILES if not re.search(r"\._|\.__main__$", name_of(file))]
+
+# Modules without a file of their own name below tests/, and the file that tests them.
+TESTED_ELSEWHERE = {
+    "cli/data.py": "cli/test_commands.py",
+    "cli/demo.py": "cli/test_commands.py",
+    "data/entry.py": "data/test_catalogue.py",
+}
+
+# Modules whose page does not say "Promise": what they are instead.
+NO_PROMISE = {
+    "reticent": "the front door: names only",
+    "reticent.attacks": "a list of names",
+    "reticent.attacks.membership": "a list of names",
+    "reticent.audits": "a list of names",
+    "reticent.evidence": "a list of names",
+    "reticent.models": "a list of names",
+    "reticent.privacy": "a list of names",
+    "reticent.reports": "a list of names",
+    "reticent.training": "a list of names",
+    "reticent.cli.data": "the promise stands in reticent.cli, for all commands",
+    "reticent.cli.demo": "the promise stands in reticent.cli, for all commands",
+    "reticent.privacy.units": "two lists of words",
+    "reticent.training.seeding": "one context manager, which its page describes",
+    "reticent.reports.plots": "drawing only; the promise stands in reticent.reports.pages",
+    "reticent.reports.words": "phrasing only; the promise stands in reticent.reports.pages",
+}
+
+# Files and functions that are longer than the rest may be: the longest that each of them may become.
+LONG_FILES = {"audits/membership.py": 500}
+LONG_FUNCTIONS = {"audits/statistics.py:pooled_curve": 65}
+
+
+def loaded_by(code: str) -> set[str]:
+    """The modules that a fresh Python has loaded after running the code."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys, json; print(json.dumps(sorted(sys.modules)))"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    return set(json.loads(done.stdout))
+
+
+# Light at the door ------------------------------------------------------------------------------------------------
+
+
+def test_the_record_office_loads_no_laboratory() -> None:
+    loaded = loaded_by("import reticent, reticent.reports, reticent.evidence, reticent.privacy, reticent.errors")
+    assert "reticent.reports.pages" in loaded
+    assert not loaded & {"torch", "sklearn", "joblib", "matplotlib"}
+    rooms = {name.split(".")[1] for name in loaded if name.startswith("reticent.")}
+    assert not rooms & {"data", "models", "training", "attacks", "audits", "cli"}
+
+
+def test_the_door_alone_loads_next_to_nothing() -> None:
+    loaded = loaded_by("import reticent")
+    assert {name for name in loaded if name.startswith("reticent")} == {"reticent"}
+    assert not loaded & {"numpy", "scipy", "torch", "sklearn", "matplotlib", "rich", "typer", "jinja2"}
+
+
+def test_the_command_line_starts_without_the_laboratory() -> None:
+    loaded = loaded_by("import reticent.cli")
+    assert not loaded & {"torch", "sklearn", "matplotlib", "scipy"}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_module_can_be_imported_first(name: str) -> None:
+    assert importlib.import_module(name)
+
+
+@pytest.mark.slow
+def test_no_module_needs_another_to_be_imported_before_it() -> None:
+    for name in PUBLIC:
+        loaded_by(f"import {name}")
+
+
+# Names ------------------------------------------------------------------------------------------------------------
+
+
+def module(name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_module_says_what_is_public(name: str) -> None:
+    names = [] if name in EMPTY else module(name).__all__
+    assert len(names) == len(set(names))
+    for one in names:
+        assert not one.startswith("_")
+        assert hasattr(module(name), one), one
+
+
+def test_the_front_door_is_exactly_its_table() -> None:
+    assert sorted(reticent.__all__) == sorted(reticent._ROOMS)
+    for name, room in reticent._ROOMS.items():
+        assert getattr(reticent, name) is getattr(module(f"reticent.{room}"), name)
+        assert name in dir(reticent)
+    tree = ast.parse((SOURCE / "__init__.py").read_text("utf-8"))
+    block = next(node for node in tree.body if isinstance(node, ast.If))
+    typed = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    assert typed == {name: f"reticent.{room}" for name, room in reticent._ROOMS.items()}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_name_is_described(name: str) -> None:
+    for one in [] if name in EMPTY else module(name).__all__:
+        value = getattr(module(name), one)
+        if inspect.isfunction(value) or inspect.isclass(value):
+            assert value.__doc__, f"{name}.{one}"
+            assert not (value.__doc__ or "").startswith(f"{one}("), f"{name}.{one} has a generated docstring"
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_every_public_module_makes_a_promise(name: str) -> None:
+    page = module(name).__doc__ or ""
+    assert len(page) > 40
+    # An exemption that is no longer needed goes.
+    assert ("Promise:" in page) != (name in NO_PROMISE)
+
+
+def test_every_exemption_is_of_something_that_exists() -> None:
+    assert set(NO_PROMISE) <= set(PUBLIC)
+    assert all((SOURCE / file).exists() for file in (*TESTED_ELSEWHERE, *LONG_FILES))
+    assert all((SOURCE / place.partition(":")[0]).exists() for place in LONG_FUNCTIONS)
+
+
+# Tests ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_module_has_a_test_file_of_its_name() -> None:
+    missing = []
+    for file in FILES:
+        inner = file.relative_to(SOURCE)
+        if inner.name.startswith("_"):
+            continue
+        own = inner.with_name(f"test_{inner.name}").as_posix()
+        if not (TESTS / TESTED_ELSEWHERE.get(inner.as_posix(), own)).exists():
+            missing.append(own)
+    assert missing == []
+
+
+def test_exemptions_from_a_test_file_are_needed() -> None:
+    for file in TESTED_ELSEWHERE:
+        assert not (TESTS / Path(file).with_name(f"test_{Path(file).name}")).exists()
+
+
+def test_tests_are_no_package() -> None:
+    assert list(TESTS.rglob("__init__.py")) == []
+
+
+# Sizes ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.relative_to(SOURCE).as_posix())
+def test_no_file_and_no_function_is_too_long(file: Path) -> None:
+    inner, text = file.relative_to(SOURCE).as_posix(), file.read_text("utf-8")
+    assert text.count("\n") <= LONG_FILES.get(inner, 400)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            body = node.body[1:] if ast.get_docstring(node) is not None else node.body
+            lines = (body[-1].end_lineno or 0) - body[0].lineno + 1 if body else 0
+            assert lines <= LONG_FUNCTIONS.get(f"{inner}:{node.name}", 60), f"{node.name} has {lines} lines"
+
+
+# Files ------------------------------------------------------------------------------------------------------------
+
+
+def kept_files() -> list[Path]:
+    """What git tracks, and what it would if asked."""
+    done = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in done.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def test_no_file_names_a_place_on_somebodys_machine() -> None:
+    # Put together here, so that this file does not find itself.
+    place = re.compile(rb"(?<![\w.~-])/" + rb"(?:work|root|home/\w+|Users/\w+)/" + rb"[\w.-]|[A-Z]:\\" + rb"Users\\")
+    found = [
+        f"{file.relative_to(ROOT)}: {match.group(0).decode()}"
+        for file in kept_files()
+        if (match := place.search(file.read_bytes()))
+    ]
+    assert found == []
+
+
+def test_the_readme_shows_the_rooms_that_there_are() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    shown = set(re.findall(r"^\|\s*\[?`(?:reticent[./])?(\w+)/?`", text, flags=re.MULTILINE))
+    rooms = {folder.name for folder in SOURCE.iterdir() if (folder / "__init__.py").exists()}
+    if len(shown & rooms) < 3:
+        pytest.skip("the README has no table of rooms")
+    assert rooms <= shown
