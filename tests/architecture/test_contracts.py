@@ -20,7 +20,7 @@ OFFICE = "The record office works without the laboratory"
 PICKLE = "No pickle, and no second door to randomness"
 ROOTS = "Importing reticent loads no torch"
 
-# Name of the plant: ({file below src/reticent: what is appended to it, or its text if it is new}, the contracts broken).
+# Name of the plant: ({file below src/reticent: what is appended to it, or its text if new}, the contracts it breaks).
 PLANTS: dict[str, tuple[dict[str, str], set[str]]] = {
     "an attack imports training": (
         {"attacks/membership/likelihood_ratio.py": "from reticent.training import loop\n"},

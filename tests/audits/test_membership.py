@@ -253,12 +253,24 @@ def test_without_a_trainer_the_training_is_not_run_and_has_no_number() -> None:
     assert list(every_estimate(body["recipe"])) == []
 
 
-def test_without_a_trainer_thresholds_come_from_non_members_that_are_then_not_judged() -> None:
+def test_without_a_trainer_thresholds_come_from_non_members_that_are_then_not_judged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    import reticent.audits.membership as room
+
+    original, used = room.threshold_at, []
+
+    def watched(asked: float, scores: npt.NDArray[np.float64]) -> float:
+        used.append(len(scores))
+        return original(asked, scores)
+
+    monkeypatch.setattr(room, "threshold_at", watched)
     members, nonmembers = halves(population(9, 420))
     audit = rt.audit(Plane(members), members, nonmembers, randomness=Randomness.simulated(9))
     false_alarms = audit.finding.estimates["false_positive_rate_at_0.1"]
     assert false_alarms.threshold == "105 non-members set aside"
     assert false_alarms.n == 105
+    assert used == [105]
     assert audit.finding.estimates["true_positive_rate_at_0.1"].n == 210
 
 

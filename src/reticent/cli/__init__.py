@@ -13,7 +13,7 @@ import typer
 
 from reticent.cli import data, demo
 from reticent.cli._output import fail
-from reticent.errors import ReticentError
+from reticent.errors import MissingExtra, ReticentError
 
 __all__ = ["app", "main"]
 
@@ -45,5 +45,9 @@ def main() -> None:
         app(standalone_mode=True)
     except ReticentError as error:
         sys.exit(fail(error))
+    except ModuleNotFoundError as error:
+        if error.name not in ("torch", "sklearn", "joblib"):
+            raise
+        sys.exit(fail(MissingExtra(error.name, "lab", "This command")))
     except KeyboardInterrupt:
         sys.exit(130)

@@ -114,7 +114,7 @@ def _summary(body: dict[str, Any], target: Path) -> None:
     from reticent.reports import words
 
     for sentence in words.verdict(body["arms"], body["data"]):
-        output.print(sentence + "\n", markup=False)
+        output.print(sentence + "\n", markup=False, soft_wrap=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("training", "promise", "accuracy, unseen", "right one of two", "named at 1 %", "exposed"):
         table.add_column(heading, overflow="fold")
