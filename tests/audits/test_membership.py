@@ -389,7 +389,8 @@ def test_a_memoriser_is_found_out_whatever_it_shows(exposure: Exposure) -> None:
     audit = small_audit(exposure=exposure, shadows=16)
     assert audit.finding.exposure == audit.recipe.exposure == exposure.value
     # Right labels of the unseen, by luck, look like memory to an attacker who sees labels alone.
-    assert audit.recipe.estimates["auc"].low > (0.6 if exposure is Exposure.LABEL else 0.95)
+    # Sixteen models that agree entirely leave room for a seventeenth that does not: 0.025 ** (1 / 16) = 0.794.
+    assert audit.recipe.estimates["auc"].low > (0.6 if exposure is Exposure.LABEL else 0.79)
 
 
 @pytest.mark.parametrize("kind", ["probabilities", "torch", "scikit-learn"])

@@ -66,7 +66,7 @@ def test_a_leak_is_called_a_leak() -> None:
     text = said(an_arm(auc=LEAK, exposed=7, rate=share(0.12, 0.08, 0.17)))
     assert text.startswith("The ordinary network gives away who it was trained on")
     assert "70.0 % (65.0 to 75.0)" in text
-    assert "Allowed 1 % false alarms, the attacker names 12.0 % (8.0 to 17.0) of its training people" in text
+    assert "Allowed 1 % false alarms, the attacker names 12.0 % (8.0 to 17.0) of the people it was trained on" in text
     assert "For 7 of 200 people the guess is right more often than chance, with 95.0 % confidence" in text
     assert "No leak" not in text
 
@@ -96,7 +96,7 @@ def test_no_leak_measured_is_not_called_no_leak() -> None:
 def test_an_average_does_not_hide_a_few_who_are_recognised(arm: dict[str, Any]) -> None:
     text = said(arm)
     assert "No leak" not in text
-    assert "gives some of its training people away, though not on average" in text
+    assert "gives away some of the people it was trained on, though not on average" in text
 
 
 def test_one_networks_uncertain_threshold_is_not_called_a_leak() -> None:

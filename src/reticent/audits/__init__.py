@@ -1,7 +1,8 @@
 """Audits: from attacks' scores to findings with intervals, baselines and a verdict that says what was not tested."""
 
 from reticent.audits.comparison import Arm, Comparison, compare, split, standard_arms
-from reticent.audits.membership import Audit, RecordRisk, audit
+from reticent.audits.membership import Audit, audit
+from reticent.audits.risks import RecordRisk
 from reticent.audits.shadows import Fleet, Trainer, train_shadows
 
 __all__ = [

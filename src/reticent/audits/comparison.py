@@ -33,7 +33,8 @@ import torch
 
 from reticent import _checks
 from reticent.audits.blind import blind_auc
-from reticent.audits.membership import NOT_TESTED, Audit, checked_sides, conclude, describe, prepare, risk_as_dict
+from reticent.audits.case import checked_sides, describe, prepare
+from reticent.audits.membership import NOT_TESTED, Audit, conclude
 from reticent.audits.shadows import draw_membership, train_shadows
 from reticent.data import Records
 from reticent.errors import UsageError
@@ -308,6 +309,6 @@ def _paired(arms: Sequence[Arm], audits: dict[str, Audit]) -> list[dict[str, Any
     """The records most at risk in the first arm, and how the same records fare in the others."""
     by_row = {arm.name: {risk.row: risk for risk in audits[arm.name].worst(10**9)} for arm in arms}
     return [
-        {"row": risk.row, "arms": {arm.name: risk_as_dict(by_row[arm.name][risk.row]) for arm in arms}}
+        {"row": risk.row, "arms": {arm.name: by_row[arm.name][risk.row].as_dict() for arm in arms}}
         for risk in audits[arms[0].name].worst(10)
     ]

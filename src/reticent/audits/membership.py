@@ -37,24 +37,16 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.attacks.membership import leave_one_out, likelihood_ratio
-from reticent.audits.blind import blind_auc, shared_rows
+from reticent.audits.case import Case, checked_sides, describe, prepare
+from reticent.audits.pooled import PooledCurve, pooled_curve
+from reticent.audits.risks import RecordRisk, exposed, record_risks
 from reticent.audits.shadows import Fleet, Trainer, train_shadows
-from reticent.audits.statistics import (
-    PooledCurve,
-    auc,
-    clopper_pearson,
-    pooled_curve,
-    rate,
-    resolvable,
-    threshold_at,
-)
-from reticent.data import Records
-from reticent.errors import NotEnoughEvidence
+from reticent.audits.statistics import auc, rate, resolvable, threshold_at
 from reticent.evidence import Estimate, Finding, Record, Status, now, software
-from reticent.models import Exposure, Target
+from reticent.models import Exposure
 from reticent.randomness import Randomness, required
 
-__all__ = ["RATES", "Audit", "RecordRisk", "audit", "audit_fleet"]
+__all__ = ["RATES", "Audit", "audit", "audit_fleet"]
 
 RATES = (0.1, 0.01, 0.001)
 """False-positive rates that are reported where they can be resolved."""
@@ -69,32 +61,7 @@ NOT_TESTED = {
 }
 """What a membership audit leaves open, and why: shown in every report as not run."""
 
-_FEWEST = 10
 _SHOWN = 20  # records in a report's list of those most at risk
-
-
-@dataclasses.dataclass(frozen=True)
-class RecordRisk:
-    """How surely the attack knows whether one record was used.
-
-    Attributes:
-        row: position in members followed by non-members.
-        member: whether it was a training record of the audited model.
-        right: in how many of the trainings the attacker guessed the record's membership rightly.
-        share: the same as a share, with an interval that holds for all records at once (Bonferroni).
-        chance: the share that guessing without the model reaches.
-    """
-
-    row: int
-    member: bool
-    right: int
-    share: Estimate
-    chance: float
-
-    @property
-    def exposed(self) -> bool:
-        """Whether the whole interval lies above chance."""
-        return self.share.low > self.chance
 
 
 @dataclasses.dataclass(frozen=True)
@@ -194,67 +161,6 @@ def audit(
     return conclude(case, fleet)
 
 
-def checked_sides(members: Any, nonmembers: Any) -> tuple[Records, Records]:
-    """Members and non-members as records, or the reason why they cannot be audited."""
-    inside, outside = Records.of(members, name="members"), Records.of(nonmembers, name="non-members")
-    if min(len(inside), len(outside)) < _FEWEST:
-        raise NotEnoughEvidence(
-            f"Expected at least {_FEWEST} members and {_FEWEST} non-members, got {len(inside)} and {len(outside)}.",
-            "With fewer no interval says anything; add records.",
-        )
-    return inside, outside
-
-
-@dataclasses.dataclass(frozen=True)
-class Case:
-    """Everything about an audited model that does not depend on shadow models; made by `prepare`."""
-
-    target: Target
-    pool: Records
-    truth: npt.NDArray[np.bool_]
-    signal: npt.NDArray[np.float64]
-    correct: npt.NDArray[np.bool_]
-    blind: dict[str, Estimate]
-    shared: int
-    confidence: float
-    source: Randomness
-
-    @property
-    def inclusion(self) -> float:
-        """Probability with which shadow models see a record: the audited model's own share of members."""
-        return float(np.clip(self.truth.mean(), 0.1, 0.9))
-
-
-def prepare(
-    model: Any,
-    inside: Records,
-    outside: Records,
-    *,
-    exposure: Exposure,
-    confidence: float,
-    randomness: Randomness,
-    name: str,
-    blind: dict[str, Estimate] | None = None,
-) -> Case:
-    """Ask the model about every record, and measure what can be had without it (unless `blind` already says)."""
-    _checks.open_fraction(confidence=confidence)
-    pool = inside.joined(outside).require_two_classes()
-    target = Target(model, classes=pool.classes, exposure=exposure, name=name)
-    if blind is None:
-        blind = blind_auc(inside, outside, randomness=randomness.spawn("blind"), confidence=confidence)
-    return Case(
-        target=target,
-        pool=pool,
-        truth=np.arange(len(pool)) < len(inside),
-        signal=target.log_odds(pool.features, pool.labels),
-        correct=target.correct(pool.features, pool.labels),
-        blind=blind,
-        shared=shared_rows(inside, outside),
-        confidence=confidence,
-        source=randomness,
-    )
-
-
 def conclude(case: Case, fleet: Fleet | None) -> Audit:
     """The audit of a prepared case, with shadow models if there are any."""
     if fleet is None:
@@ -283,7 +189,7 @@ def conclude(case: Case, fleet: Fleet | None) -> Audit:
             randomness=case.source.spawn("bootstrap"),
             confidence=case.confidence,
         )
-        risks = _risks(fleet, reference, case)
+        risks = record_risks(fleet, reference, case.truth, inclusion=case.inclusion, confidence=case.confidence)
     finding = _finding(case, attack, estimates, 0 if fleet is None else len(fleet.scores))
     record = Record("audit", _body(case, finding, recipe, curve, risks), created=now())
     return Audit(finding, recipe, curve, scores, case.truth, record, risks)
@@ -415,27 +321,6 @@ def audit_fleet(
     return curve, finding
 
 
-def _risks(fleet: Fleet, reference: npt.NDArray[np.float64], case: Case) -> tuple[RecordRisk, ...]:
-    models, records = fleet.membership.shape
-    prior = case.inclusion
-    guess = reference + np.log(prior / (1 - prior)) > 0
-    right = (guess == fleet.membership).sum(axis=0)
-    simultaneous = 1 - (1 - case.confidence) / records
-    risks = []
-    for row in np.argsort(-right, kind="stable"):
-        low, high = clopper_pearson(int(right[row]), models, simultaneous)
-        share = Estimate(
-            float(right[row] / models),
-            low,
-            high,
-            case.confidence,
-            models,
-            f"trainings in which membership was guessed rightly; Clopper-Pearson for all {records} records at once",
-        )
-        risks.append(RecordRisk(int(row), bool(case.truth[row]), int(right[row]), share, max(prior, 1 - prior)))
-    return tuple(risks)
-
-
 def _body(
     case: Case, finding: Finding, recipe: Finding, curve: PooledCurve | None, risks: tuple[RecordRisk, ...]
 ) -> dict[str, Any]:
@@ -444,28 +329,11 @@ def _body(
         "finding": finding.as_dict(),
         "recipe": recipe.as_dict(),
         "curve": None if curve is None else curve_as_dict(curve),
-        "worst": [risk_as_dict(risk) for risk in risks[:_SHOWN]],
-        "exposed": sum(risk.exposed for risk in risks) if risks else None,
+        "worst": [risk.as_dict() for risk in risks[:_SHOWN]],
+        "exposed": exposed(risks),
         "not_tested": NOT_TESTED,
         "repeatable": not case.source.is_secure,
         "software": software(),
-    }
-
-
-def describe(pool: Records, truth: npt.NDArray[np.bool_]) -> dict[str, Any]:
-    """The audited records in numbers and a digest, never their contents."""
-    return {
-        "name": pool.name,
-        "digest": pool.digest(),
-        "unit": pool.unit.value,
-        "unit_meaning": pool.unit.meaning,
-        "records": len(pool),
-        "owners": len(pool) if pool.owners is None else len(np.unique(pool.owners)),
-        "members": int(truth.sum()),
-        "nonmembers": int((~truth).sum()),
-        "classes": pool.classes,
-        "largest_class": float(np.bincount(pool.labels).max() / len(pool)),
-        "public_facts": list(pool.public_facts),
     }
 
 
@@ -473,14 +341,3 @@ def curve_as_dict(curve: PooledCurve) -> dict[str, Any]:
     """A curve as plain values, rounded to what a plot can show."""
     columns = ("false_positive_rates", "true_positive_rates", "low", "high")
     return {name: [round(float(value), 6) for value in getattr(curve, name)] for name in columns}
-
-
-def risk_as_dict(risk: RecordRisk) -> dict[str, Any]:
-    """A record's risk as plain values: its row, never its contents."""
-    return {
-        "row": risk.row,
-        "member": risk.member,
-        "right": risk.right,
-        "share": risk.share.as_dict(),
-        "chance": risk.chance,
-    }

@@ -1,4 +1,4 @@
-"""Intervals for what attacks measure: rates, areas under the ROC curve, and curves pooled over models.
+"""Intervals for what attacks measure on one model: rates and areas under the ROC curve.
 
 Promise: each function states the event its confidence is about, and its coverage is tested by simulation. Ties count
 half (mid-ranks); nothing is rounded before it is compared.
@@ -16,7 +16,6 @@ Example:
 
 from __future__ import annotations
 
-import dataclasses
 import math
 
 import numpy as np
@@ -27,12 +26,10 @@ from scipy.stats import beta, norm, rankdata
 from reticent import _checks
 from reticent.errors import NotEnoughEvidence
 from reticent.evidence import Estimate
-from reticent.randomness import Randomness
 
-__all__ = ["PooledCurve", "auc", "clopper_pearson", "pooled_curve", "rate", "resolvable", "threshold_at"]
+__all__ = ["auc", "clopper_pearson", "rate", "resolvable", "threshold_at"]
 
 Floats = npt.NDArray[np.float64]
-Flags = npt.NDArray[np.bool_]
 
 
 def clopper_pearson(successes: int, trials: int, confidence: float) -> tuple[float, float]:
@@ -118,123 +115,3 @@ def threshold_at(false_positive_rate: float, others: Floats) -> float:
     if allowed >= len(others):
         return -math.inf
     return float(np.sort(others)[len(others) - allowed - 1])
-
-
-@dataclasses.dataclass(frozen=True)
-class PooledCurve:
-    """A ROC curve over many trainings, with intervals that respect that trials share models and records.
-
-    Attributes:
-        false_positive_rates: (points,) the grid.
-        true_positive_rates: (points,) at each.
-        low: (points,) pointwise lower ends.
-        high: (points,) pointwise upper ends.
-        auc: area under the curve.
-        at: false-positive rate to true-positive rate with its interval, for the asked rates that are resolvable.
-        accuracy: share of right predictions on records that the model was not trained on, if given.
-    """
-
-    false_positive_rates: Floats
-    true_positive_rates: Floats
-    low: Floats
-    high: Floats
-    auc: Estimate
-    at: dict[float, Estimate]
-    accuracy: Estimate | None
-
-
-def pooled_curve(
-    scores: Floats,
-    membership: Flags,
-    *,
-    rates: tuple[float, ...],
-    randomness: Randomness,
-    correct: Flags | None = None,
-    confidence: float = 0.95,
-    replicates: int = 400,
-) -> PooledCurve:
-    """The ROC curve of all (model, record) trials together.
-
-    Intervals are percentiles of a bootstrap that draws models and records anew, each with replacement, at the same
-    time; it is conservative when trials share both (Owen, 2007, pigeonhole bootstrap). The threshold is set anew in
-    every replicate, so its uncertainty is inside the interval.
-
-    Args:
-        scores: (models, records).
-        membership: (models, records).
-        rates: false-positive rates to report.
-        randomness: source of the bootstrap draws.
-        correct: (models, records) whether the model predicts the record rightly; for the accuracy on non-members.
-        confidence: of every interval.
-        replicates: bootstrap draws.
-    """
-    models, records = scores.shape
-    if membership.all() or not membership.any():
-        raise NotEnoughEvidence(
-            "Expected trials of members and of non-members, got one kind only.", "Draw memberships at random."
-        )
-    flat = scores.reshape(-1)
-    order = np.argsort(-flat, kind="stable")
-    ends = np.flatnonzero(np.append(np.diff(flat[order]) != 0, True))  # last trial of each block of ties
-    inside = membership.reshape(-1)[order]
-    outside_right = None if correct is None else (correct & ~membership).reshape(-1)[order]
-    trials = int((~membership).sum())
-    # The curve starts where ten false positives are expected: further left nothing is resolved.
-    start = min(1.0, 10 / trials)
-    asked_for = np.asarray([asked for asked in rates if asked >= start])
-    grid = np.unique(np.concatenate([np.geomspace(start, 1.0, 120), asked_for]))
-
-    def measure(weights: Floats) -> tuple[Floats, float, float]:
-        w = weights.reshape(-1)[order]
-        positive, negative = np.cumsum(w * inside)[ends], np.cumsum(w * ~inside)[ends]
-        tpr = np.concatenate([[0.0], positive / positive[-1]])
-        fpr = np.concatenate([[0.0], negative / negative[-1]])
-        # Linear between the ends of tie blocks: ties are broken at random, and count half in the area.
-        area = float(np.trapezoid(tpr, fpr))
-        right = float("nan") if outside_right is None else float((w * outside_right).sum() / negative[-1])
-        return _interpolate(grid, fpr, tpr), area, right
-
-    curve, area, right = measure(np.ones_like(scores))
-    draws = [
-        measure(
-            np.outer(
-                np.bincount(randomness.integers(models, models), minlength=models),
-                np.bincount(randomness.integers(records, records), minlength=records),
-            ).astype(np.float64)
-        )
-        for _ in range(replicates)
-    ]
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
-    low, high = np.quantile(np.stack([draw[0] for draw in draws]), tails, axis=0)
-    low, high = np.minimum(low, curve), np.maximum(high, curve)
-    method = f"bootstrap over {models} models and {records} records, {replicates} draws"
-
-    def estimate(value: float, values: list[float], threshold: str | None = None) -> Estimate:
-        a, b = np.quantile(values, tails)
-        return Estimate(value, min(float(a), value), max(float(b), value), confidence, scores.size, method, threshold)
-
-    at = {}
-    for asked in rates:
-        if resolvable(asked, trials):
-            where = int(np.searchsorted(grid, asked))
-            at[asked] = estimate(
-                float(curve[where]), [float(draw[0][where]) for draw in draws], "set in every bootstrap draw"
-            )
-    return PooledCurve(
-        grid,
-        curve,
-        low,
-        high,
-        estimate(area, [draw[1] for draw in draws]),
-        at,
-        None if correct is None else estimate(right, [draw[2] for draw in draws]),
-    )
-
-
-def _interpolate(grid: Floats, fpr: Floats, tpr: Floats) -> Floats:
-    """The curve's height over the grid; where it rises vertically, its top."""
-    last = np.searchsorted(fpr, grid, side="right") - 1  # the last point at or left of each grid value
-    following = np.minimum(last + 1, len(fpr) - 1)
-    gap = fpr[following] - fpr[last]
-    share = np.divide(grid - fpr[last], gap, out=np.zeros_like(grid), where=gap > 0)
-    return np.asarray(tpr[last] + share * (tpr[following] - tpr[last]))

@@ -29,7 +29,8 @@ def show(
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
     for heading in ("name", "what", "size", "unit", "MB"):
-        table.add_column(heading, overflow="fold", justify="right" if heading == "MB" else "left")
+        right = heading == "MB"
+        table.add_column(heading, overflow="fold", no_wrap=heading == "name", justify="right" if right else "left")
     for entry in chosen:
         megabytes = f"{entry.download_bytes / 1e6:.1f}" if entry.download_bytes else "bundled"
         table.add_row(entry.name, entry.title, entry.size, entry.unit.value if entry.unit else "-", megabytes)

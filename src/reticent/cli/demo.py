@@ -116,7 +116,14 @@ def _summary(body: dict[str, Any], target: Path) -> None:
     for sentence in words.verdict(body["arms"], body["data"]):
         output.print(sentence + "\n", markup=False, soft_wrap=False)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("training", "promise", "accuracy, unseen", "right one of two", "named at 1 %", "exposed"):
+    for heading in (
+        "training",
+        "promise",
+        "accuracy, unseen",
+        "right one of two",
+        "named at 1 % false alarms",
+        "exposed",
+    ):
         table.add_column(heading, overflow="fold")
     for arm in body["arms"]:
         estimates = arm["audit"]["recipe"]["estimates"]
@@ -127,7 +134,7 @@ def _summary(body: dict[str, Any], target: Path) -> None:
             words.estimate(estimates["accuracy on non-members"]),
             words.estimate(estimates["auc"]),
             words.estimate(estimates.get("true_positive_rate_at_0.01")),
-            f"{arm['audit']['exposed']} of {body['data']['records']}",
+            words.exposed(arm["audit"]),
         )
     output.print(table)
     if body["repeatable"]:

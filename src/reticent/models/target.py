@@ -81,8 +81,6 @@ class Target:
         answers = np.concatenate(parts) if parts else np.empty((0, self.classes))
         if answers.ndim == 1:  # decided over all records at once, never differently for two parts of them
             answers = _two_columns(answers)
-        if answers.ndim == 1:  # over all records at once: a part's logits may happen to lie in [0, 1]
-            answers = _two_columns(answers)
         if not np.isfinite(answers).all():
             bad = int((~np.isfinite(answers)).any(axis=1).sum())
             raise ModelError(

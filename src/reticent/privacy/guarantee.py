@@ -28,7 +28,6 @@ Example:
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, overload
 
 import numpy as np
@@ -38,6 +37,7 @@ from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy import accounting
 from reticent.privacy.mechanisms import Mechanism, mechanism_from_dict, mechanism_to_dict
+from reticent.privacy.rounding import round_up
 from reticent.privacy.units import Relation, Unit
 
 __all__ = ["Guarantee"]
@@ -140,12 +140,12 @@ class Guarantee:
     def text(self, delta: float) -> str:
         """The guarantee in words: numbers, unit, relation, mechanisms, accountant and every assumption."""
         lines = [
-            f"(epsilon = {_up(self.epsilon(delta)):.4g}, delta = {delta:.3g})-differential privacy",
+            f"(epsilon = {round_up(self.epsilon(delta)):.4g}, delta = {delta:.3g})-differential privacy",
             f"unit: {self.unit.value} ({self.unit.meaning})",
             f"neighbouring relation: {self.relation.value} ({self.relation.meaning})",
             "mechanisms: " + ("; ".join(m.text() for m in self.mechanisms) or "none: nothing was released"),
             "accountant: privacy-loss distributions, rounded up",
-            f"any attack, at 1 % false positives: at most {_up(self.true_positive_rate(0.01)):.4g} true positives",
+            f"any attack, at 1 % false positives: at most {round_up(self.true_positive_rate(0.01)):.4g} true positives",
         ]
         lines += [
             assumption if assumption.startswith("not covered: ") else f"assumes: {assumption}"
@@ -188,11 +188,3 @@ class Guarantee:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"Expected a guarantee as written by as_dict(), got {error}.", "Save it again.") from error
-
-
-def _up(value: float) -> float:
-    """The value at four significant digits, never below it: a promise is not rounded in its favour."""
-    if value == 0 or not math.isfinite(value):
-        return value
-    scale = 10.0 ** (3 - math.floor(math.log10(value)))
-    return math.ceil(value * scale - 1e-9) / scale

@@ -72,6 +72,7 @@ def render(record: Record) -> str:
         "estimate": words.estimate,
         "percent": words.percent,
         "span": words.span,
+        "exposed": words.exposed,
         "number": words.number,
         "rate_name": words.rate_name,
     }

@@ -10,15 +10,14 @@ Example:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from decimal import ROUND_CEILING, Context, Decimal
 from typing import Any
 
-__all__ = ["estimate", "number", "percent", "rate_name", "rate_of", "round_up", "span", "verdict"]
+from reticent.privacy.rounding import round_up
+
+__all__ = ["estimate", "exposed", "number", "percent", "rate_name", "rate_of", "round_up", "span", "verdict"]
 
 _HALF = 0.5
-_DIGITS = Context(prec=400)
 _ACCURACY = "accuracy on non-members"
 _NAMED = "true_positive_rate_at_"
 _ONE_PERCENT = f"{_NAMED}0.01"
@@ -42,23 +41,16 @@ def span(values: Mapping[str, Any]) -> str:
 
 
 def number(value: Any) -> str:
-    """A whole number with thin spaces between thousands; an epsilon or the like with four significant digits."""
+    """A whole number with thin spaces between thousands; a delta or the like with four digits, rounded up."""
     if isinstance(value, int):
         return f"{value:,}".replace(",", "\u202f")
-    return f"{value:.4g}"
+    return f"{round_up(value):.4g}"
 
 
-def round_up(value: float, digits: int = 4) -> float:
-    """A number of so many significant digits at or above the value: a promise is never rounded in its favour.
-
-    Example:
-        >>> round_up(2.99961), round_up(0.5)
-        (3.0, 0.5)
-    """
-    if value == 0 or not math.isfinite(value):
-        return value
-    exact = Decimal(repr(float(value)))  # the decimal digits that name this float, and no other
-    return float(exact.quantize(Decimal(1).scaleb(exact.adjusted() - digits + 1), ROUND_CEILING, _DIGITS))
+def exposed(audit: Mapping[str, Any]) -> str:
+    """How many records are exposed, of how many; or that so few trainings could not have shown one."""
+    count, records = audit["exposed"], audit["data"]["records"]
+    return f"not resolvable ({records} records)" if count is None else f"{count} of {records}"
 
 
 def rate_of(name: str) -> float:
@@ -105,8 +97,8 @@ def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
     auc = recipe["auc"]
     who = _people(data)
     picks = (
-        f"shown one of its training {who} and one other, an attacker picks the right one {estimate(auc)} of the time; "
-        "guessing gives 50 %."
+        f"shown one of the {who} it was trained on and one other, an attacker picks the right one {estimate(auc)} of "
+        "the time; guessing gives 50 %."
     )
     if _told_apart(arm) and not audit["recipe"]["estimates"]:
         return (
@@ -116,12 +108,12 @@ def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
     if not _leaks(audit):
         return f"No leak of membership was measured from the {_net(arm)}: {picks} That is not proof that there is none."
     if auc["low"] <= _HALF:
-        text = f"The {_net(arm)} gives some of its training {who} away, though not on average: {picks}"
+        text = f"The {_net(arm)} gives away some of the {who} it was trained on, though not on average: {picks}"
     else:
         text = f"The {_net(arm)} gives away who it was trained on: {picks}"
     named = recipe.get(_ONE_PERCENT)
     if named is not None:
-        text += f" Allowed 1 % false alarms, the attacker names {estimate(named)} of its training {who}."
+        text += f" Allowed 1 % false alarms, the attacker names {estimate(named)} of the {who} it was trained on."
     if audit["exposed"]:
         text += (
             f" For {audit['exposed']} of {data['records']} {who} the guess is right more often than chance, with "
@@ -170,10 +162,10 @@ def _promised(private: list[dict[str, Any]]) -> str:
     if any(arm["promise"]["guarantee"]["simulated"] for arm in private):
         return (
             "This is a simulation: its noise came from a seeded generator, so its networks promise nothing. The bounds "
-            "in the figure below are what the same training with secure noise would promise."
+            "drawn in the report are what the same training with secure noise would promise."
         )
     return (
-        "What is promised, also against attacks that nobody has thought of yet, is the bound in the figure below, not "
+        "What is promised, also against attacks that nobody has thought of yet, is the bound drawn in the report, not "
         "the measurement."
     )
 

@@ -1,8 +1,9 @@
 """Per-example gradients of any network that does not mix the examples of a batch.
 
 Promise: after the backward pass of a loss that adds up (or averages) one term per example,
-`PerExampleModel.gradients()` holds, for every trainable parameter, the gradient of each example's own term: equal to a loop that feeds one example at
-a time. Tied parameters, modules that are called twice, frozen and unused parameters are exact.
+`PerExampleModel.gradients()` holds, for every trainable parameter, the gradient of each example's own term: equal to a
+loop that feeds one example at a time. Tied parameters, modules that are called twice, frozen and unused parameters are
+exact.
 
 How: every example gets its own copy (a view) of the parameters, the network runs once per example inside
 `torch.func.vmap`, and autograd differentiates with respect to the copies (Subramani, Vadivelu and Kamath, 2021). A

@@ -1,0 +1,110 @@
+"""What an audit knows before any shadow model is trained: records, the model's answers, and what records alone betray.
+
+Promise: nothing of it depends on shadow models, and its records have been checked: enough of them, two classes, one
+shape.
+
+Example:
+    >>> import numpy as np
+    >>> from reticent.audits.case import checked_sides
+    >>> checked_sides((np.eye(3), [0, 1, 0]), (np.eye(3), [0, 1, 0]))
+    Traceback (most recent call last):
+    reticent.errors.NotEnoughEvidence: Expected at least 10 members and 10 non-members, got 3 and 3. With fewer ...
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent import _checks
+from reticent.audits.blind import blind_auc, shared_rows
+from reticent.data import Records
+from reticent.errors import NotEnoughEvidence
+from reticent.evidence import Estimate
+from reticent.models import Exposure, Target
+from reticent.randomness import Randomness
+
+__all__ = ["Case", "checked_sides", "describe", "prepare"]
+
+_FEWEST = 10
+
+
+def checked_sides(members: Any, nonmembers: Any) -> tuple[Records, Records]:
+    """Members and non-members as records, or the reason why they cannot be audited."""
+    inside, outside = Records.of(members, name="members"), Records.of(nonmembers, name="non-members")
+    if min(len(inside), len(outside)) < _FEWEST:
+        raise NotEnoughEvidence(
+            f"Expected at least {_FEWEST} members and {_FEWEST} non-members, got {len(inside)} and {len(outside)}.",
+            "With fewer no interval says anything; add records.",
+        )
+    return inside, outside
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """Everything about an audited model that does not depend on shadow models; made by `prepare`."""
+
+    target: Target
+    pool: Records
+    truth: npt.NDArray[np.bool_]
+    signal: npt.NDArray[np.float64]
+    correct: npt.NDArray[np.bool_]
+    blind: dict[str, Estimate]
+    shared: int
+    confidence: float
+    source: Randomness
+
+    @property
+    def inclusion(self) -> float:
+        """Probability with which shadow models see a record: the audited model's own share of members."""
+        return float(np.clip(self.truth.mean(), 0.1, 0.9))
+
+
+def prepare(
+    model: Any,
+    inside: Records,
+    outside: Records,
+    *,
+    exposure: Exposure,
+    confidence: float,
+    randomness: Randomness,
+    name: str,
+    blind: dict[str, Estimate] | None = None,
+) -> Case:
+    """Ask the model about every record, and measure what can be had without it (unless `blind` already says)."""
+    _checks.open_fraction(confidence=confidence)
+    pool = inside.joined(outside).require_two_classes()
+    target = Target(model, classes=pool.classes, exposure=exposure, name=name)
+    if blind is None:
+        blind = blind_auc(inside, outside, randomness=randomness.spawn("blind"), confidence=confidence)
+    return Case(
+        target=target,
+        pool=pool,
+        truth=np.arange(len(pool)) < len(inside),
+        signal=target.log_odds(pool.features, pool.labels),
+        correct=target.correct(pool.features, pool.labels),
+        blind=blind,
+        shared=shared_rows(inside, outside),
+        confidence=confidence,
+        source=randomness,
+    )
+
+
+def describe(pool: Records, truth: npt.NDArray[np.bool_]) -> dict[str, Any]:
+    """The audited records in numbers and a digest, never their contents."""
+    return {
+        "name": pool.name,
+        "digest": pool.digest(),
+        "unit": pool.unit.value,
+        "unit_meaning": pool.unit.meaning,
+        "records": len(pool),
+        "owners": len(pool) if pool.owners is None else len(np.unique(pool.owners)),
+        "members": int(truth.sum()),
+        "nonmembers": int((~truth).sum()),
+        "classes": pool.classes,
+        "largest_class": float(np.bincount(pool.labels).max() / len(pool)),
+        "public_facts": list(pool.public_facts),
+    }
