@@ -183,7 +183,7 @@ def test_an_ordered_loader_is_sampled_at_random():
 def test_an_optimizer_with_other_parameters_is_refused():
     model = nn.Linear(4, 2)
     other = [*model.parameters(), nn.Parameter(torch.ones(1))]
-    with pytest.raises(ValueError, match="one that also changes others"):
+    with pytest.raises(ValueError, match="over the parameters of this model only"):
         attempt(model, torch.optim.SGD(other, lr=0.1))
 
 

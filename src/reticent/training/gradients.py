@@ -119,6 +119,11 @@ class PerExampleModel(torch.nn.Module):
                 "Expected a forward and a backward pass before the gradients are read, got none.",
                 "Call loss.backward() on outputs of the private model.",
             )
+        if self._batch_size > 0 and all(copy.grad is None for copy in self._copies.values()):
+            raise UsageError(
+                f"Expected gradients of the {self._batch_size} examples that the model saw, got none.",
+                "Did you forget loss.backward()?",
+            )
         return {name: torch.zeros_like(copy) if copy.grad is None else copy.grad for name, copy in self._copies.items()}
 
     def forget(self) -> None:

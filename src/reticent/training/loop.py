@@ -1,8 +1,9 @@
 """`train`: the whole training loop, with a promise when a plan is given.
 
 Promise: with a `Plan`, the trained parameters satisfy `run.guarantee`, which counts the steps that were executed. The
-loss is evaluated on one example at a time, so its reduction and its terms cannot mix examples, whatever it is. Without
-a plan the same loop trains ordinarily and `run.guarantee` is None: nothing is promised.
+loss is evaluated on one example at a time, so its terms cannot mix examples; one that means something else for a batch
+than the mean or sum over its examples (class weights with reduction="mean") is refused. Without a plan the same loop
+trains ordinarily and `run.guarantee` is None: nothing is promised.
 
 The split of a batch into physical batches changes memory only: the sum of clipped gradients and the noise are the same.
 
@@ -34,13 +35,13 @@ from reticent.evidence import Record, now, software
 from reticent.privacy import Guarantee, Plan, Unit
 from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel, refuse_mixing
+from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean
 from reticent.training.sampling import poisson_batches, shuffled_batches
 from reticent.training.seeding import seeded
 
 __all__ = ["Progress", "Recipe", "Run", "train"]
 
-Loss = Callable[[Any, torch.Tensor], torch.Tensor]
 Optimizer = torch.optim.Optimizer | Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
 Progress = Callable[[int, int], None]
 """Called as progress(done, total)."""
@@ -101,7 +102,7 @@ def train(
     Args:
         model: trained in place, on the device where it is.
         dataset: `Records`, a pair (features, labels), or a TensorDataset.
-        loss: (outputs, labels) to a loss; reductions do not matter.
+        loss: (outputs, labels) to a loss with one term per example, averaged, added up or listed.
         plan: sampler, clipping, noise and steps; without it `epochs` and `batch_size` are needed.
         optimizer: a torch optimizer over the model's parameters, or a function from parameters to one; Adam with
             learning rate 1e-3 by default.
@@ -117,7 +118,7 @@ def train(
         ModelError: a network that mixes examples, or whose loss is not one number per example.
         UsageError: arguments that do not fit together; a promise to people when some own several rows.
     """
-    records = Records.of(dataset)
+    records = Records.of(dataset).require_two_classes()
     source = Randomness.secure() if randomness is None else required(randomness)
     _checks.at_least(1, physical_batch_size=physical_batch_size)
     stepper = _optimizer(optimizer, model)
@@ -132,6 +133,9 @@ def train(
         if (epochs, batch_size) != (None, None):
             raise UsageError("Expected epochs and batch_size inside the plan, got them beside it.", "Leave them out.")
         facts = _about_the_unit(plan, records)
+        refuse_mixing(model)
+        rows = varied_rows(records.labels)
+        reduction_of(loss, model, x[rows], y[rows])
         engine = _PrivateSteps(model, loss, stepper, plan, source, physical_batch_size)
         steps = engine.run(x, y, progress)
     model.eval()
@@ -179,6 +183,14 @@ class Recipe:
     batch_size: int | None = None
     plan: Plan | None = None
     loss: Loss = torch.nn.functional.cross_entropy
+
+    def __post_init__(self) -> None:
+        if (self.plan is None) == (self.epochs is None or self.batch_size is None):
+            raise UsageError(
+                f"Expected a plan, or epochs and batch_size, got plan={self.plan!r}, epochs={self.epochs!r} and "
+                f"batch_size={self.batch_size!r}.",
+                "Pass a plan to train privately.",
+            )
 
     def __call__(self, records: Records, randomness: Randomness) -> torch.nn.Module:
         """The trained network."""
@@ -235,7 +247,6 @@ class _PrivateSteps:
         source: Randomness,
         physical_batch_size: int,
     ) -> None:
-        refuse_mixing(model)
         self.ignored = 0
         self._model = PerExampleModel(_Loss(model, loss))
         self._parameters = {
@@ -338,7 +349,7 @@ def _optimizer(optimizer: Optimizer | None, model: torch.nn.Module) -> torch.opt
     theirs = {id(p) for group in made.param_groups for p in group["params"]}
     if not theirs <= {id(p) for p in model.parameters()}:
         raise UsageError(
-            "Expected an optimizer over this model's parameters, got one that also changes others.",
+            "Expected an optimizer over the parameters of this model only, got one over others.",
             "Build it with model.parameters().",
         )
     return made

@@ -31,7 +31,7 @@ from reticent.randomness import Randomness
 __all__ = ["ASSUMED", "clipped_sum", "noisy_mean"]
 
 ASSUMED = (
-    "the parameters and the optimizer start from values that do not depend on these data",
+    "the parameters and the optimizer start from values that do not depend on these data (otherwise: compose)",
     "not covered: losses, metrics and counts seen during training; they must not be released",
     "not covered: choosing hyper-parameters by looking at these data",
 )

@@ -18,11 +18,14 @@ Example:
     >>> model = torch.nn.Linear(5, 2)
     >>> optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
     >>> loader = torch.utils.data.DataLoader(data, batch_size=20, shuffle=True)
-    >>> private = rt.make_private(model, optimizer, loader, target_epsilon=3.0, target_delta=1e-3, epochs=2)
+    >>> loss = torch.nn.functional.cross_entropy
+    >>> private = rt.make_private(
+    ...     model, optimizer, loader, loss=loss, target_epsilon=3.0, target_delta=1e-3, epochs=2
+    ... )
     >>> for _ in range(2):
     ...     for x, y in private.loader:
     ...         optimizer.zero_grad()
-    ...         torch.nn.functional.cross_entropy(private.model(x), y).backward()
+    ...         loss(private.model(x), y).backward()
     ...         optimizer.step()
     >>> private.guarantee.epsilon(1e-3) <= 3.0
     True
@@ -40,11 +43,15 @@ from reticent import _checks
 from reticent.errors import BudgetExhausted, DataError, UsageError
 from reticent.privacy import Guarantee, Plan, Unit
 from reticent.randomness import Randomness, required
-from reticent.training.gradients import PerExampleModel
+from reticent.training.gradients import PerExampleModel, refuse_mixing
+from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean
 from reticent.training.sampling import poisson_batches
 
 __all__ = ["Private", "PrivateLoader", "make_private"]
+
+_MARK = "_made_private_by_reticent"
+_LOOKED_AT = 256
 
 
 def make_private(
@@ -58,7 +65,8 @@ def make_private(
     epochs: float | None = None,
     l2_clip_norm: float | None = None,
     unit: Unit | None = None,
-    loss_reduction: str = "mean",
+    loss: Loss | None = None,
+    loss_reduction: str | None = None,
     randomness: Randomness | None = None,
 ) -> Private:
     """Make an ordinary training loop differentially private.
@@ -73,7 +81,11 @@ def make_private(
         epochs: passes over the data.
         l2_clip_norm: the longest gradient that one example may contribute; 1.0 by default.
         unit: `Unit.PERSON` states that every person owns one row of the data set; `Unit.EXAMPLE` by default.
-        loss_reduction: "mean" if the loss averages over the batch (torch's default), "sum" if it adds up.
+        loss: the loss of the loop, called as loss(outputs, targets) on batches (inputs, targets). It is tried on a few
+            records, and refused unless it is the mean or the sum of one term per example. Without it the guarantee
+            lists that as declared, not checked.
+        loss_reduction: "mean" if the loss averages over the batch (torch's default), "sum" if it adds up; found out if
+            `loss` is given.
         randomness: source of samples and noise: the operating system's by default. This default is safe: only
             `Randomness.simulated` weakens the promise, and the guarantee then says so.
 
@@ -98,8 +110,25 @@ def make_private(
             f"Expected a plan for this data set of {size} records, got one for {plan.dataset_size}.",
             "Calibrate the plan with dataset_size=len(dataset).",
         )
-    _checks.one_of(("mean", "sum"), loss_reduction=loss_reduction)
-    return Private(model, optimizer, loader, plan, source, loss_reduction=loss_reduction)
+    if loss_reduction is not None:
+        _checks.one_of(("mean", "sum"), loss_reduction=loss_reduction)
+    if isinstance(model, PerExampleModel) or getattr(optimizer, _MARK, False):
+        raise UsageError(
+            "Expected a network and an optimizer that are not private yet, got one that is.",
+            "Call make_private once, on the plain network and a new optimizer; `compose` adds up two trainings.",
+        )
+    declared = loss_reduction or "mean"
+    if loss is None:
+        return Private(model, optimizer, loader, plan, source, loss_reduction=declared, checked=False)
+    refuse_mixing(model)
+    found = _tried(loss, model, loader)
+    if found == "none" or loss_reduction not in (None, found):
+        raise UsageError(
+            f"Expected the loss that the loop calls backward() on, with loss_reduction={declared!r}, got one that "
+            f"gives {'one value per example' if found == 'none' else f'the {found} of its terms'}.",
+            "Pass the reduced loss, and leave loss_reduction out.",
+        )
+    return Private(model, optimizer, loader, plan, source, loss_reduction=found, checked=True)
 
 
 class Private:
@@ -122,6 +151,7 @@ class Private:
         randomness: Randomness,
         *,
         loss_reduction: str,
+        checked: bool,
     ) -> None:
         self._names = _optimized_names(model, optimizer)
         self.model = PerExampleModel(model, self._names)
@@ -134,6 +164,8 @@ class Private:
         self._noise = randomness.spawn("noise")
         self._simulated = not randomness.is_secure
         self._reduction = loss_reduction
+        self._checked = checked
+        setattr(optimizer, _MARK, True)
         self._written: dict[str, tuple[torch.Tensor, int]] = {}
         optimizer.register_step_pre_hook(self._before_step)
 
@@ -143,7 +175,8 @@ class Private:
         return self.plan.guarantee(
             steps=self.loader.drawn,
             assumptions=(
-                f"the loss is the {self._reduction} over the batch of one term per example",
+                f"the loss is the {self._reduction} over the batch of one term per example "
+                + ("(tried on some records)" if self._checked else "(declared, not checked; class weights break it)"),
                 *(() if self.plan.unit is Unit.EXAMPLE else (f"every {self.plan.unit.value} owns one row",)),
                 *ASSUMED,
             ),
@@ -260,7 +293,8 @@ class PrivateLoader:
                 raise UsageError(
                     "Expected optimizer.step() for every batch, but the loop went on without: which batches are left "
                     "out would tell something about the data.",
-                    "Take the step for every batch, also for an empty one or one whose loss is NaN.",
+                    "Take the step for every batch, also for an empty one or one whose loss is NaN; instead of "
+                    "accumulating gradients over batches, raise batch_size.",
                 )
 
     def _exhausted(self) -> BudgetExhausted:
@@ -328,7 +362,8 @@ def _plain_loader(loader: DataLoader[Any]) -> int:
         raise UsageError(
             f"Expected a loader that shuffles plainly, got {type(loader.sampler).__name__}: "
             "its choice of examples would be replaced by Poisson sampling.",
-            "Pass DataLoader(dataset, batch_size=..., shuffle=True); balance classes through the loss instead.",
+            "Pass DataLoader(dataset, batch_size=..., shuffle=True); balance classes in the loss, by "
+            "(weight[y] * cross_entropy(outputs, y, reduction='none')).mean().",
         )
     size = len(loader.dataset)
     draws = len(loader.sampler)  # type: ignore[arg-type]
@@ -340,6 +375,21 @@ def _plain_loader(loader: DataLoader[Any]) -> int:
     if size == 0:
         raise DataError("Expected at least one record, got an empty data set.", "Check the filter that made it.")
     return size
+
+
+def _tried(loss: Loss, model: torch.nn.Module, loader: DataLoader[Any]) -> str:
+    """The reduction of the loss, found on some records of the loader."""
+    collate: Any = loader.collate_fn or default_collate
+    size = len(loader.dataset)  # type: ignore[arg-type]
+    batch = collate([loader.dataset[i] for i in range(min(_LOOKED_AT, size))])
+    if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(b, torch.Tensor) for b in batch)):
+        raise UsageError(
+            "Expected batches (inputs, targets) of tensors to try the loss on, got others.",
+            "Leave loss out; the guarantee then lists it as declared, not checked.",
+        )
+    device = next(model.parameters()).device
+    rows = varied_rows(batch[1].cpu())
+    return reduction_of(loss, model, batch[0][rows].to(device), batch[1][rows].to(device))
 
 
 def _calibrated(
@@ -378,7 +428,7 @@ def _optimized_names(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -
     optimized = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if any(id(parameter) not in mine for parameter in optimized):
         raise UsageError(
-            "Expected an optimizer over the model's parameters, got one that also changes others.",
+            "Expected an optimizer over the parameters of this model only, got one over others.",
             "Build it with model.parameters().",
         )
     chosen = {id(parameter) for parameter in optimized if parameter.requires_grad}
