@@ -33,7 +33,7 @@ def main(shadows: int = 32) -> dict[str, rt.Estimate]:
     found = {}
     for exposure in rt.Exposure:
         audit = rt.audit(model, members, others, trainer=fit, shadows=shadows, exposure=exposure, randomness=source)
-        found[exposure.value] = audit.recipe.estimates["auc"]
+        found[exposure.value] = audit.repeated.estimates["auc"]
     return found
 
 

@@ -213,10 +213,10 @@ def test_every_arm_is_trained_and_audited_on_the_same_draws(
 
 def test_a_memorising_arm_leaks_and_a_private_one_does_not(comparison: Comparison) -> None:
     leak = comparison.audits["ordinary"]
-    assert leak.recipe.estimates["auc"].low > 0.6
+    assert leak.repeated.estimates["auc"].low > 0.6
     assert leak.finding.estimates["auc"].low > 0.5
     kept = comparison.audits["private"]
-    for finding in (kept.recipe, kept.finding):
+    for finding in (kept.repeated, kept.finding):
         assert finding.status is Status.EXECUTED
         assert finding.estimates["auc"].contains(0.5)
 

@@ -147,7 +147,7 @@ def test_a_training_that_learns_nothing_exposes_nobody() -> None:
             confidence=0.99,
             randomness=Randomness.simulated(seed),
         )
-        missed += not audit.recipe.estimates["auc"].contains(0.5)
+        missed += not audit.repeated.estimates["auc"].contains(0.5)
         exposed += sum(risk.exposed for risk in audit.worst(10**6))
     assert missed <= 1
     assert exposed == 0
@@ -158,8 +158,8 @@ def test_a_memoriser_is_found_out_with_a_trainer() -> None:
     audit = rt.audit(
         Lookup(members), members, nonmembers, trainer=memorise, shadows=16, jobs=1, randomness=Randomness.simulated(3)
     )
-    assert audit.finding.status is audit.recipe.status is Status.EXECUTED
-    for finding in (audit.finding, audit.recipe):
+    assert audit.finding.status is audit.repeated.status is Status.EXECUTED
+    for finding in (audit.finding, audit.repeated):
         assert finding.estimates["auc"].value > 0.999
         assert finding.estimates["true_positive_rate_at_0.01"].value > 0.99
     assert audit.finding.estimates["false_positive_rate_at_0.01"].low <= 0.01
@@ -226,8 +226,8 @@ def test_the_training_as_such_is_judged_fairly_even_if_the_groups_differ() -> No
             randomness=Randomness.simulated(7),
         )
         assert audit.finding.status is Status.INCONCLUSIVE
-        assert audit.recipe.status is Status.EXECUTED
-        assert audit.recipe.estimates["auc"].contains(0.5) is not leaks
+        assert audit.repeated.status is Status.EXECUTED
+        assert audit.repeated.estimates["auc"].contains(0.5) is not leaks
 
 
 def test_copies_of_members_among_the_others_are_counted() -> None:
@@ -242,15 +242,15 @@ def test_copies_of_members_among_the_others_are_counted() -> None:
 
 def test_without_a_trainer_the_training_is_not_run_and_has_no_number() -> None:
     audit = small_audit(trainer=None)
-    assert audit.recipe.status is Status.NOT_RUN
-    assert "no trainer was given" in audit.recipe.reason
-    assert not audit.recipe.estimates
-    assert not audit.recipe.baseline
+    assert audit.repeated.status is Status.NOT_RUN
+    assert "no trainer was given" in audit.repeated.reason
+    assert not audit.repeated.estimates
+    assert not audit.repeated.baseline
     assert audit.curve is None
     assert audit.worst() == ()
     body = audit.record.body
     assert (body["curve"], body["worst"], body["exposed"]) == (None, [], None)
-    assert list(every_estimate(body["recipe"])) == []
+    assert list(every_estimate(body["repeated"])) == []
 
 
 def test_without_a_trainer_thresholds_come_from_non_members_that_are_then_not_judged(
@@ -285,7 +285,7 @@ def test_rates_that_too_few_non_members_cannot_resolve_are_left_out(size: int, f
 
 def test_with_shadow_models_their_non_member_trials_decide_what_can_be_resolved() -> None:
     audit = small_audit(shadows=8)  # about 480 trials
-    rates = {name for name in audit.recipe.estimates if "_at_" in name}
+    rates = {name for name in audit.repeated.estimates if "_at_" in name}
     assert rates == {"true_positive_rate_at_0.1"}
     assert "true_positive_rate_at_0.01" not in audit.finding.estimates
     assert max(RATES) == 0.1
@@ -325,7 +325,7 @@ def test_every_number_has_its_interval_confidence_trials_and_method(trainer: Any
         assert estimate.confidence == 0.9
         assert estimate.n >= 1
         assert len(estimate.method) > 10
-    for finding in (audit.finding, audit.recipe):
+    for finding in (audit.finding, audit.repeated):
         for name, estimate in finding.estimates.items():
             assert (estimate.threshold is not None) == ("_at_" in name), name
     assert any("_at_" in name for name in audit.finding.estimates)
@@ -355,8 +355,8 @@ def test_the_worst_records_have_intervals_for_all_records_at_once() -> None:
 
 def test_a_record_is_exposed_only_above_what_guessing_reaches() -> None:
     share = Estimate(0.9, 0.78, 0.95, 0.95, 20, "Clopper-Pearson")
-    assert RecordRisk(0, True, 18, share, 0.77).exposed
-    assert not RecordRisk(0, True, 18, share, 0.78).exposed
+    assert RecordRisk(0, 0, True, 18, share, 0.77).exposed
+    assert not RecordRisk(0, 0, True, 18, share, 0.78).exposed
     members, nonmembers = population(15, 90), population(16, 30)
     audit = rt.audit(
         Lookup(members), members, nonmembers, trainer=memorise, shadows=8, jobs=1, randomness=Randomness.simulated(1)
@@ -387,10 +387,10 @@ def test_the_record_is_plain_json_that_shows_no_record() -> None:
 @pytest.mark.parametrize("exposure", list(Exposure), ids=lambda exposure: exposure.value)
 def test_a_memoriser_is_found_out_whatever_it_shows(exposure: Exposure) -> None:
     audit = small_audit(exposure=exposure, shadows=16)
-    assert audit.finding.exposure == audit.recipe.exposure == exposure.value
+    assert audit.finding.exposure == audit.repeated.exposure == exposure.value
     # Right labels of the unseen, by luck, look like memory to an attacker who sees labels alone.
     # Sixteen models that agree entirely leave room for a seventeenth that does not: 0.025 ** (1 / 16) = 0.794.
-    assert audit.recipe.estimates["auc"].low > (0.6 if exposure is Exposure.LABEL else 0.79)
+    assert audit.repeated.estimates["auc"].low > (0.6 if exposure is Exposure.LABEL else 0.79)
 
 
 @pytest.mark.parametrize("kind", ["probabilities", "torch", "scikit-learn"])
@@ -414,7 +414,7 @@ def test_models_of_every_kind_can_be_audited(kind: str) -> None:
     assert audit.finding.estimates["accuracy on members"].value > 0.4
     if kind == "scikit-learn":  # a full tree knows its training labels by heart
         assert audit.finding.estimates["accuracy on members"].value == 1
-        assert audit.recipe.estimates["auc"].low > 0.5
+        assert audit.repeated.estimates["auc"].low > 0.5
 
 
 def test_pairs_and_tensor_datasets_are_records_too() -> None:
@@ -443,7 +443,7 @@ def test_a_simulated_audit_repeats_and_says_so() -> None:
 def test_a_secure_audit_does_not_repeat_and_says_so() -> None:
     one, two = (small_audit(1, randomness=None) for _ in range(2))
     assert one.record.body["repeatable"] is False
-    assert one.record.body["recipe"] != two.record.body["recipe"]
+    assert one.record.body["repeated"] != two.record.body["repeated"]
 
 
 def test_progress_is_told_once_for_each_shadow_model() -> None:
@@ -582,6 +582,6 @@ def test_a_failed_page_leaves_the_old_one(tmp_path: Path) -> None:
     audit = small_audit(trainer=None)
     broken = Record("audit", {"data": {}}, created=audit.record.created)
     with pytest.raises(KeyError):
-        Audit(audit.finding, audit.recipe, None, audit.scores, audit.membership, broken).save(old)
+        Audit(audit.finding, audit.repeated, None, audit.scores, audit.membership, broken).save(old)
     assert old.read_text() == "old"
     assert list(tmp_path.iterdir()) == [old]

@@ -8,6 +8,7 @@ import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
+from reticent.errors import ModelError
 from reticent.models import Exposure, Target
 
 DRAW = np.random.default_rng(3)
@@ -174,7 +175,7 @@ def test_networks_are_asked_in_evaluation_mode_and_left_as_they_were(training):
 
 def test_the_mode_is_restored_after_an_error():
     model = nn.Linear(3, 2)
-    with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
+    with pytest.raises(ModelError, match=r"records of shape \(4,\).*shapes cannot be multiplied"):
         Target(model, classes=2).log_probabilities(np.zeros((5, 4)))
     assert model.training
 

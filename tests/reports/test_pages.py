@@ -141,14 +141,14 @@ def test_a_simulation_says_so_wherever_it_could_be_taken_for_a_promise(pages: di
     assert "SIMULATION, no promise" in text
     assert "its networks promise nothing" in text
     assert "had its noise been secure" in text
-    assert "What is promised, also against attacks" not in text
+    assert "Those bounds are the promise, also against attacks" not in text
     for name in ("comparison", "audit", "audit without trainer"):
         assert "a seeded generator (a repeatable simulation)" in Page(pages[name]).text
 
 
 def test_a_secure_comparison_promises(pages: dict[str, str]) -> None:
     text = Page(pages["secure comparison"]).text
-    assert "What is promised, also against attacks" in text
+    assert "Those bounds are the promise, also against attacks" in text
     assert "secure randomness" in text
     assert "SIMULATION" not in text
     assert "simulated noise" not in text

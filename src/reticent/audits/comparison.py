@@ -15,7 +15,7 @@ Example:
     >>> [arm.name for arm in arms]
     ['ordinary', 'stopped early', 'private, epsilon 1']
     >>> comparison = rt.compare(members, nonmembers, arms[1:], shadows=8, jobs=1, randomness=source)
-    >>> comparison.audits["private, epsilon 1"].recipe.status.value
+    >>> comparison.audits["private, epsilon 1"].repeated.status.value
     'executed'
 """
 
@@ -34,7 +34,7 @@ import torch
 from reticent import _checks
 from reticent.audits.blind import blind_auc
 from reticent.audits.case import checked_sides, describe, prepare
-from reticent.audits.membership import NOT_TESTED, Audit, conclude
+from reticent.audits.membership import NOT_TESTED, Audit, conclude, promise_as_dict
 from reticent.audits.shadows import draw_membership, train_shadows
 from reticent.data import Records
 from reticent.errors import UsageError
@@ -48,7 +48,6 @@ __all__ = ["Arm", "Comparison", "compare", "split", "standard_arms"]
 
 _HIDDEN = 64
 _UPDATES = 2100  # of the ordinary training: enough to reach every training record of a few hundred
-_BOUND_POINTS = 60
 
 
 @dataclasses.dataclass(frozen=True)
@@ -68,6 +67,11 @@ class Arm:
     meaning: str
 
     def __post_init__(self) -> None:
+        if not isinstance(self.recipe, Recipe):
+            raise UsageError(
+                f"Expected a Recipe, got {type(self.recipe).__name__} for {self.name!r}.",
+                "Wrap the training in a reticent.Recipe; rt.audit takes any function as a trainer.",
+            )
         _checks.one_of(("ordinary", "control", "private"), kind=self.kind)
         if (self.recipe.plan is not None) != (self.kind == "private"):
             raise UsageError(
@@ -208,6 +212,7 @@ def compare(
     if jobs is not None:
         _checks.at_least(1, jobs=jobs)
     source = Randomness.secure() if randomness is None else required(randomness)
+    exposure = Exposure.of(exposure)
     inside, outside = checked_sides(members, nonmembers)
     pool = inside.joined(outside).require_two_classes()
     truth = np.arange(len(pool)) < len(inside)
@@ -288,20 +293,7 @@ def _arm_as_dict(arm: Arm, run: Run, audit: Audit) -> dict[str, Any]:
         "audit": audit.record.body,
     }
     if run.guarantee is not None and run.plan is not None:
-        delta = run.plan.delta
-        grid = np.round(np.geomspace(1e-4, 1.0, _BOUND_POINTS), 8)
-        bound = np.ceil(run.guarantee.true_positive_rate(grid) * 1e6) / 1e6  # never rounded in the promise's favour
-        values["promise"] = {
-            "guarantee": run.guarantee.as_dict(),
-            "epsilon": run.guarantee.epsilon(delta),
-            "delta": delta,
-            "text": run.guarantee.text(delta),
-            "plan": run.plan.as_dict(),
-            "bound": {
-                "false_positive_rates": grid.tolist(),
-                "true_positive_rates": np.minimum(bound, 1.0).tolist(),
-            },
-        }
+        values["promise"] = {**promise_as_dict(run.guarantee, run.plan.delta), "plan": run.plan.as_dict()}
     return values
 
 
@@ -309,6 +301,6 @@ def _paired(arms: Sequence[Arm], audits: dict[str, Audit]) -> list[dict[str, Any
     """The records most at risk in the first arm, and how the same records fare in the others."""
     by_row = {arm.name: {risk.row: risk for risk in audits[arm.name].worst(10**9)} for arm in arms}
     return [
-        {"row": risk.row, "arms": {arm.name: by_row[arm.name][risk.row].as_dict() for arm in arms}}
+        {"row": risk.row, "name": risk.name, "arms": {arm.name: by_row[arm.name][risk.row].as_dict() for arm in arms}}
         for risk in audits[arms[0].name].worst(10)
     ]

@@ -28,6 +28,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -36,14 +37,18 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
+from reticent._checks import suggested_delta
 from reticent.attacks.membership import leave_one_out, likelihood_ratio
 from reticent.audits.case import Case, checked_sides, describe, prepare
 from reticent.audits.pooled import PooledCurve, pooled_curve
 from reticent.audits.risks import RecordRisk, exposed, record_risks
 from reticent.audits.shadows import Fleet, Trainer, train_shadows
 from reticent.audits.statistics import auc, rate, resolvable, threshold_at
+from reticent.audits.validity import doubts, trainer_doubts
 from reticent.evidence import Estimate, Finding, Record, Status, now, software
 from reticent.models import Exposure
+from reticent.privacy import Guarantee
+from reticent.privacy.rounding import round_up
 from reticent.randomness import Randomness, required
 
 __all__ = ["RATES", "Audit", "audit", "audit_fleet"]
@@ -61,6 +66,7 @@ NOT_TESTED = {
 }
 """What a membership audit leaves open, and why: shown in every report as not run."""
 
+_BOUND_POINTS = 60
 _SHOWN = 20  # records in a report's list of those most at risk
 
 
@@ -70,15 +76,15 @@ class Audit:
 
     Attributes:
         finding: the attack on the given model.
-        recipe: the same attack on every shadow model in turn, or a finding that says that it was not run.
-        curve: the ROC curve behind `recipe`, or None.
+        repeated: the same attack on every shadow model in turn, or a finding that says that it was not run.
+        curve: the ROC curve behind `repeated`, or None.
         scores: (records,) attack scores of the given model, members first.
         membership: (records,) truth.
         record: all of it as a record.
     """
 
     finding: Finding
-    recipe: Finding
+    repeated: Finding
     curve: PooledCurve | None
     scores: npt.NDArray[np.float64]
     membership: npt.NDArray[np.bool_]
@@ -122,6 +128,7 @@ def audit(
     randomness: Randomness | None = None,
     progress: Callable[[int, int], None] | None = None,
     name: str = "the model",
+    guarantee: Guarantee | None = None,
 ) -> Audit:
     """Attack a model's training-set membership.
 
@@ -137,6 +144,7 @@ def audit(
         randomness: source of every draw; the operating system's by default.
         progress: called as progress(models_done, shadows).
         name: what to call the model in the report.
+        guarantee: what was promised about the model's training, to stand beside what is measured.
 
     Raises:
         DataError: records that cannot be used.
@@ -144,6 +152,7 @@ def audit(
         NotEnoughEvidence: fewer than ten members or non-members.
     """
     source = Randomness.secure() if randomness is None else required(randomness)
+    exposure = Exposure.of(exposure)
     inside, outside = checked_sides(members, nonmembers)
     case = prepare(model, inside, outside, exposure=exposure, confidence=confidence, randomness=source, name=name)
     fleet = None
@@ -158,16 +167,16 @@ def audit(
             jobs=jobs,
             progress=progress,
         )
-    return conclude(case, fleet)
+    return conclude(case, fleet, guarantee)
 
 
-def conclude(case: Case, fleet: Fleet | None) -> Audit:
-    """The audit of a prepared case, with shadow models if there are any."""
+def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None) -> Audit:
+    """The audit of a prepared case, with shadow models and a guarantee if there are any."""
     if fleet is None:
         scores, reference = case.signal, None
         estimates = _own_thresholds(case, scores)
         attack = "confidence of the true label"
-        recipe = Finding.not_run(
+        repeated = Finding.not_run(
             "likelihood ratio, every training in turn",
             case.target.name,
             case.target.exposure.value,
@@ -180,7 +189,7 @@ def conclude(case: Case, fleet: Fleet | None) -> Audit:
         reference = leave_one_out(fleet.scores, fleet.membership)
         estimates = _reference_thresholds(case, scores, reference[~fleet.membership])
         attack = "likelihood ratio"
-        curve, recipe = audit_fleet(
+        curve, repeated = audit_fleet(
             fleet,
             reference,
             name=case.target.name,
@@ -190,24 +199,19 @@ def conclude(case: Case, fleet: Fleet | None) -> Audit:
             confidence=case.confidence,
         )
         risks = record_risks(fleet, reference, case.truth, inclusion=case.inclusion, confidence=case.confidence)
-    finding = _finding(case, attack, estimates, 0 if fleet is None else len(fleet.scores))
-    record = Record("audit", _body(case, finding, recipe, curve, risks), created=now())
-    return Audit(finding, recipe, curve, scores, case.truth, record, risks)
+    reasons = doubts(blind=case.blind, copies=case.shared, nonmembers=int((~case.truth).sum()))
+    if fleet is not None:
+        reasons += trainer_doubts(fleet, case.truth, case.correct, case.signal, estimates)
+    finding = _finding(case, attack, estimates, reasons, 0 if fleet is None else len(fleet.scores))
+    record = Record("audit", _body(case, finding, repeated, curve, risks, guarantee), created=now())
+    return Audit(finding, repeated, curve, scores, case.truth, record, risks)
 
 
 def _baseline(blind: dict[str, Estimate]) -> dict[str, Estimate]:
     return {f"auc of {name} without the model": estimate for name, estimate in blind.items()}
 
 
-def _finding(case: Case, attack: str, estimates: dict[str, Estimate], models: int) -> Finding:
-    told_apart = [name for name, estimate in case.blind.items() if estimate.low > 0.5]
-    status, reason = Status.EXECUTED, ""
-    if told_apart:
-        status = Status.INCONCLUSIVE
-        reason = (
-            f"members and non-members can be told apart without the model ({', '.join(told_apart)}): they are not a "
-            "random split of one source, so the attack may be measuring that difference"
-        )
+def _finding(case: Case, attack: str, estimates: dict[str, Estimate], reasons: tuple[str, ...], models: int) -> Finding:
     details = {
         "members": int(case.truth.sum()),
         "nonmembers": int((~case.truth).sum()),
@@ -220,8 +224,8 @@ def _finding(case: Case, attack: str, estimates: dict[str, Estimate], models: in
         case.target.exposure.value,
         estimates,
         _baseline(case.blind),
-        status,
-        reason,
+        Status.INCONCLUSIVE if reasons else Status.EXECUTED,
+        "; ".join(reasons),
         details,
     )
 
@@ -322,18 +326,43 @@ def audit_fleet(
 
 
 def _body(
-    case: Case, finding: Finding, recipe: Finding, curve: PooledCurve | None, risks: tuple[RecordRisk, ...]
+    case: Case,
+    finding: Finding,
+    repeated: Finding,
+    curve: PooledCurve | None,
+    risks: tuple[RecordRisk, ...],
+    guarantee: Guarantee | None,
 ) -> dict[str, Any]:
     return {
         "data": describe(case.pool, case.truth),
         "finding": finding.as_dict(),
-        "recipe": recipe.as_dict(),
+        "repeated": repeated.as_dict(),
         "curve": None if curve is None else curve_as_dict(curve),
         "worst": [risk.as_dict() for risk in risks[:_SHOWN]],
         "exposed": exposed(risks),
+        "promise": None if guarantee is None else promise_as_dict(guarantee),
         "not_tested": NOT_TESTED,
         "repeatable": not case.source.is_secure,
         "software": software(),
+    }
+
+
+def promise_as_dict(guarantee: Guarantee, delta: float | None = None) -> dict[str, Any]:
+    """A guarantee in numbers and words; the bound is rounded up, like everything that is promised."""
+    if delta is None:
+        delta = suggested_delta(guarantee.dataset_size or 10**6)
+    grid = np.geomspace(1e-4, 1.0, _BOUND_POINTS)
+    epsilon = guarantee.epsilon(delta)
+    return {
+        "guarantee": guarantee.as_dict(),
+        "epsilon": epsilon if math.isfinite(epsilon) else None,
+        "delta": delta,
+        "text": guarantee.text(delta),
+        "named_at_0.01": round_up(guarantee.true_positive_rate(0.01)),
+        "bound": {
+            "false_positive_rates": [float(rate) for rate in grid],
+            "true_positive_rates": [min(1.0, round_up(r, 6)) for r in guarantee.true_positive_rate(grid).tolist()],
+        },
     }
 
 

@@ -36,7 +36,8 @@ class RecordRisk:
     """How surely the attack knows whether one record was used.
 
     Attributes:
-        row: position in members followed by non-members.
+        row: position in members followed by non-members, from 0.
+        position: position among the members, or among the non-members, from 0.
         member: whether it was a training record of the audited model.
         right: in how many of the trainings the attacker guessed the record's membership rightly.
         share: the same as a share, with an interval that holds for all records at once (Bonferroni).
@@ -44,20 +45,30 @@ class RecordRisk:
     """
 
     row: int
+    position: int
     member: bool
     right: int
     share: Estimate
     chance: float
 
     @property
+    def name(self) -> str:
+        """Where to find the record: "member 3" is members[3], "other 7" is nonmembers[7]."""
+        return f"{'member' if self.member else 'other'} {self.position}"
+
+    @property
     def exposed(self) -> bool:
         """Whether the whole interval lies above chance."""
         return self.share.low > self.chance
+
+    def __str__(self) -> str:
+        return f"{self.name}: guessed rightly in {self.right} of {self.share.n} trainings, {self.share}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values: the row, never its contents."""
         return {
             "row": self.row,
+            "name": self.name,
             "member": self.member,
             "right": self.right,
             "share": self.share.as_dict(),
@@ -93,7 +104,9 @@ def record_risks(
     for row in np.argsort(-right, kind="stable"):
         low, high = clopper_pearson(int(right[row]), models, _simultaneous(confidence, records))
         share = Estimate(float(right[row] / models), low, high, confidence, models, method)
-        risks.append(RecordRisk(int(row), bool(truth[row]), int(right[row]), share, max(inclusion, 1 - inclusion)))
+        position = int((truth[:row] == truth[row]).sum())
+        chance = max(inclusion, 1 - inclusion)
+        risks.append(RecordRisk(int(row), position, bool(truth[row]), int(right[row]), share, chance))
     return tuple(risks)
 
 

@@ -86,7 +86,7 @@ def train_shadows(
     """
     _checks.at_least(4, shadows=count)
     _checks.open_fraction(inclusion=inclusion)
-    if not callable(trainer):
+    if not callable(trainer) or hasattr(trainer, "named_parameters"):
         raise UsageError(
             f"Expected a trainer that can be called, got {type(trainer).__name__}.",
             "Pass a function trainer(records, randomness) that returns a trained model, or a reticent.Recipe.",

@@ -126,7 +126,7 @@ def _summary(body: dict[str, Any], target: Path) -> None:
     ):
         table.add_column(heading, overflow="fold")
     for arm in body["arms"]:
-        estimates = arm["audit"]["recipe"]["estimates"]
+        estimates = arm["audit"]["repeated"]["estimates"]
         promise = arm["promise"]
         table.add_row(
             arm["name"],

@@ -231,9 +231,10 @@ def _as_array(values: Any, name: str) -> npt.NDArray[Any]:
             f"Expected {name} as a rectangular array, got rows of different lengths.", "Pad or drop them."
         ) from error
     if array.dtype.kind not in "biuf":
+        encoder = "LabelEncoder" if name == "labels" else "OneHotEncoder"
         raise DataError(
-            f"Expected numbers in {name}, got {array.dtype}.",
-            "Encode text columns first (for instance with scikit-learn's OneHotEncoder).",
+            f"Expected numbers in {name}, got {'text' if array.dtype.kind in 'US' else array.dtype}.",
+            f"Encode them first (for instance with scikit-learn's {encoder}).",
         )
     return array
 
@@ -286,7 +287,7 @@ def _labels(y: npt.NDArray[Any], classes: int | None) -> npt.NDArray[np.int64]:
         asked = f"0 to {classes - 1}" if classes is not None else "0 or more"
         raise DataError(
             f"Expected labels from {asked}, got labels from {int(whole.min())} to {int(whole.max())}.",
-            "Renumber the classes from 0, or pass the right number of classes.",
+            "Renumber the classes from 0.",
         )
     return whole
 

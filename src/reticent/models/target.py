@@ -39,6 +39,17 @@ class Exposure(enum.Enum):
     SCORES = "scores"
     LOGITS = "logits"
 
+    @classmethod
+    def of(cls, exposure: Exposure | str) -> Exposure:
+        """The exposure, or the one of that name.
+
+        Raises:
+            UsageError: no exposure has that name.
+        """
+        if isinstance(exposure, Exposure):
+            return exposure
+        return cls(_checks.one_of([one.value for one in cls], exposure=exposure))
+
     @property
     def meaning(self) -> str:
         """The exposure in words, as it stands in reports."""
@@ -68,7 +79,7 @@ class Target:
         if not callable(model) and not hasattr(model, "predict_proba"):
             raise ModelError(
                 f"Expected a model that can be called or has predict_proba, got {type(model).__name__}.",
-                "Pass a torch module, a scikit-learn classifier, or a function from features to logits.",
+                "Pass a torch module, a classifier with predict_proba, or a function from features to logits.",
             )
         self.model = model
         self.classes = _checks.at_least(2, classes=classes)
@@ -111,15 +122,23 @@ class Target:
         return np.asarray(self.log_probabilities(features).argmax(axis=1) == labels)
 
     def _ask(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
-        if hasattr(self.model, "predict_proba"):
-            answers = self.model.predict_proba(features)
-        elif hasattr(self.model, "named_parameters"):
-            answers = _ask_torch(self.model, features)
-        else:
-            answers = self.model(features)
-        if hasattr(answers, "detach"):
-            answers = answers.detach().cpu().double().numpy()
-        array = np.asarray(answers, dtype=np.float64)
+        try:
+            if hasattr(self.model, "predict_proba"):
+                answers = self.model.predict_proba(features)
+            elif hasattr(self.model, "named_parameters"):
+                answers = _ask_torch(self.model, features)
+            else:
+                answers = self.model(features)
+            if hasattr(answers, "detach"):
+                answers = answers.detach().cpu().double().numpy()
+            array = np.asarray(answers, dtype=np.float64)
+        except (TypeError, ValueError, RuntimeError, IndexError) as error:
+            kind = "whole numbers" if features.dtype.kind == "i" else f"{features.dtype} numbers"
+            raise ModelError(
+                f"Expected {self.name} to answer records of shape {features.shape[1:]} ({kind}), but it said: "
+                f"{_first_line(error)}.",
+                "Check that it was trained, and on records of this shape and type.",
+            ) from error
         if array.ndim == 2 and array.shape[1] == 1:
             array = array[:, 0]
         fits = array.shape[1] >= self.classes if array.ndim == 2 else array.ndim == 1 and self.classes == 2
@@ -127,9 +146,13 @@ class Target:
             raise ModelError(
                 f"Expected {self.name} to answer {len(features)} records with shape "
                 f"({len(features)}, {self.classes} or more), got {array.shape}.",
-                "Let it return one row of logits or probabilities per record.",
+                "Let it return one row of logits or probabilities per record; labels are counted from 0.",
             )
         return array
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
 def _ask_torch(model: Any, features: npt.NDArray[Any]) -> Any:

@@ -53,7 +53,7 @@ def render(record: Record) -> str:
     """
     kind = _checks.one_of(("audit", "comparison"), kind=record.kind)
     body = record.body
-    arms = [_shown(arm) for arm in body["arms"]] if kind == "comparison" else [_single(body)]
+    arms = [_shown(arm) for arm in (body["arms"] if kind == "comparison" else [_single(body)])]
     roc = [_roc_line(arm) for arm in arms if arm["audit"]["curve"] is not None]
     figures = {"roc": markupsafe.Markup(plots.roc(roc)) if roc else None, "frontier": None}  # noqa: S704 (our own SVG)
     if len(arms) > 1:
@@ -72,6 +72,7 @@ def render(record: Record) -> str:
         "estimate": words.estimate,
         "percent": words.percent,
         "span": words.span,
+        "at_most": words.at_most,
         "exposed": words.exposed,
         "number": words.number,
         "rate_name": words.rate_name,
@@ -84,6 +85,7 @@ def render(record: Record) -> str:
         arms=arms,
         verdict=words.verdict(arms, body["data"]),
         columns=_columns(arms),
+        promised=any(arm["promise"] for arm in arms),
         figures=figures,
         source_of_noise="a seeded generator (a repeatable simulation)" if body["repeatable"] else "secure randomness",
     )
@@ -92,19 +94,20 @@ def render(record: Record) -> str:
 def _single(body: Mapping[str, Any]) -> dict[str, Any]:
     """An audit's body in the form of a comparison's arm."""
     name = body["finding"]["target"]
-    return {"name": name, "kind": "given", "meaning": "", "promise": None, "audit": body}
+    return {"name": name, "kind": "given", "meaning": "", "promise": body["promise"], "audit": body}
 
 
 def _shown(arm: dict[str, Any]) -> dict[str, Any]:
     if arm["promise"] is None:
         return arm
-    shown = f"{words.round_up(arm['promise']['epsilon'], 3):g}"
+    value = arm["promise"]["epsilon"]
+    shown = "unbounded" if value is None else f"{words.round_up(value, 3):g}"
     return {**arm, "promise": {**arm["promise"], "epsilon_shown": shown}}
 
 
 def _columns(arms: list[dict[str, Any]]) -> list[str]:
     """Names of the rates that some arm could resolve, from the largest to the smallest."""
-    found = {name for arm in arms for name in arm["audit"]["recipe"]["estimates"]}
+    found = {name for arm in arms for name in arm["audit"]["repeated"]["estimates"]}
     return sorted(
         (name for name in found if name.startswith("true_positive_rate_at_")), key=words.rate_of, reverse=True
     )
@@ -115,5 +118,5 @@ def _roc_line(arm: dict[str, Any]) -> plots.Line:
 
 
 def _point(arm: dict[str, Any]) -> plots.Point:
-    estimates = arm["audit"]["recipe"]["estimates"]
+    estimates = arm["audit"]["repeated"]["estimates"]
     return plots.Point(arm["name"], arm["kind"], estimates["accuracy on non-members"], estimates["auc"])

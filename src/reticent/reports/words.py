@@ -10,12 +10,13 @@ Example:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
 from reticent.privacy.rounding import round_up
 
-__all__ = ["estimate", "exposed", "number", "percent", "rate_name", "rate_of", "round_up", "span", "verdict"]
+__all__ = ["at_most", "estimate", "exposed", "number", "percent", "rate_name", "rate_of", "round_up", "span", "verdict"]
 
 _HALF = 0.5
 _ACCURACY = "accuracy on non-members"
@@ -27,6 +28,17 @@ def percent(value: float) -> str:
     """A share in per cent, with as many digits as small shares need."""
     shown = value * 100
     return f"{shown:.2f} %" if 0 < abs(shown) < 1 else f"{shown:.1f} %"
+
+
+def at_most(value: float) -> str:
+    """A promised share in per cent, never below it.
+
+    Example:
+        >>> at_most(0.4657)
+        '46.6 %'
+    """
+    digits = 4 if 0 < value < 0.01 else 3  # as many decimals as `percent` shows
+    return percent(math.ceil(round(value * 10**digits, 6)) / 10**digits)
 
 
 def estimate(values: Mapping[str, Any] | None) -> str:
@@ -65,24 +77,24 @@ def rate_name(name: str) -> str:
 
 def verdict(arms: list[dict[str, Any]], data: Mapping[str, Any]) -> list[str]:
     """The page's first sentences: what was found, in words that its figures carry."""
-    sentences = [_about(arms[0], data)]
+    first = arms[0]
+    sentences = [_about(first, data)]
     private = [arm for arm in arms if arm["kind"] == "private"]
     if private:
-        sentences += _about_private(arms[0], private)
+        sentences += _about_private(first, private)
     control = [arm for arm in arms[1:] if arm["kind"] == "control"]
     if control and private:
         sentences.append(_about_control(control[0]))
-    if _told_apart(arms[0]) and arms[0]["audit"]["recipe"]["estimates"]:
-        sentences.append(
-            "Members and non-members can be told apart without any network: the two groups were not a random split. "
-            "What is found in a single network may be that difference instead of a leak. The repeated trainings drew "
-            "from both groups by coin flips, so their figures stand."
-        )
+    if first["kind"] == "given" and first["promise"]:
+        sentences.append(f"Any attack, at 1 % false alarms: {_bound(first)}. {_promised([first])}")
+    for arm in arms:
+        reason = arm["audit"]["finding"]["reason"]
+        if arm["audit"]["finding"]["status"] == "inconclusive" and arm["audit"]["repeated"]["estimates"]:
+            sentences.append(
+                f"What was measured on the one network “{arm['name']}” is inconclusive: {reason}. The repeated "
+                "trainings drew their own members by coin flips; their figures stand, for the training repeated."
+            )
     return sentences
-
-
-def _told_apart(arm: Mapping[str, Any]) -> bool:
-    return any(value["low"] > _HALF for value in arm["audit"]["finding"]["baseline"].values())
 
 
 def _people(data: Mapping[str, Any]) -> str:
@@ -93,64 +105,72 @@ def _people(data: Mapping[str, Any]) -> str:
 
 def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
     audit = arm["audit"]
-    recipe = audit["recipe"]["estimates"] or audit["finding"]["estimates"]
-    auc = recipe["auc"]
-    who = _people(data)
+    repeated = audit["repeated"]["estimates"]
+    found = repeated or audit["finding"]["estimates"]
+    who, auc = _people(data), found["auc"]
     picks = (
-        f"shown one of the {who} it was trained on and one other, an attacker picks the right one {estimate(auc)} of "
-        "the time; guessing gives 50 %."
+        f"shown one of the {who} used and one other, an attacker picks the right one {estimate(auc)} of the time; "
+        "guessing gives 50 %."
     )
-    if _told_apart(arm) and not audit["recipe"]["estimates"]:
+    if not repeated and audit["finding"]["status"] == "inconclusive":
         return (
-            f"No answer for the {_net(arm)}: {picks} But members and non-members can be told apart without any "
-            "network, so that is neither evidence of a leak nor of none: the two groups were not a random split."
+            f"No answer for the {_net(arm)}: {picks} But that is neither evidence of a leak nor of none: "
+            f"{audit['finding']['reason']}."
         )
+    weak = "" if repeated else " Without a trainer this is a weak attack; a stronger one may find more."
     if not _leaks(audit):
-        return f"No leak of membership was measured from the {_net(arm)}: {picks} That is not proof that there is none."
-    if auc["low"] <= _HALF:
-        text = f"The {_net(arm)} gives away some of the {who} it was trained on, though not on average: {picks}"
-    else:
-        text = f"The {_net(arm)} gives away who it was trained on: {picks}"
-    named = recipe.get(_ONE_PERCENT)
+        text = f"No leak of membership was measured from {_trained(arm)}: {picks}"
+        return f"{text} That is not proof that there is none.{weak}"
+    some = "" if auc["low"] > _HALF else " some of"
+    average = "" if auc["low"] > _HALF else ", though not on average"
+    verb = "give" if repeated else "gives"
+    text = f"{_capital(_trained(arm))} {verb} away{some} who was used to train {_them(arm)}{average}: {picks}"
+    named = found.get(_ONE_PERCENT)
     if named is not None:
-        text += f" Allowed 1 % false alarms, the attacker names {estimate(named)} of the {who} it was trained on."
+        text += f" Allowed 1 % false alarms, the attacker names {estimate(named)} of the {who} used"
+        text += "." if named["low"] > rate_of(_ONE_PERCENT) else ", which is not more than guessing names."
     if audit["exposed"]:
         text += (
-            f" For {audit['exposed']} of {data['records']} {who} the guess is right more often than chance, with "
-            f"{percent(auc['confidence'])} confidence for all of them at once."
+            f" For {audit['exposed']} of all {data['records']} {who}, each used in about half of the "
+            f"{audit['repeated']['details']['models']} trainings, the guess is right more often than chance, with "
+            f"{_confidence(auc)} confidence for all of them at once."
         )
-    return text
+    return text + weak
+
+
+def _confidence(values: Mapping[str, Any]) -> str:
+    return f"{values['confidence'] * 100:.4g} %"
 
 
 def _leaks(audit: Mapping[str, Any]) -> bool:
     """Whether any figure lies above what guessing reaches: an average can hide a few who are always recognised."""
-    recipe, single = audit["recipe"]["estimates"], audit["finding"]["estimates"]
-    if audit["exposed"] or (recipe or single)["auc"]["low"] > _HALF:
+    repeated, single = audit["repeated"]["estimates"], audit["finding"]["estimates"]
+    if audit["exposed"] or (repeated or single)["auc"]["low"] > _HALF:
         return True
-    if recipe:
-        return any(value["low"] > rate_of(name) for name, value in recipe.items() if name.startswith(_NAMED))
+    if repeated:
+        return any(value["low"] > rate_of(name) for name, value in repeated.items() if name.startswith(_NAMED))
     # One network's threshold is itself uncertain: its own false alarms say what guessing would have named.
     rates = [name.removeprefix(_NAMED) for name in single if name.startswith(_NAMED)]
     return any(single[_NAMED + one]["low"] > single[f"false_positive_rate_at_{one}"]["high"] for one in rates)
 
 
 def _about_private(first: dict[str, Any], private: list[dict[str, Any]]) -> list[str]:
-    successes = [
-        f"{estimate(_of(arm, 'auc'))} at epsilon {round_up(arm['promise']['epsilon'], 3):g}" for arm in private
-    ]
-    measured = "That is more than guessing."
-    if any(_of(arm, "auc")["low"] <= _HALF for arm in private):
-        measured = "Where the interval contains 50 % and no record is exposed, no leak was measured."
+    successes = [f"{estimate(_of(arm, 'auc'))} at {_epsilon(arm)}" for arm in private]
+    loud, quiet = [arm for arm in private if _leaks(arm["audit"])], [arm for arm in private if not _leaks(arm["audit"])]
+    measured = []
+    if loud:
+        measured.append(f"At {_epsilons(loud)} that is a leak, measured.")
+    if quiet:
+        measured.append(f"At {_epsilons(quiet)} no leak was measured.")
+    bounds = _listed([f"{_bound(arm)} at {_epsilon(arm)}" for arm in private])
     sentences = [
-        f"From the same network trained privately, the attacker picks right {_listed(successes)}. {measured} "
-        f"{_promised(private)}"
+        f"From the same network trained privately, the attacker picks right {_listed(successes)}. {' '.join(measured)} "
+        f"Any attack, at 1 % false alarms: {bounds}. {_promised(private)}"
     ]
     usual = _of(first, _ACCURACY)
     if first["kind"] == "private":  # nothing to compare with
         return sentences
-    accuracies = [
-        f"{estimate(_of(arm, _ACCURACY))} at epsilon {round_up(arm['promise']['epsilon'], 3):g}" for arm in private
-    ]
+    accuracies = [f"{estimate(_of(arm, _ACCURACY))} at {_epsilon(arm)}" for arm in private]
     sentences.append(
         f"Accuracy on unseen records: {_listed(accuracies)}, against {estimate(usual)} without privacy. "
         f"{_cost(usual, private)}"
@@ -158,15 +178,23 @@ def _about_private(first: dict[str, Any], private: list[dict[str, Any]]) -> list
     return sentences
 
 
+def _epsilon(arm: Mapping[str, Any]) -> str:
+    value = arm["promise"]["epsilon"]
+    return "epsilon unbounded" if value is None else f"epsilon {round_up(value, 3):g}"
+
+
+def _bound(arm: Mapping[str, Any]) -> str:
+    return f"at most {at_most(arm['promise']['named_at_0.01'])} named"
+
+
 def _promised(private: list[dict[str, Any]]) -> str:
     if any(arm["promise"]["guarantee"]["simulated"] for arm in private):
         return (
-            "This is a simulation: its noise came from a seeded generator, so its networks promise nothing. The bounds "
-            "drawn in the report are what the same training with secure noise would promise."
+            "This is a simulation: its noise came from a seeded generator, so its networks promise nothing. Those "
+            "bounds are what the same training with secure noise would promise."
         )
     return (
-        "What is promised, also against attacks that nobody has thought of yet, is the bound drawn in the report, not "
-        "the measurement."
+        "Those bounds are the promise, also against attacks that nobody has thought of yet; what was measured is not."
     )
 
 
@@ -182,11 +210,11 @@ def _cost(usual: Mapping[str, Any], private: list[dict[str, Any]]) -> str:
 
 
 def _epsilons(arms: list[dict[str, Any]]) -> str:
-    return _listed([f"epsilon {round_up(arm['promise']['epsilon'], 3):g}" for arm in arms])
+    return _listed([_epsilon(arm) for arm in arms])
 
 
 def _of(arm: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    found: Mapping[str, Any] = arm["audit"]["recipe"]["estimates"][name]
+    found: Mapping[str, Any] = arm["audit"]["repeated"]["estimates"][name]
     return found
 
 
@@ -195,14 +223,28 @@ def _listed(parts: list[str]) -> str:
 
 
 def _about_control(control: dict[str, Any]) -> str:
-    auc = control["audit"]["recipe"]["estimates"]["auc"]
+    auc = control["audit"]["repeated"]["estimates"]["auc"]
     return (
         f"What training less does on its own: from the {_net(control)}, which has neither clipping nor noise, the "
-        f"attacker picks right {estimate(auc)}. It carries no promise: another attack, or another person, may fare "
-        "differently."
+        f"attacker picks right {estimate(auc)}, at an accuracy of {estimate(_of(control, _ACCURACY))}. It carries no "
+        "promise: another attack, or another person, may fare differently."
     )
 
 
-def _net(arm: dict[str, Any]) -> str:
-    name = str(arm["name"])
-    return {"ordinary": "ordinary network"}.get(arm["kind"], f"network “{name}”")
+def _net(arm: Mapping[str, Any]) -> str:
+    return "ordinary network" if arm["kind"] == "ordinary" else f"network “{arm['name']}”"
+
+
+def _trained(arm: Mapping[str, Any]) -> str:
+    """What the first figures are about: repeated trainings where there are any, else the one network."""
+    if not arm["audit"]["repeated"]["estimates"]:
+        return f"the {_net(arm)}"
+    return "networks trained ordinarily" if arm["kind"] == "ordinary" else f"networks trained like “{arm['name']}”"
+
+
+def _them(arm: Mapping[str, Any]) -> str:
+    return "them" if arm["audit"]["repeated"]["estimates"] else "it"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]

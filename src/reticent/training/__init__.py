@@ -1,9 +1,10 @@
 """Training: per-example gradients, private steps, samplers, the loop, and `make_private` for loops of your own."""
 
 from reticent.training.gradients import PerExampleModel, refuse_mixing
+from reticent.training.loading import PrivateLoader
 from reticent.training.loop import Progress, Recipe, Run, train
 from reticent.training.mechanism import clipped_sum, noisy_mean
-from reticent.training.private import Private, PrivateLoader, make_private
+from reticent.training.private import Private, make_private
 from reticent.training.sampling import poisson_batches, shuffled_batches
 
 __all__ = [

@@ -1,0 +1,94 @@
+"""Is this audit evidence? Reasons why a finding on the given model cannot be relied on.
+
+Promise: each reason names the figure that gives it away. They are tests like any other, at a stated error rate, so a
+sound audit is called doubtful in a few per cent of cases; an empty list is no proof of soundness.
+
+Checked: members and non-members that can be told apart without the model (either way round); non-members that are
+copies of members; and, with shadow models, a given model that does not behave like one that the trainer made.
+
+Example:
+    >>> from reticent.audits.validity import doubts
+    >>> from reticent.evidence import Estimate
+    >>> apart = Estimate(0.8, 0.7, 0.9, confidence=0.95, n=400, method="five folds")
+    >>> doubts(blind={"boosted trees": apart}, copies=0, nonmembers=200)[0][:60]
+    'members and non-members can be told apart without the model '
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent.audits.shadows import Fleet
+from reticent.audits.statistics import clopper_pearson
+from reticent.evidence import Estimate
+
+__all__ = ["doubts", "trainer_doubts"]
+
+_COPIES = 0.1  # of the non-members: above it what they say about strangers is mostly said by members
+_SURE = 0.999  # for the checks of the trainer: there are several, and a false alarm costs an audit
+
+
+def doubts(*, blind: Mapping[str, Estimate], copies: int, nonmembers: int) -> tuple[str, ...]:
+    """Reasons that lie in the records.
+
+    Args:
+        blind: what classifiers achieve without the model.
+        copies: how many non-members are exact copies of a member.
+        nonmembers: how many there are.
+    """
+    found = []
+    apart = [name for name, estimate in blind.items() if not estimate.contains(0.5)]
+    if apart:
+        found.append(
+            f"members and non-members can be told apart without the model ({', '.join(apart)}): they are not a random "
+            "split of one source, so the attack may be measuring that difference"
+        )
+    if copies > _COPIES * nonmembers:
+        found.append(
+            f"{copies} of {nonmembers} non-members are exact copies of members, so they are no strangers to the model"
+        )
+    return tuple(found)
+
+
+def trainer_doubts(
+    fleet: Fleet,
+    truth: npt.NDArray[np.bool_],
+    correct: npt.NDArray[np.bool_],
+    signal: npt.NDArray[np.float64],
+    estimates: Mapping[str, Estimate],
+) -> tuple[str, ...]:
+    """Reasons to think that the trainer does not do what made the given model.
+
+    Args:
+        fleet: the trainer's models.
+        truth: (records,) which records the given model was trained on.
+        correct: (records,) which it predicts rightly.
+        signal: (records,) its log-odds of the true labels.
+        estimates: the given model's, with its false-positive rates at thresholds set on the fleet.
+    """
+    found = []
+    if (fleet.scores == fleet.scores[0]).all() and (signal != fleet.scores[0]).any():
+        found.append("the trainer's models all answer alike, and not like the given model: it may return one model")
+    for name, side, seen in (("members", truth, fleet.membership), ("non-members", ~truth, ~fleet.membership)):
+        theirs = np.array([right[mask].mean() for right, mask in zip(fleet.correct, seen, strict=True) if mask.any()])
+        low, high = clopper_pearson(int(correct[side].sum()), int(side.sum()), _SURE)
+        if theirs.max() < low or theirs.min() > high:
+            found.append(
+                f"the trainer's models are right about {theirs.min():.1%} to {theirs.max():.1%} of their {name}, the "
+                f"given model about {correct[side].mean():.1%}: the trainer does not repeat its training"
+            )
+    others = int((~truth).sum())
+    for name, estimate in estimates.items():
+        if not name.startswith("false_positive_rate_at_"):
+            continue
+        asked = float(name.rpartition("_")[2])
+        low, high = clopper_pearson(round(estimate.value * others), others, _SURE)
+        if not low <= asked <= high:
+            found.append(
+                f"a threshold set for {asked:.1%} false alarms gives {estimate.value:.1%} on the given model: the "
+                "trainer does not repeat its training"
+            )
+    return tuple(found)

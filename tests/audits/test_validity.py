@@ -1,0 +1,89 @@
+"""Doubts are raised where an audit is no evidence, and rarely elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+import reticent as rt
+from reticent.audits import split
+from reticent.audits.validity import doubts
+from reticent.data import Records
+from reticent.evidence import Estimate, Status
+
+NONE = Estimate(0.5, 0.45, 0.55, 0.95, 400, "five folds")
+ABOVE = Estimate(0.7, 0.6, 0.8, 0.95, 400, "five folds")
+BELOW = Estimate(0.2, 0.1, 0.3, 0.95, 400, "five folds")
+
+
+def people(seed, size=200):
+    x = rt.Randomness.simulated(seed).normal((size, 8))
+    return Records(x, (x[:, 0] + rt.Randomness.simulated(seed + 1).normal(size) > 0).astype(int))
+
+
+def network(epochs):
+    build = lambda: torch.nn.Sequential(torch.nn.Linear(8, 32), torch.nn.ReLU(), torch.nn.Linear(32, 2)).double()  # noqa: E731
+    return rt.Recipe(build, lambda p: torch.optim.Adam(p, lr=0.02), epochs=epochs, batch_size=50)
+
+
+FIT = network(60)
+
+
+def audit_of(model, members, others, trainer=FIT, seed=1):
+    return rt.audit(
+        model, members, others, trainer=trainer, shadows=12, jobs=1, randomness=rt.Randomness.simulated(seed)
+    )
+
+
+def test_groups_that_can_be_told_apart_are_doubted_either_way_round():
+    assert doubts(blind={"a": NONE, "b": NONE}, copies=0, nonmembers=100) == ()
+    for apart in (ABOVE, BELOW):
+        (reason,) = doubts(blind={"a": NONE, "b": apart}, copies=0, nonmembers=100)
+        assert "told apart without the model (b)" in reason
+
+
+@pytest.mark.parametrize(("copies", "doubted"), [(0, False), (10, False), (11, True), (100, True)])
+def test_many_copies_of_members_are_no_strangers(copies, doubted):
+    assert bool(doubts(blind={"a": NONE}, copies=copies, nonmembers=100)) == doubted
+
+
+def test_the_same_records_on_both_sides_are_no_clean_bill_of_health():
+    members, _ = split(people(2), rt.Randomness.simulated(2))
+    audit = rt.audit(FIT(members, rt.Randomness.simulated(3)), members, members, randomness=rt.Randomness.simulated(1))
+    assert audit.finding.status is Status.INCONCLUSIVE
+    assert "exact copies of members" in audit.finding.reason
+
+
+def test_sound_audits_are_rarely_doubted():
+    """Ten audits; at a rate of 5 % more than two doubts have probability 1.2 %. Seeds are fixed."""
+    found = 0
+    for seed in range(10):
+        members, others = split(people(seed), rt.Randomness.simulated(seed))
+        model = FIT(members, rt.Randomness.simulated(100 + seed))
+        found += audit_of(model, members, others, seed=seed).finding.status is not Status.EXECUTED
+    assert found <= 2
+
+
+def test_a_model_that_never_saw_the_data_is_not_what_the_trainer_makes():
+    members, others = split(people(4), rt.Randomness.simulated(4))
+    audit = audit_of(torch.nn.Linear(8, 2).double(), members, others)
+    assert audit.finding.status is Status.INCONCLUSIVE
+    assert "does not repeat its training" in audit.finding.reason
+
+
+def test_a_trainer_that_returns_one_model_is_noticed():
+    members, others = split(people(5), rt.Randomness.simulated(5))
+    model = FIT(members, rt.Randomness.simulated(6))
+    other = network(1)(members, rt.Randomness.simulated(7))
+    audit = audit_of(model, members, others, trainer=lambda records, randomness: other)
+    assert audit.finding.status is Status.INCONCLUSIVE
+    assert "answer alike" in audit.finding.reason
+
+
+def test_false_alarms_far_from_what_was_set_are_noticed():
+    members, others = split(people(8), rt.Randomness.simulated(8))
+    overfit = network(400)(others, rt.Randomness.simulated(9))  # it knows the others, not the members
+    audit = audit_of(overfit, members, others)
+    assert audit.finding.status is Status.INCONCLUSIVE
+    assert np.isfinite(audit.scores).all()
