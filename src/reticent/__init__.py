@@ -15,7 +15,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reticent.audits import Audit, Comparison, audit, compare
+    from reticent.audits import Arm, Audit, Comparison, audit, compare, split
     from reticent.data import Records
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _ROOMS = {
+    "Arm": "audits",
     "Audit": "audits",
     "Comparison": "audits",
     "Estimate": "evidence",
@@ -42,10 +43,12 @@ _ROOMS = {
     "audit": "audits",
     "compare": "audits",
     "make_private": "training",
+    "split": "audits",
     "train": "training",
 }
 
 __all__ = [
+    "Arm",
     "Audit",
     "Comparison",
     "Estimate",
@@ -62,6 +65,7 @@ __all__ = [
     "audit",
     "compare",
     "make_private",
+    "split",
     "train",
 ]
 
@@ -83,4 +87,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*__all__, "__version__"})

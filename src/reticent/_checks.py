@@ -24,6 +24,9 @@ from reticent.errors import UsageError
 __all__ = ["at_least", "delta", "fraction", "non_negative", "one_of", "open_fraction", "positive", "suggested_delta"]
 
 
+_SHORT = 6
+
+
 def _only(named: dict[str, object]) -> tuple[str, object]:
     if len(named) != 1:
         raise TypeError("a check takes exactly one name=value")
@@ -120,5 +123,7 @@ def one_of(options: Iterable[str], **named: object) -> str:
     if isinstance(value, str) and value in words:
         return value
     near = difflib.get_close_matches(str(value), words, n=1)
+    if near and len(words) > _SHORT:  # a long list would hide the answer
+        raise UsageError(f"Expected a known {name}, got {name}={value!r}.", f"Did you mean {near[0]!r}?")
     remedy = f"Did you mean {near[0]!r}?" if near else "Choose one of them."
     raise UsageError(f"Expected {name} to be one of {', '.join(words)}; got {name}={value!r}.", remedy)

@@ -34,7 +34,7 @@ _FEWEST = 10
 
 def checked_sides(members: Any, nonmembers: Any) -> tuple[Records, Records]:
     """Members and non-members as records, or the reason why they cannot be audited."""
-    inside, outside = Records.of(members, name="members"), Records.of(nonmembers, name="non-members")
+    inside, outside = Records.of(members, name="records"), Records.of(nonmembers, name="records")
     if min(len(inside), len(outside)) < _FEWEST:
         raise NotEnoughEvidence(
             f"Expected at least {_FEWEST} members and {_FEWEST} non-members, got {len(inside)} and {len(outside)}.",

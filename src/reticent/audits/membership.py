@@ -109,10 +109,7 @@ class Audit:
         return save(self.record, path)
 
     def __str__(self) -> str:
-        lines = [f"{self.finding.attack} on {self.finding.target}: {self.finding.status.value}"]
-        lines += [f"  {name}: {estimate}" for name, estimate in self.finding.estimates.items()]
-        lines += [f"  without the model, {name}: {estimate}" for name, estimate in self.finding.baseline.items()]
-        return "\n".join(lines + ([f"  {self.finding.reason}"] if self.finding.reason else []))
+        return f"{self.repeated}\n{self.finding}"
 
 
 def audit(

@@ -15,7 +15,7 @@ app = typer.Typer(help="Real data sets that published packages carry.", no_args_
 @app.command("list")
 def show(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
-    weights: Annotated[bool, typer.Option(help="List model weights too.")] = False,
+    weights: Annotated[bool, typer.Option("--weights", help="List model weights too.")] = False,
 ) -> None:
     """List the data sets, whose data they are, and on what terms they may be used."""
     from rich.table import Table
@@ -78,6 +78,8 @@ def fetch(
         print_json({**_as_dict(entry), "folder": str(folder)})
     else:
         output.print(str(folder), markup=False)
+        if entry.task:
+            errors.print(f"Ready. Try: reticent demo --data {name}", markup=False)
 
 
 def _as_dict(entry: Any) -> dict[str, Any]:
@@ -102,7 +104,12 @@ def _lines(entry: Any) -> list[str]:
         ("size", entry.size),
         ("privacy unit", f"{unit}. {entry.owner}"),
         ("task", entry.task),
-        ("comes in", f"{entry.source.value} {entry.package} {entry.version}".strip()),
+        (
+            "comes in",
+            entry.source.value
+            if not entry.archive and not entry.download_bytes
+            else f"{entry.source.value} {entry.package} {entry.version}",
+        ),
         ("licence of the package", entry.package_licence),
         ("terms of the data", entry.data_terms),
         ("credit", entry.credit),

@@ -69,13 +69,13 @@ def demo(
     everyone = _prepared(data, records, source)
     members, nonmembers = split(everyone, source)
     with bars(quiet=json) as report:
+        arms = standard_arms(members, epsilons=tuple(epsilon) if epsilon else (1.0, 3.0, 10.0), delta=delta)
         if not json:
             errors.print(
                 f"{everyone.name}: {len(members)} members, {len(nonmembers)} others, drawn by coin flips. "
                 f"Training {shadows} shadow models for each network.",
                 markup=False,
             )
-        arms = standard_arms(members, epsilons=tuple(epsilon) if epsilon else (1.0, 3.0, 10.0), delta=delta)
         comparison = compare(members, nonmembers, arms, shadows=shadows, jobs=jobs, randomness=source, progress=report)
     comparison.save(target)
     if json:

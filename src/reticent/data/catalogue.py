@@ -11,7 +11,7 @@ Example:
     ('1,797 rows, 64 columns', 'example')
     >>> entry("digitz")
     Traceback (most recent call last):
-    reticent.errors.UsageError: Expected name to be one of diabetes, ...; got name='digitz'. Did you mean 'digits'?
+    reticent.errors.UsageError: Expected a known name, got name='digitz'. Did you mean 'digits'?
 """
 
 from __future__ import annotations

@@ -140,6 +140,12 @@ class Finding:
         for name in ("estimates", "baseline", "details"):
             object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
 
+    def __str__(self) -> str:
+        lines = [f"{self.attack} on {self.target}: {self.status.value.replace('_', ' ')}"]
+        lines += [f"  {self.reason}"] if self.reason else []
+        lines += [f"  {name}: {estimate}" for name, estimate in (*self.estimates.items(), *self.baseline.items())]
+        return "\n".join(lines)
+
     def __reduce__(self) -> tuple[Any, ...]:
         # read-only views cannot be pickled or copied; their contents can
         return (Finding.from_dict, (self.as_dict(),))

@@ -157,6 +157,11 @@ class Guarantee:
             )
         return "\n".join(lines)
 
+    def __str__(self) -> str:
+        kind = "simulation, no promise" if self.simulated else "differential privacy"
+        mechanisms = "; ".join(m.text() for m in self.mechanisms) or "nothing was released"
+        return f"Guarantee({kind}, {self.unit.value}, {self.relation.value}: {mechanisms})"
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values for records and files; `from_dict` makes an equal guarantee of them."""
         return {

@@ -98,7 +98,7 @@ class Plan:
         unit: Unit = Unit.EXAMPLE,
         relation: Relation = Relation.ADD_OR_REMOVE_ONE,
     ) -> Plan:
-        """The plan with the least noise that promises (epsilon, delta).
+        """The plan with the least noise that promises (epsilon, delta); a noise multiplier below 0.05 is never planned.
 
         Args:
             epsilon: the target, above 0.
@@ -113,7 +113,11 @@ class Plan:
         """
         # Delta first: somebody who swapped the two then reads so, whatever epsilon looks like.
         _checks.delta(delta=delta, dataset_size=_checks.at_least(1, dataset_size=dataset_size))
-        _checks.positive(epsilon=epsilon)
+        if _checks.positive(epsilon=epsilon) < delta:
+            raise UsageError(
+                f"Expected epsilon above delta, got epsilon={epsilon!r} and delta={delta!r}.",
+                "Did you swap epsilon and delta?",
+            )
         if (epochs is None) == (steps is None):
             raise UsageError(
                 f"Expected either epochs or steps, got epochs={epochs!r} and steps={steps!r}.", "Pass one of the two."
