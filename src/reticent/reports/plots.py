@@ -22,7 +22,7 @@ __all__ = ["Line", "Point", "frontier", "roc"]
 
 # Okabe and Ito (2008): told apart with any colour vision; styles and markers differ too.
 _COLOURS = ("#D55E00", "#7F7F7F", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_STYLES = ("-", (0, (1, 1)), (0, (6, 2)), (0, (4, 2, 1, 2)), "-", (0, (2, 2)), (0, (6, 2)), "-")
+_STYLES = ("-", (0, (9, 2)), (0, (6, 2)), (0, (4, 2, 1, 2)), "-", (0, (2, 2)), (0, (6, 2)), "-")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 _SETTINGS: Any = {
     "svg.fonttype": "none",
