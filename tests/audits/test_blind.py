@@ -142,3 +142,18 @@ def test_shared_rows_do_not_depend_on_the_precision():
 def test_shared_images_are_counted():
     x = np.random.default_rng(12).normal(size=(6, 1, 2, 2))
     assert shared_rows(Records(x[:4], [0, 1, 0, 1]), Records(x[2:], [0, 1, 0, 1])) == 2
+
+
+def test_people_with_several_rows_are_not_known_by_their_other_rows():
+    """Forty people of eight nearly equal rows, split by person at random: nothing is there to be found."""
+    faces = np.random.default_rng(5).normal(size=(40, 6))
+    owners = np.repeat(np.arange(40), 8)
+    x = faces[owners] + 0.01 * np.random.default_rng(6).normal(size=(320, 6))
+    everyone = Records(x, np.arange(320) % 2, owners=owners)
+    inside = np.random.default_rng(7).permutation(40)[:20]
+    members, others = everyone.take(np.isin(owners, inside)), everyone.take(~np.isin(owners, inside))
+    found = blind_auc(members, others, randomness=Randomness.simulated(1))
+    assert all(estimate.contains(0.5) for estimate in found.values())
+    # The planted mistake: every row its own owner, and the same data look like a shifted split.
+    rows = [Records(side.features, side.labels) for side in (members, others)]
+    assert max(estimate.low for estimate in blind_auc(*rows, randomness=Randomness.simulated(1)).values()) > 0.9

@@ -119,6 +119,18 @@ def test_pooled_curve_repeats():
     np.testing.assert_array_equal(first.low, second.low)
 
 
+def test_rows_of_one_owner_are_drawn_together():
+    """Ten owners of twelve rows each, all rows of an owner alike: only ten records' worth of evidence."""
+    draw = np.random.default_rng(4)
+    owners = np.repeat(np.arange(10), 12)
+    membership = (draw.random((8, 10)) < 0.5)[:, owners]
+    scores = (draw.normal(size=(8, 10)) + 2 * draw.normal(size=10))[:, owners] + 0.01 * draw.normal(size=(8, 120))
+    apart, together = curve_of(scores, membership).auc, curve_of(scores, membership, owners=owners).auc
+    assert apart.value == together.value
+    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+    assert "the 10 owners of 120 records" in together.method
+
+
 @pytest.mark.parametrize("kind", [True, False])
 def test_trials_of_one_kind_are_refused(kind):
     with pytest.raises(NotEnoughEvidence, match="one kind only"):

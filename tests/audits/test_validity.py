@@ -48,6 +48,11 @@ def test_many_copies_of_members_are_no_strangers(copies, doubted):
     assert bool(doubts(blind={"a": NONE}, copies=copies, nonmembers=100)) == doubted
 
 
+def test_rows_of_one_owner_make_a_single_networks_intervals_too_narrow():
+    (reason,) = doubts(blind={"a": NONE}, copies=0, nonmembers=100, several_rows=True)
+    assert "count rows as if independent" in reason
+
+
 def test_the_same_records_on_both_sides_are_no_clean_bill_of_health():
     members, _ = split(people(2), rt.Randomness.simulated(2))
     audit = rt.audit(FIT(members, rt.Randomness.simulated(3)), members, members, randomness=rt.Randomness.simulated(1))

@@ -53,7 +53,7 @@ def blind_auc(
 
     Returns:
         Name of the classifier to its estimate, the mean over five held-out folds. Empty when there are fewer than ten
-        members or non-members.
+        members or non-members (or owners of them).
     """
     try:
         from sklearn.ensemble import HistGradientBoostingClassifier
@@ -63,10 +63,10 @@ def blind_auc(
         from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise MissingExtra("scikit-learn", "lab", "The blind baseline") from error
-    if min(len(members), len(nonmembers)) < 2 * _FOLDS:
+    if min(int(side.owner_index().max()) + 1 for side in (members, nonmembers)) < 2 * _FOLDS:
         return {}
-    x, truth = _table(members, nonmembers, randomness)
-    folds = _folds(truth, randomness)
+    x, truth, owners = _table(members, nonmembers, randomness)
+    folds = _folds(truth, owners, randomness)
     seed = randomness.seed() % 2**32
     tries: dict[str, Any] = {
         "boosted trees": lambda: HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=15, random_state=seed),
@@ -95,23 +95,31 @@ def _flat(records: Records) -> npt.NDArray[Any]:
 
 def _table(
     members: Records, nonmembers: Records, randomness: Randomness
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    parts = []
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.int64]]:
+    parts, owners = [], []
     for records in (members, nonmembers):
-        rows = randomness.permutation(len(records))[: _MOST_ROWS // 2]
-        parts.append(_flat(records.take(np.sort(rows))).astype(np.float64))
+        rows = np.sort(randomness.permutation(len(records))[: _MOST_ROWS // 2])
+        parts.append(_flat(records.take(rows)).astype(np.float64))
+        owners.append(records.owner_index()[rows])
     x = np.concatenate(parts)
     if x.shape[1] > _MOST_COLUMNS:
         x = x[:, np.sort(randomness.permutation(x.shape[1])[:_MOST_COLUMNS])]
-    return x, np.repeat([True, False], [len(part) for part in parts])
+    return x, np.repeat([True, False], [len(part) for part in parts]), np.concatenate(owners)
 
 
-def _folds(truth: npt.NDArray[np.bool_], randomness: Randomness) -> npt.NDArray[np.int64]:
-    """(n,) fold of each record; every fold has its share of members."""
+def _folds(
+    truth: npt.NDArray[np.bool_], owners: npt.NDArray[np.int64], randomness: Randomness
+) -> npt.NDArray[np.int64]:
+    """(n,) fold of each record; every fold has its share of members, and all rows of an owner lie in one fold.
+
+    Otherwise a classifier would know a person by their other rows, and the sides by the person.
+    """
     folds = np.empty(len(truth), dtype=np.int64)
     for side in (True, False):
-        rows = np.flatnonzero(truth == side)
-        folds[rows[randomness.permutation(len(rows))]] = np.arange(len(rows)) % _FOLDS
+        people, place = np.unique(owners[truth == side], return_inverse=True)
+        drawn = np.empty(len(people), dtype=np.int64)
+        drawn[randomness.permutation(len(people))] = np.arange(len(people)) % _FOLDS
+        folds[truth == side] = drawn[place.reshape(-1)]
     return folds
 
 

@@ -101,7 +101,7 @@ def describe(pool: Records, truth: npt.NDArray[np.bool_]) -> dict[str, Any]:
         "unit": pool.unit.value,
         "unit_meaning": pool.unit.meaning,
         "records": len(pool),
-        "owners": len(pool) if pool.owners is None else len(np.unique(pool.owners)),
+        "owners": int(pool.owner_index().max()) + 1,
         "members": int(truth.sum()),
         "nonmembers": int((~truth).sum()),
         "classes": pool.classes,

@@ -168,7 +168,7 @@ def standard_arms(
 
 def _refuse_several_rows(members: Records) -> None:
     """Training would refuse the same, but only after the ordinary arms have cost their time."""
-    owners = len(members) if members.owners is None else len(np.unique(members.owners))
+    owners = int(members.owner_index().max()) + 1
     if members.unit is not Unit.EXAMPLE and owners < len(members):
         raise UsageError(
             f"Expected one row for every {members.unit.value}, got {len(members)} rows of {owners} owners: clipping "

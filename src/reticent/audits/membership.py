@@ -193,10 +193,16 @@ def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None
             exposure=case.target.exposure,
             baseline=_baseline(case.blind),
             randomness=case.source.spawn("bootstrap"),
+            owners=case.pool.owner_index(),
             confidence=case.confidence,
         )
         risks = record_risks(fleet, reference, case.truth, inclusion=case.inclusion, confidence=case.confidence)
-    reasons = doubts(blind=case.blind, copies=case.shared, nonmembers=int((~case.truth).sum()))
+    reasons = doubts(
+        blind=case.blind,
+        copies=case.shared,
+        nonmembers=int((~case.truth).sum()),
+        several_rows=int(case.pool.owner_index().max()) + 1 < len(case.pool),
+    )
     if fleet is not None:
         reasons += trainer_doubts(fleet, case.truth, case.correct, case.signal, estimates)
     finding = _finding(case, attack, estimates, reasons, 0 if fleet is None else len(fleet.scores))
@@ -283,6 +289,7 @@ def audit_fleet(
     exposure: Exposure,
     baseline: dict[str, Estimate],
     randomness: Randomness,
+    owners: npt.NDArray[np.int64] | None = None,
     confidence: float = 0.95,
 ) -> tuple[PooledCurve, Finding]:
     """The attack on a way of training: every shadow model in turn is the target of the others.
@@ -294,6 +301,7 @@ def audit_fleet(
         exposure: what the attacker saw.
         baseline: what an attacker without the model achieves.
         randomness: source of the bootstrap.
+        owners: (records,) whole numbers from 0, equal for rows of one owner.
         confidence: of every interval.
     """
     curve = pooled_curve(
@@ -302,6 +310,7 @@ def audit_fleet(
         rates=RATES,
         randomness=randomness,
         correct=fleet.correct,
+        owners=owners,
         confidence=confidence,
     )
     estimates = {"auc": curve.auc}

@@ -70,6 +70,7 @@ def pooled_curve(
     rates: tuple[float, ...],
     randomness: Randomness,
     correct: Flags | None = None,
+    owners: npt.NDArray[np.int64] | None = None,
     confidence: float = 0.95,
     replicates: int = 400,
 ) -> PooledCurve:
@@ -81,6 +82,7 @@ def pooled_curve(
         rates: false-positive rates to report.
         randomness: source of the bootstrap draws.
         correct: whether the model predicts the record rightly; for the accuracy on non-members.
+        owners: (records,) whole numbers from 0, equal for rows of one owner: these are drawn together.
         confidence: of every interval.
         replicates: bootstrap draws.
 
@@ -94,10 +96,13 @@ def pooled_curve(
     models, records = scores.shape
     trials = _Trials(scores, membership, rates, correct)
     whole = trials.measure(np.ones_like(scores))
-    draws = [trials.measure(_redrawn(models, records, randomness)) for _ in range(replicates)]
-    least = clopper_pearson(min(models, records), min(models, records), confidence)[0]
+    owner = np.arange(records) if owners is None else owners
+    people = int(owner.max()) + 1
+    draws = [trials.measure(_redrawn(models, people, randomness)[:, owner]) for _ in range(replicates)]
+    least = clopper_pearson(min(models, people), min(models, people), confidence)[0]
     low, high = _ends(whole, np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0), least)
-    method = f"bootstrap over {models} models and {records} records, {replicates} draws"
+    drawn = f"{records} records" if people == records else f"the {people} owners of {records} records"
+    method = f"bootstrap over {models} models and {drawn}, {replicates} draws"
 
     def estimate(place: int, threshold: str | None = None) -> Estimate:
         value, bottom, top = float(whole[place]), float(low[place]), float(high[place])
@@ -148,10 +153,10 @@ class _Trials:
         return np.concatenate([_interpolate(self.grid, fpr, tpr), [min(area, 1.0), accuracy]])
 
 
-def _redrawn(models: int, records: int, randomness: Randomness) -> Floats:
-    """(models, records) weights of one bootstrap draw."""
+def _redrawn(models: int, people: int, randomness: Randomness) -> Floats:
+    """(models, people) weights of one bootstrap draw."""
     rows = np.bincount(randomness.integers(models, models), minlength=models)
-    columns = np.bincount(randomness.integers(records, records), minlength=records)
+    columns = np.bincount(randomness.integers(people, people), minlength=people)
     return np.outer(rows, columns).astype(np.float64)
 
 

@@ -114,10 +114,7 @@ def train_shadows(
 
 def draw_membership(pool: Records, count: int, inclusion: float, randomness: Randomness) -> npt.NDArray[np.bool_]:
     """(count, records) independent coin flips, one per owner; a draw that holds one class only is drawn again."""
-    if pool.owners is None:
-        owner = np.arange(len(pool))
-    else:
-        owner = np.unique(pool.owners, return_inverse=True)[1].reshape(-1)
+    owner = pool.owner_index()
     rows: list[npt.NDArray[np.bool_]] = []
     tries = 0
     while len(rows) < count:

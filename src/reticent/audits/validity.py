@@ -4,7 +4,8 @@ Promise: each reason names the figure that gives it away. They are tests like an
 sound audit is called doubtful in a few per cent of cases; an empty list is no proof of soundness.
 
 Checked: members and non-members that can be told apart without the model (either way round); non-members that are
-copies of members; and, with shadow models, a given model that does not behave like one that the trainer made.
+copies of members; owners with several rows; and, with shadow models, a given model that does not behave like one that
+the trainer made.
 
 Example:
     >>> from reticent.audits.validity import doubts
@@ -31,13 +32,16 @@ _COPIES = 0.1  # of the non-members: above it what they say about strangers is m
 _SURE = 0.999  # for the checks of the trainer: there are several, and a false alarm costs an audit
 
 
-def doubts(*, blind: Mapping[str, Estimate], copies: int, nonmembers: int) -> tuple[str, ...]:
+def doubts(
+    *, blind: Mapping[str, Estimate], copies: int, nonmembers: int, several_rows: bool = False
+) -> tuple[str, ...]:
     """Reasons that lie in the records.
 
     Args:
         blind: what classifiers achieve without the model.
         copies: how many non-members are exact copies of a member.
         nonmembers: how many there are.
+        several_rows: whether some owner has several rows.
     """
     found = []
     apart = [name for name, estimate in blind.items() if not estimate.contains(0.5)]
@@ -49,6 +53,10 @@ def doubts(*, blind: Mapping[str, Estimate], copies: int, nonmembers: int) -> tu
     if copies > _COPIES * nonmembers:
         found.append(
             f"{copies} of {nonmembers} non-members are exact copies of members, so they are no strangers to the model"
+        )
+    if several_rows:
+        found.append(
+            "some owners have several rows, and the intervals of a single network count rows as if independent"
         )
     return tuple(found)
 

@@ -177,6 +177,12 @@ class Records:
             public_facts=tuple(dict.fromkeys((*self.public_facts, *other.public_facts))),
         )
 
+    def owner_index(self) -> npt.NDArray[np.int64]:
+        """(n,) whole numbers from 0, equal for rows of one owner; every row its own when no owners are known."""
+        if self.owners is None:
+            return np.arange(len(self))
+        return np.unique(self.owners, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
     def require_two_classes(self) -> Records:
         """These records, or `DataError` when every label is the same: nothing could be learned from them."""
         if len(np.unique(self.labels)) < 2:

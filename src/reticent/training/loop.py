@@ -297,7 +297,7 @@ def _about_the_unit(plan: Plan, records: Records) -> tuple[str, ...]:
         return ()
     if records.owners is None:
         return (f"every {plan.unit.value} owns one row",)
-    owners = len(np.unique(records.owners))
+    owners = int(records.owner_index().max()) + 1
     if owners < len(records):
         raise UsageError(
             f"Expected one row for every {plan.unit.value}, got {len(records)} rows of {owners} owners: clipping "
