@@ -25,7 +25,14 @@ def main(epochs: int = 20) -> tuple[float, rt.Guarantee]:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
 
     private = rt.make_private(
-        model, optimizer, loader, target_epsilon=3.0, target_delta=1e-3, epochs=epochs, unit=members.unit
+        model,
+        optimizer,
+        loader,
+        target_epsilon=3.0,
+        target_delta=1e-3,
+        epochs=epochs,
+        unit=members.unit,
+        public_facts=members.public_facts,
     )
     for _ in range(epochs):
         for x, y in private.loader:

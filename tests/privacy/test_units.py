@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from reticent.privacy import Relation, Unit
+from reticent.errors import UsageError
+from reticent.privacy import Guarantee, Plan, Relation, Unit
 
 
 def test_saved_names_do_not_change() -> None:
@@ -24,3 +25,18 @@ def test_unknown_names_are_not_guessed() -> None:
         Unit("row")
     with pytest.raises(ValueError, match="'add' is not a valid Relation"):
         Relation("add")
+
+
+def test_names_alone_are_no_units_and_no_relations():
+    for bad in ({"unit": "person"}, {"relation": "replace_one"}):
+        with pytest.raises(UsageError, match=r"Expected a (Unit|Relation), got '.*Pass one of (Unit|Relation)\."):
+            Guarantee(**bad)
+        with pytest.raises(UsageError, match="Expected a"):
+            Plan(1.0, 100, 10, 5, delta=1e-3, **bad)
+    with pytest.raises(UsageError, match="Expected mechanisms, got"):
+        Guarantee((1,))
+
+
+def test_promises_that_bound_nothing_are_not_planned():
+    with pytest.raises(UsageError, match="epsilon <= 100"):
+        Plan.calibrate(epsilon=300, delta=1e-5, dataset_size=1000, batch_size=100, steps=50)

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from reticent.errors import ModelError
 from reticent.training import PerExampleModel
 
 
@@ -43,7 +44,7 @@ class Counting(nn.Module):
 
 @pytest.mark.parametrize("replace", [False, True])
 def test_a_network_that_keeps_something_of_the_batch_is_refused(replace):
-    with pytest.raises(ValueError, match="buffer seen changed"):
+    with pytest.raises(ValueError, match="forward pass changed seen"):
         PerExampleModel(Counting(replace))(torch.ones(3, 5))
 
 
@@ -135,3 +136,36 @@ def test_outputs_without_the_batch_in_front_are_refused(loop):
 def test_other_outputs_are_refused():
     with pytest.raises(ValueError, match="Expected tensors as outputs, got str"):
         PerExampleModel(Fn(lambda self, x: "x", a=nn.Linear(5, 2)))(torch.zeros(3, 5))
+
+
+class Remembers(nn.Module):
+    """Keeps something of the batch where no buffer shows it."""
+
+    def __init__(self, how):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+        self.kept = torch.zeros(3) if how == "tensor" else []
+        self.count = 0
+        self.how = how
+
+    def forward(self, x):
+        h = self.linear(x)
+        if self.how == "tensor":
+            self.kept = h.detach().mean(0)
+        elif self.how == "list":
+            self.kept.append(float(h.detach().sum()))
+        elif self.how == "number":
+            self.count += 1
+        return h
+
+
+@pytest.mark.parametrize(("how", "name"), [("tensor", "kept"), ("list", "kept"), ("number", "count")])
+def test_what_is_kept_in_a_plain_attribute_is_refused(how, name):
+    model = PerExampleModel(nn.Sequential(Remembers(how), nn.Linear(3, 2)))
+    with pytest.raises(ModelError, match=rf"keeps nothing of the batch.*changed 0\.{name}"):
+        model(torch.ones(2, 3))
+
+
+def test_attributes_that_stay_are_fine():
+    model = PerExampleModel(nn.Sequential(Remembers("nothing"), nn.LSTM(3, 2, batch_first=True)))
+    model(torch.ones(2, 4, 3))

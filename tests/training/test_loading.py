@@ -67,3 +67,23 @@ def test_a_batch_passed_over_is_refused_and_counted():
 def test_worker_processes_give_the_same_batches():
     alone, helped = drawn(loader_of()), drawn(loader_of(num_workers=2))
     assert all(torch.equal(a[0], b[0]) for a, b in zip(alone, helped, strict=True))
+
+
+def test_leaving_a_batch_by_a_break_is_refused_at_the_next():
+    """Which batches are stepped on must not depend on what is in them."""
+    loader = loader_of()
+    next(iter(loader))
+    with pytest.raises(UsageError, match="the loop went on without"):
+        next(iter(loader))
+    assert loader.drawn == 1
+    loader.take_size()
+    next(iter(loader))
+    assert loader.drawn == 2
+
+
+def test_two_iterators_cannot_pass_a_batch_over_either():
+    loader = loader_of()
+    first, second = iter(loader), iter(loader)
+    next(first)
+    with pytest.raises(UsageError, match="the loop went on without"):
+        next(second)

@@ -203,8 +203,8 @@ def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None
         nonmembers=int((~case.truth).sum()),
         several_rows=int(case.pool.owner_index().max()) + 1 < len(case.pool),
     )
-    if fleet is not None:
-        reasons += trainer_doubts(fleet, case.truth, case.correct, case.signal, estimates)
+    if fleet is not None and reference is not None:
+        reasons += trainer_doubts(fleet, case.truth, case.correct, case.signal, scores, reference, RATES)
     finding = _finding(case, attack, estimates, reasons, 0 if fleet is None else len(fleet.scores))
     record = Record("audit", _body(case, finding, repeated, curve, risks, guarantee), created=now())
     return Audit(finding, repeated, curve, scores, case.truth, record, risks)

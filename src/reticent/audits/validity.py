@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent.audits.shadows import Fleet
-from reticent.audits.statistics import clopper_pearson
+from reticent.audits.statistics import clopper_pearson, resolvable, threshold_at
 from reticent.evidence import Estimate
 
 __all__ = ["doubts", "trainer_doubts"]
@@ -66,7 +66,9 @@ def trainer_doubts(
     truth: npt.NDArray[np.bool_],
     correct: npt.NDArray[np.bool_],
     signal: npt.NDArray[np.float64],
-    estimates: Mapping[str, Estimate],
+    scores: npt.NDArray[np.float64],
+    reference: npt.NDArray[np.float64],
+    rates: tuple[float, ...],
 ) -> tuple[str, ...]:
     """Reasons to think that the trainer does not do what made the given model.
 
@@ -75,7 +77,9 @@ def trainer_doubts(
         truth: (records,) which records the given model was trained on.
         correct: (records,) which it predicts rightly.
         signal: (records,) its log-odds of the true labels.
-        estimates: the given model's, with its false-positive rates at thresholds set on the fleet.
+        scores: (records,) its attack scores.
+        reference: (models, records) those of the trainer's models.
+        rates: false-positive rates at which thresholds are compared, where they can be resolved.
     """
     found = []
     if (fleet.scores == fleet.scores[0]).all() and (signal != fleet.scores[0]).any():
@@ -88,15 +92,20 @@ def trainer_doubts(
                 f"the trainer's models are right about {theirs.min():.1%} to {theirs.max():.1%} of their {name}, the "
                 f"given model about {correct[side].mean():.1%}: the trainer does not repeat its training"
             )
-    others = int((~truth).sum())
-    for name, estimate in estimates.items():
-        if not name.startswith("false_positive_rate_at_"):
+    # The share of false alarms differs from model to model even when all are made alike: the given model's must lie
+    # outside what the trainer's models show before anything is said.
+    others = ~fleet.membership
+    for asked in rates:
+        if not resolvable(asked, int(others.sum())):
             continue
-        asked = float(name.rpartition("_")[2])
-        low, high = clopper_pearson(round(estimate.value * others), others, _SURE)
-        if not low <= asked <= high:
+        threshold = threshold_at(asked, reference[others])
+        theirs = np.array([(row[out] > threshold).mean() for row, out in zip(reference, others, strict=True)])
+        above = int((scores[~truth] > threshold).sum())
+        low, high = clopper_pearson(above, int((~truth).sum()), _SURE)
+        if theirs.max() < low or theirs.min() > high:
             found.append(
-                f"a threshold set for {asked:.1%} false alarms gives {estimate.value:.1%} on the given model: the "
-                "trainer does not repeat its training"
+                f"a threshold set for {asked:.1%} false alarms gives {theirs.min():.1%} to {theirs.max():.1%} on the "
+                f"trainer's models and {above / (~truth).sum():.1%} on the given one: the trainer does not repeat its "
+                "training"
             )
     return tuple(found)

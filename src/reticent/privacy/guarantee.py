@@ -38,7 +38,7 @@ from reticent.errors import UsageError
 from reticent.privacy import accounting
 from reticent.privacy.mechanisms import Mechanism, mechanism_from_dict, mechanism_to_dict
 from reticent.privacy.rounding import round_up
-from reticent.privacy.units import Relation, Unit
+from reticent.privacy.units import Relation, Unit, check_kinds
 
 __all__ = ["Guarantee"]
 
@@ -68,6 +68,11 @@ class Guarantee:
     def __post_init__(self) -> None:
         object.__setattr__(self, "mechanisms", tuple(self.mechanisms))
         object.__setattr__(self, "assumptions", tuple(self.assumptions))
+        check_kinds(self.unit, self.relation)
+        if not all(isinstance(mechanism, Mechanism) for mechanism in self.mechanisms):
+            raise UsageError(
+                f"Expected mechanisms, got {self.mechanisms!r}.", "Pass for instance SampledGaussian(...)."
+            )
         if self.dataset_size is not None:
             _checks.at_least(1, dataset_size=self.dataset_size)
 
@@ -140,7 +145,7 @@ class Guarantee:
     def text(self, delta: float) -> str:
         """The guarantee in words: numbers, unit, relation, mechanisms, accountant and every assumption."""
         lines = [
-            f"(epsilon = {round_up(self.epsilon(delta)):.4g}, delta = {delta:.3g})-differential privacy",
+            f"(epsilon = {round_up(self.epsilon(delta)):.4g}, delta = {round_up(delta, 3):.3g})-differential privacy",
             f"unit: {self.unit.value} ({self.unit.meaning})",
             f"neighbouring relation: {self.relation.value} ({self.relation.meaning})",
             "mechanisms: " + ("; ".join(m.text() for m in self.mechanisms) or "none: nothing was released"),

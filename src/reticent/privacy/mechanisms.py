@@ -24,6 +24,7 @@ from dp_accounting.pld import privacy_loss_distribution as pld
 
 from reticent import _checks
 from reticent.errors import UsageError
+from reticent.privacy.rounding import round_up
 from reticent.privacy.units import Relation
 
 __all__ = ["EpsilonDelta", "Laplace", "Mechanism", "SampledGaussian", "mechanism_from_dict", "mechanism_to_dict"]
@@ -168,7 +169,8 @@ class EpsilonDelta:
 
     def text(self) -> str:
         """One line for reports."""
-        return f"{self.count} use(s) of an (epsilon={self.epsilon:.6g}, delta={self.delta:.3g})-private mechanism"
+        epsilon, delta = round_up(self.epsilon, 6), round_up(self.delta, 3)
+        return f"{self.count} use(s) of an (epsilon={epsilon:.6g}, delta={delta:.3g})-private mechanism"
 
 
 Mechanism = SampledGaussian | Laplace | EpsilonDelta

@@ -30,10 +30,11 @@ from reticent.errors import UsageError
 from reticent.privacy.accounting import INTERVAL, epsilon_at
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import SampledGaussian
-from reticent.privacy.units import Relation, Unit
+from reticent.privacy.units import Relation, Unit, check_kinds
 
 __all__ = ["Plan"]
 
+_LARGEST_EPSILON = 100
 _LARGEST_NOISE = 1e7
 _SMALLEST_NOISE = 0.05  # below it epsilon is in the thousands: not a promise worth calibrating to
 _TOLERANCE = 2e-4  # of the noise multiplier
@@ -68,6 +69,7 @@ class Plan:
     delta: float = 1e-5
 
     def __post_init__(self) -> None:
+        check_kinds(self.unit, self.relation)
         for name, value in {
             "noise_multiplier": _checks.non_negative(noise_multiplier=self.noise_multiplier),
             "dataset_size": _checks.at_least(1, dataset_size=self.dataset_size),
@@ -113,7 +115,13 @@ class Plan:
         """
         # Delta first: somebody who swapped the two then reads so, whatever epsilon looks like.
         _checks.delta(delta=delta, dataset_size=_checks.at_least(1, dataset_size=dataset_size))
-        if _checks.positive(epsilon=epsilon) < delta:
+        if _checks.positive(epsilon=epsilon) > _LARGEST_EPSILON:
+            raise UsageError(
+                f"Expected epsilon <= {_LARGEST_EPSILON}, got epsilon={epsilon!r}: above it nothing is promised that "
+                "could be told apart from no promise.",
+                "Choose a smaller one; promises worth having lie below 10.",
+            )
+        if epsilon < delta:
             raise UsageError(
                 f"Expected epsilon above delta, got epsilon={epsilon!r} and delta={delta!r}.",
                 "Did you swap epsilon and delta?",

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import enum
 
-__all__ = ["Relation", "Unit"]
+from reticent.errors import UsageError
+
+__all__ = ["Relation", "Unit", "check_kinds"]
 
 
 class Unit(enum.Enum):
@@ -52,3 +54,11 @@ class Relation(enum.Enum):
             Relation.ADD_OR_REMOVE_ONE: "one unit is added or removed",
             Relation.REPLACE_ONE: "one unit is exchanged for another; the size of the data set is public",
         }[self]
+
+
+def check_kinds(unit: object, relation: object) -> None:
+    """Raise `UsageError` unless the two are a `Unit` and a `Relation`; their names alone are not accepted."""
+    for value, kind in ((unit, Unit), (relation, Relation)):
+        if not isinstance(value, kind):
+            options = ", ".join(f"{kind.__name__}.{option.name}" for option in kind)
+            raise UsageError(f"Expected a {kind.__name__}, got {value!r}.", f"Pass one of {options}.")

@@ -206,7 +206,7 @@ def _cost(usual: Mapping[str, Any], private: list[dict[str, Any]]) -> str:
         return f"Privacy costs accuracy here: at {_epsilons(worse)} the whole interval lies below that."
     if better:
         return f"Privacy costs no accuracy here: at {_epsilons(better)} the whole interval lies above that."
-    return "The intervals overlap: with so many networks and records, a cost cannot be told apart from chance."
+    return "The intervals overlap: this comparison does not settle whether privacy costs accuracy here."
 
 
 def _epsilons(arms: list[dict[str, Any]]) -> str:

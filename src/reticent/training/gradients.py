@@ -9,9 +9,8 @@ How: every example gets its own copy (a view) of the parameters, the network run
 `torch.func.vmap`, and autograd differentiates with respect to the copies (Subramani, Vadivelu and Kamath, 2021). A
 network with operations that vmap cannot batch (native LSTM and GRU) runs as a loop over the examples: slower, as exact.
 
-Not covered: a network that keeps something of the batch in a plain attribute, such as a hidden state carried on.
-
-Refused by name: modules that mix examples (batch normalisation) or keep statistics of them.
+Refused by name: modules that mix examples (batch normalisation), and networks whose forward pass keeps something of the
+batch in a buffer, a parameter or an attribute, such as a hidden state that is carried on.
 
 Shapes: inputs (B, ...), gradients name -> (B, *parameter.shape).
 
@@ -38,6 +37,8 @@ from reticent.errors import ModelError, UsageError
 
 __all__ = ["PerExampleModel", "refuse_mixing"]
 
+# What torch itself keeps in a module, apart from what the network's author put there.
+_INTERNAL = {*vars(torch.nn.Module()), "_flat_weights", "_flat_weight_refs"}
 _MIXING = (
     torch.nn.modules.batchnorm._BatchNorm,
     torch.nn.SyncBatchNorm,
@@ -89,22 +90,15 @@ class PerExampleModel(torch.nn.Module):
             name: parameters[name].detach().expand(size, *parameters[name].shape).requires_grad_()
             for name in self._trainable
         }
-        before = {name: (buffer, buffer._version) for name, buffer in self.module.named_buffers()}
-        parameter_versions = {name: parameter._version for name, parameter in parameters.items()}
+        before = _state(self.module)
         outputs = self._run(copies, inputs, size)
-        for name, buffer in self.module.named_buffers():
-            known, version = before.get(name, (None, -1))
-            if buffer is not known or buffer._version != version:
-                raise ModelError(
-                    f"Expected a network that keeps nothing of the batch, but its buffer {name} changed.",
-                    "A guarantee cannot cover it; compute it before training, or remove it.",
-                )
-        for name, version in parameter_versions.items():
-            if parameters[name]._version != version:
-                raise ModelError(
-                    f"Expected a network that changes by its optimizer only, but its forward pass changed {name}.",
-                    "A guarantee cannot cover it; move the change out of forward().",
-                )
+        after = _state(self.module)
+        changed = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
+        if changed:
+            raise ModelError(
+                f"Expected a network that keeps nothing of the batch, but its forward pass changed {changed[0]}.",
+                "A guarantee cannot cover what is kept; move it out of forward().",
+            )
         self._copies, self._batch_size = copies, size
         return outputs
 
@@ -139,6 +133,8 @@ class PerExampleModel(torch.nn.Module):
                     # vmap says so when it loops inside one operation; correct, only slower than it could be.
                     warnings.filterwarnings("ignore", message="There is a performance drop")
                     return self._vmapped(copies, inputs)
+            except torch.OutOfMemoryError:  # a loop would hide it, and never end
+                raise
             except (RuntimeError, ValueError):
                 # Not an operation that vmap knows. The loop below is exact for anything; if the failure was the
                 # network's own (a wrong shape), it raises the plain message.
@@ -182,6 +178,46 @@ class PerExampleModel(torch.nn.Module):
         with torch.no_grad():
             outputs = self.module(*ghost)
         return _each(outputs, lambda out: out[:0].clone().requires_grad_(out.is_floating_point()))
+
+
+def _state(module: torch.nn.Module) -> dict[str, Any]:
+    """Everything that a network could keep of a batch: parameters, buffers, plain attributes, by name.
+
+    Tensors are told apart by identity and version, which every change in place raises. The tensors are kept in the
+    answer, so that no new one can take the identity of one that was dropped.
+    """
+    found: dict[str, Any] = {}
+    for place, part in module.named_modules():
+        own = {**part._parameters, **part._buffers}
+        plain = {name: value for name, value in vars(part).items() if name not in _INTERNAL}
+        for name, value in {**plain, **own}.items():
+            found[f"{place}.{name}".lstrip(".")] = _signature(value)
+    return found
+
+
+def _signature(value: Any) -> Any:
+    if isinstance(value, torch.Tensor):
+        return _Same(value), value._version
+    if isinstance(value, tuple | list):
+        return [_signature(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _signature(item) for key, item in value.items()}
+    if isinstance(value, bool | int | float | str | None):
+        return repr(value)
+    return None  # functions, devices, types and the like
+
+
+class _Same:
+    """A tensor that equals nothing but itself."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self._tensor = tensor
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other._tensor is self._tensor
+
+    def __hash__(self) -> int:
+        return id(self._tensor)
 
 
 def refuse_mixing(module: torch.nn.Module) -> None:

@@ -48,6 +48,7 @@ class PrivateLoader:
         return self._plan.steps_in_next_epoch(self.drawn)
 
     def __iter__(self) -> Iterator[Any]:
+        self._refuse_skipping()
         if self.drawn >= self._plan.steps:
             raise self._exhausted()
         batches = poisson_batches(
@@ -68,16 +69,20 @@ class PrivateLoader:
         for size, batch in fetch:
             if self.drawn >= self._plan.steps:  # another iterator over this loader took the rest
                 raise self._exhausted()
+            self._refuse_skipping()
             self.drawn += 1
             self._size = size
             yield batch
-            if self._size is not None:
-                raise UsageError(
-                    "Expected optimizer.step() for every batch, but the loop went on without: which batches are left "
-                    "out would tell something about the data.",
-                    "Take the step for every batch, also for an empty one or one whose loss is NaN; instead of "
-                    "accumulating gradients over batches, raise batch_size.",
-                )
+            self._refuse_skipping()
+
+    def _refuse_skipping(self) -> None:
+        if self._size is not None:
+            raise UsageError(
+                "Expected optimizer.step() for every batch, but the loop went on without: which batches are left "
+                "out would tell something about the data.",
+                "Take the step for every batch, also for an empty one or one whose loss is NaN; instead of "
+                "accumulating gradients over batches, raise batch_size.",
+            )
 
     def _exhausted(self) -> BudgetExhausted:
         return BudgetExhausted(

@@ -57,7 +57,7 @@ class Run:
         plan: the executed plan, or None.
         steps: number of updates.
         ignored_examples: examples whose gradient was not finite, over all steps. About the data: not covered.
-        data: digest of the training records.
+        data: digest of the training records; not part of the record when there is a guarantee, which does not cover it.
         created: when it ended, in UTC.
     """
 
@@ -71,10 +71,11 @@ class Run:
 
     @property
     def record(self) -> Record:
-        """The training as a record: data digest, plan, guarantee, software; neither parameters nor counts of data."""
+        """The training as a record: plan, guarantee, software, and without a guarantee the data's digest."""
         parameters = sum(parameter.numel() for parameter in self.model.parameters())
         body = {
-            "data": self.data,
+            # A digest tells whoever knows all but one record whether it is in: not beside a promise.
+            "data": self.data if self.guarantee is None else None,
             "model": {"type": type(self.model).__name__, "parameters": parameters},
             "plan": None if self.plan is None else self.plan.as_dict(),
             "guarantee": None if self.guarantee is None else self.guarantee.as_dict(),
@@ -203,7 +204,8 @@ class Recipe:
         plan = self.plan
         if plan is not None and plan.dataset_size != len(records):
             batch = max(1, min(len(records), round(plan.sample_rate * len(records))))
-            plan = dataclasses.replace(plan, dataset_size=len(records), batch_size=batch)
+            delta = plan.delta if plan.delta < 1 / len(records) else _checks.suggested_delta(len(records))
+            plan = dataclasses.replace(plan, dataset_size=len(records), batch_size=batch, delta=delta)
         return train(
             model,
             records,

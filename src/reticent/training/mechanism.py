@@ -32,7 +32,10 @@ __all__ = ["ASSUMED", "clipped_sum", "noisy_mean"]
 
 ASSUMED = (
     "the parameters and the optimizer start from values that do not depend on these data (otherwise: compose)",
-    "not covered: losses, metrics and counts seen during training; they must not be released",
+    "data set, transforms and collation give each example alone, never mixed with others",
+    "when to stop was not decided by looking at the data, at losses or at the parameters",
+    "not covered: losses, metrics and counts seen during training; they must not be released, nor steer it",
+    "not covered: attacks on the rounding of noise to floating point (Mironov, 2012)",
     "not covered: choosing hyper-parameters by looking at these data",
 )
 """What every guarantee of a training rests on, beside its own assumptions."""

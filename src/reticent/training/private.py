@@ -33,7 +33,8 @@ Example:
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, default_collate
@@ -66,6 +67,7 @@ def make_private(
     unit: Unit | None = None,
     loss: Loss | None = None,
     loss_reduction: str | None = None,
+    public_facts: Sequence[str] = (),
     randomness: Randomness | None = None,
 ) -> Private:
     """Make an ordinary training loop differentially private.
@@ -85,6 +87,7 @@ def make_private(
             lists that as declared, not checked.
         loss_reduction: "mean" if the loss averages over the batch (torch's default), "sum" if it adds up; found out if
             `loss` is given.
+        public_facts: what preparing the data took for public (`Records.public_facts`), for the guarantee's text.
         randomness: source of samples and noise: the operating system's by default. This default is safe: only
             `Randomness.simulated` weakens the promise, and the guarantee then says so.
 
@@ -118,7 +121,7 @@ def make_private(
         )
     declared = loss_reduction or "mean"
     if loss is None:
-        return Private(model, optimizer, loader, plan, source, loss_reduction=declared, checked=False)
+        return Private(model, optimizer, loader, plan, source, _Known(declared, False, tuple(public_facts)))
     refuse_mixing(model)
     found = _tried(loss, model, loader)
     if found == "none" or loss_reduction not in (None, found):
@@ -127,7 +130,15 @@ def make_private(
             f"gives {'one value per example' if found == 'none' else f'the {found} of its terms'}.",
             "Pass the reduced loss, and leave loss_reduction out.",
         )
-    return Private(model, optimizer, loader, plan, source, loss_reduction=found, checked=True)
+    return Private(model, optimizer, loader, plan, source, _Known(found, True, tuple(public_facts)))
+
+
+class _Known(NamedTuple):
+    """What is known about the loop's loss and data, and whether the reduction was tried or only declared."""
+
+    reduction: str
+    checked: bool
+    public_facts: tuple[str, ...]
 
 
 class Private:
@@ -148,9 +159,7 @@ class Private:
         loader: DataLoader[Any],
         plan: Plan,
         randomness: Randomness,
-        *,
-        loss_reduction: str,
-        checked: bool,
+        known: _Known,
     ) -> None:
         self._names = _optimized_names(model, optimizer)
         self.model = PerExampleModel(model, self._names)
@@ -162,8 +171,7 @@ class Private:
         self.ignored_examples = 0
         self._noise = randomness.spawn("noise")
         self._simulated = not randomness.is_secure
-        self._reduction = loss_reduction
-        self._checked = checked
+        self._known = known
         setattr(optimizer, _MARK, True)
         self._written: dict[str, tuple[torch.Tensor, int]] = {}
         optimizer.register_step_pre_hook(self._before_step)
@@ -174,9 +182,15 @@ class Private:
         return self.plan.guarantee(
             steps=self.loader.drawn,
             assumptions=(
-                f"the loss is the {self._reduction} over the batch of one term per example "
-                + ("(tried on some records)" if self._checked else "(declared, not checked; class weights break it)"),
+                f"the loss is the {self._known.reduction} over the batch of one term per example "
+                + (
+                    "(tried on some records)"
+                    if self._known.checked
+                    else "(declared, not checked; class weights break it)"
+                ),
                 *(() if self.plan.unit is Unit.EXAMPLE else (f"every {self.plan.unit.value} owns one row",)),
+                "the loop feeds each batch as it was drawn",
+                *self._known.public_facts,
                 *ASSUMED,
             ),
             simulated=self._simulated,
@@ -206,7 +220,7 @@ class Private:
         self._drop_other_gradients(optimizer, {id(parameters[name]) for name in self._names})
         if seen:
             gradients = self.model.gradients()
-            if self._reduction == "mean":  # undo the division by the actual batch size
+            if self._known.reduction == "mean":  # undo the division by the actual batch size
                 gradients = {name: g * seen for name, g in gradients.items()}
         else:
             gradients = {name: parameters[name].new_zeros((0, *parameters[name].shape)) for name in self._names}
