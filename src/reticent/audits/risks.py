@@ -101,13 +101,16 @@ def record_risks(
         f"trainings in which membership was guessed rightly; Clopper-Pearson lower bound for all {records} records at "
         "once, approximate because guesses share reference models"
     )
+    positions = np.where(truth, np.cumsum(truth), np.cumsum(~truth)) - 1
+    lowest = {
+        count: clopper_pearson(count, models, _simultaneous(confidence, records))[0] for count in set(right.tolist())
+    }
+    chance = max(inclusion, 1 - inclusion)
     risks = []
     for row in np.argsort(-right, kind="stable"):
-        low, _ = clopper_pearson(int(right[row]), models, _simultaneous(confidence, records))
-        share = Estimate(float(right[row] / models), low, 1.0, confidence, models, method)
-        position = int((truth[:row] == truth[row]).sum())
-        chance = max(inclusion, 1 - inclusion)
-        risks.append(RecordRisk(int(row), position, bool(truth[row]), int(right[row]), share, chance))
+        count = int(right[row])
+        share = Estimate(count / models, lowest[count], 1.0, confidence, models, method)
+        risks.append(RecordRisk(int(row), int(positions[row]), bool(truth[row]), count, share, chance))
     return tuple(risks)
 
 
