@@ -59,8 +59,8 @@ NO_PROMISE = {
 }
 
 # Files and functions that are longer than the rest may be: the longest that each of them may become.
-LONG_FILES = {"audits/membership.py": 500}
-LONG_FUNCTIONS = {"audits/statistics.py:pooled_curve": 65}
+LONG_FILES: dict[str, int] = {}
+LONG_FUNCTIONS: dict[str, int] = {}
 
 
 def loaded_by(code: str) -> set[str]:
@@ -224,10 +224,7 @@ def test_no_file_names_a_place_on_somebodys_machine() -> None:
     assert found == []
 
 
-def test_the_readme_shows_the_rooms_that_there_are() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    shown = set(re.findall(r"^\|\s*\[?`(?:reticent[./])?(\w+)/?`", text, flags=re.MULTILINE))
-    rooms = {folder.name for folder in SOURCE.iterdir() if (folder / "__init__.py").exists()}
-    if len(shown & rooms) < 3:
-        pytest.skip("the README has no table of rooms")
-    assert rooms <= shown
+def test_the_plan_shows_the_rooms_that_there_are() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text("utf-8")
+    shown = set(re.findall(r"^\|\s*`(\w+)/`", text, flags=re.MULTILINE))
+    assert shown == {folder.name for folder in SOURCE.iterdir() if (folder / "__init__.py").exists()}
