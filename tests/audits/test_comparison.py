@@ -6,7 +6,6 @@ The networks are single layers with more columns than records, so that ordinary 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +28,6 @@ SHADOWS = 8
 
 build = functools.partial(torch.nn.Linear, COLUMNS, 2)
 sgd = functools.partial(torch.optim.SGD, lr=0.5)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    """Two threads that wait for each other on a busy machine make networks this small ten times slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def population(size: int, **more: Any) -> Records:

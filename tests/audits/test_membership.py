@@ -25,18 +25,7 @@ from reticent.models import Exposure
 from reticent.privacy import Unit
 from reticent.randomness import Randomness
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
 UNUSUAL = 7341.8125  # exact in float32: a value that is nowhere but in the features
-
-
-@pytest.fixture(scope="module")
-def one_thread() -> Iterator[None]:
-    """Two threads that wait for each other on a busy machine make networks this small ten times slower."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def population(seed: int, size: int, columns: int = 5, **more: Any) -> Records:

@@ -63,7 +63,7 @@ def blind_auc(
         from threadpoolctl import threadpool_limits
     except ImportError as error:
         raise MissingExtra("scikit-learn", "lab", "The blind baseline") from error
-    if min(int(side.owner_index().max()) + 1 for side in (members, nonmembers)) < 2 * _FOLDS:
+    if min(members.owner_count, nonmembers.owner_count) < 2 * _FOLDS:
         return {}
     x, truth, owners = _table(members, nonmembers, randomness)
     folds = _folds(truth, owners, randomness)

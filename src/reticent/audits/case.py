@@ -27,7 +27,7 @@ from reticent.evidence import Estimate
 from reticent.models import Exposure, Target
 from reticent.randomness import Randomness
 
-__all__ = ["Case", "checked_sides", "describe", "prepare"]
+__all__ = ["Case", "checked_sides", "describe", "inclusion_of", "prepare"]
 
 _FEWEST = 10
 
@@ -41,6 +41,11 @@ def checked_sides(members: Any, nonmembers: Any) -> tuple[Records, Records]:
             "With fewer no interval says anything; add records.",
         )
     return inside, outside
+
+
+def inclusion_of(truth: npt.NDArray[np.bool_]) -> float:
+    """The share of members, kept away from 0 and 1: shadow models must differ in every record."""
+    return float(np.clip(truth.mean(), 0.1, 0.9))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +65,7 @@ class Case:
     @property
     def inclusion(self) -> float:
         """Probability with which shadow models see a record: the audited model's own share of members."""
-        return float(np.clip(self.truth.mean(), 0.1, 0.9))
+        return inclusion_of(self.truth)
 
 
 def prepare(
@@ -80,12 +85,13 @@ def prepare(
     target = Target(model, classes=pool.classes, exposure=exposure, name=name)
     if blind is None:
         blind = blind_auc(inside, outside, randomness=randomness.spawn("blind"), confidence=confidence)
+    signal, correct = target.judged(pool.features, pool.labels)
     return Case(
         target=target,
         pool=pool,
         truth=np.arange(len(pool)) < len(inside),
-        signal=target.log_odds(pool.features, pool.labels),
-        correct=target.correct(pool.features, pool.labels),
+        signal=signal,
+        correct=correct,
         blind=blind,
         shared=shared_rows(inside, outside),
         confidence=confidence,
@@ -101,7 +107,7 @@ def describe(pool: Records, truth: npt.NDArray[np.bool_]) -> dict[str, Any]:
         "unit": pool.unit.value,
         "unit_meaning": pool.unit.meaning,
         "records": len(pool),
-        "owners": int(pool.owner_index().max()) + 1,
+        "owners": pool.owner_count,
         "members": int(truth.sum()),
         "nonmembers": int((~truth).sum()),
         "classes": pool.classes,

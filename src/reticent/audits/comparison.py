@@ -33,16 +33,16 @@ import torch
 
 from reticent import _checks
 from reticent.audits.blind import blind_auc
-from reticent.audits.case import checked_sides, describe, prepare
+from reticent.audits.case import checked_sides, describe, inclusion_of, prepare
 from reticent.audits.membership import NOT_TESTED, Audit, conclude, promise_as_dict
 from reticent.audits.shadows import draw_membership, train_shadows
 from reticent.data import Records
 from reticent.errors import UsageError
 from reticent.evidence import Record, now, software
 from reticent.models import Exposure
-from reticent.privacy import Plan, Unit
+from reticent.privacy import Plan
 from reticent.randomness import Randomness, required
-from reticent.training import Recipe, Run
+from reticent.training import Recipe, Run, refuse_several_rows
 
 __all__ = ["Arm", "Comparison", "compare", "split", "standard_arms"]
 
@@ -150,7 +150,10 @@ def standard_arms(
         ),
     ]
     for epsilon in epsilons:
-        _refuse_several_rows(members)
+        # Training would refuse the same, but only after the ordinary arms have cost their time.
+        refuse_several_rows(
+            members.unit, members, "Merge each owner's rows into one record, or compare without private arms."
+        )
         plan = Plan.calibrate(
             epsilon=epsilon, delta=delta, dataset_size=size, batch_size=batch, epochs=20, unit=members.unit
         )
@@ -164,17 +167,6 @@ def standard_arms(
             )
         )
     return tuple(arms)
-
-
-def _refuse_several_rows(members: Records) -> None:
-    """Training would refuse the same, but only after the ordinary arms have cost their time."""
-    owners = int(members.owner_index().max()) + 1
-    if members.unit is not Unit.EXAMPLE and owners < len(members):
-        raise UsageError(
-            f"Expected one row for every {members.unit.value}, got {len(members)} rows of {owners} owners: clipping "
-            "bounds what a row contributes, not what its owner does.",
-            "Merge each owner's rows into one record, or compare without private arms.",
-        )
 
 
 def compare(
@@ -216,8 +208,7 @@ def compare(
     inside, outside = checked_sides(members, nonmembers)
     pool = inside.joined(outside).require_two_classes()
     truth = np.arange(len(pool)) < len(inside)
-    inclusion = float(np.clip(truth.mean(), 0.1, 0.9))
-    draws = draw_membership(pool, _checks.at_least(4, shadows=shadows), inclusion, source.spawn("membership"))
+    draws = draw_membership(pool, _checks.at_least(4, shadows=shadows), inclusion_of(truth), source.spawn("membership"))
     blind = blind_auc(inside, outside, randomness=source.spawn("blind"), confidence=confidence)
     runs: dict[str, Run] = {}
     audits: dict[str, Audit] = {}

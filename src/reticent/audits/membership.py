@@ -169,8 +169,9 @@ def audit(
 
 def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None) -> Audit:
     """The audit of a prepared case, with shadow models and a guarantee if there are any."""
+    trainers: tuple[str, ...]
     if fleet is None:
-        scores, reference = case.signal, None
+        scores, trainers = case.signal, ()
         estimates = _own_thresholds(case, scores)
         attack = "confidence of the true label"
         repeated = Finding.not_run(
@@ -196,16 +197,15 @@ def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None
             owners=case.pool.owner_index(),
             confidence=case.confidence,
         )
+        trainers = trainer_doubts(fleet, case.truth, case.correct, case.signal, scores, reference, RATES)
         risks = record_risks(fleet, reference, case.truth, inclusion=case.inclusion, confidence=case.confidence)
     reasons = doubts(
         blind=case.blind,
         copies=case.shared,
         nonmembers=int((~case.truth).sum()),
-        several_rows=int(case.pool.owner_index().max()) + 1 < len(case.pool),
+        several_rows=case.pool.owner_count < len(case.pool),
     )
-    if fleet is not None and reference is not None:
-        reasons += trainer_doubts(fleet, case.truth, case.correct, case.signal, scores, reference, RATES)
-    finding = _finding(case, attack, estimates, reasons, 0 if fleet is None else len(fleet.scores))
+    finding = _finding(case, attack, estimates, reasons + trainers, 0 if fleet is None else len(fleet.scores))
     record = Record("audit", _body(case, finding, repeated, curve, risks, guarantee), created=now())
     return Audit(finding, repeated, curve, scores, case.truth, record, risks)
 

@@ -154,4 +154,4 @@ def _train_one(
             ) from error
         raise
     target = Target(model, classes=pool.classes, exposure=exposure, name="a shadow model")
-    return target.log_odds(pool.features, pool.labels), target.correct(pool.features, pool.labels)
+    return target.judged(pool.features, pool.labels)

@@ -183,6 +183,11 @@ class Records:
             return np.arange(len(self))
         return np.unique(self.owners, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
+    @property
+    def owner_count(self) -> int:
+        """How many owners there are; as many as rows when none are known."""
+        return len(self) if self.owners is None else len(np.unique(self.owners))
+
     def require_two_classes(self) -> Records:
         """These records, or `DataError` when every label is the same: nothing could be learned from them."""
         if len(np.unique(self.labels)) < 2:

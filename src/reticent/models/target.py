@@ -107,7 +107,20 @@ class Target:
         scores it is computed from probabilities in double precision; with labels alone it is +1 for a right answer and
         -1 for a wrong one.
         """
+        return self._odds(self.log_probabilities(features), labels)
+
+    def correct(self, features: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """(n,) whether the most likely class is the right one."""
+        return np.asarray(self.log_probabilities(features).argmax(axis=1) == labels)
+
+    def judged(
+        self, features: npt.NDArray[Any], labels: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+        """`log_odds` and `correct` together; the model is asked once."""
         logs = self.log_probabilities(features)
+        return self._odds(logs, labels), np.asarray(logs.argmax(axis=1) == labels)
+
+    def _odds(self, logs: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         rows = np.arange(len(logs))
         if self.exposure is Exposure.LABEL:
             return np.where(logs.argmax(axis=1) == labels, 1.0, -1.0)
@@ -116,10 +129,6 @@ class Target:
         others = logs.copy()
         others[rows, labels] = -np.inf
         return logs[rows, labels] - _logsumexp(others)
-
-    def correct(self, features: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
-        """(n,) whether the most likely class is the right one."""
-        return np.asarray(self.log_probabilities(features).argmax(axis=1) == labels)
 
     def _ask(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         try:

@@ -2,7 +2,7 @@
 
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.loading import PrivateLoader
-from reticent.training.loop import Progress, Recipe, Run, train
+from reticent.training.loop import Progress, Recipe, Run, refuse_several_rows, train
 from reticent.training.mechanism import clipped_sum, noisy_mean
 from reticent.training.private import Private, make_private
 from reticent.training.sampling import poisson_batches, shuffled_batches
@@ -19,6 +19,7 @@ __all__ = [
     "noisy_mean",
     "poisson_batches",
     "refuse_mixing",
+    "refuse_several_rows",
     "shuffled_batches",
     "train",
 ]

@@ -36,11 +36,11 @@ from reticent.privacy import Guarantee, Plan, Unit
 from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.losses import Loss, reduction_of, varied_rows
-from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean
+from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean, one_row_each
 from reticent.training.sampling import poisson_batches, shuffled_batches
 from reticent.training.seeding import seeded
 
-__all__ = ["Progress", "Recipe", "Run", "train"]
+__all__ = ["Progress", "Recipe", "Run", "refuse_several_rows", "train"]
 
 Optimizer = torch.optim.Optimizer | Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
 Progress = Callable[[int, int], None]
@@ -133,7 +133,7 @@ def train(
             return Run(model, None, None, steps, 0, records.digest(), now())
         if (epochs, batch_size) != (None, None):
             raise UsageError("Expected epochs and batch_size inside the plan, got them beside it.", "Leave them out.")
-        facts = _about_the_unit(plan, records)
+        refuse_several_rows(plan.unit, records, "Plan for Unit.EXAMPLE, or merge each owner's rows into one record.")
         refuse_mixing(model)
         rows = varied_rows(records.labels)
         reduction_of(loss, model, x[rows], y[rows])
@@ -144,7 +144,7 @@ def train(
         steps=steps,
         assumptions=(
             *ASSUMED,
-            *facts,
+            *(() if records.owners is not None else one_row_each(plan.unit)),
             *records.public_facts,
         ),
         simulated=not source.is_secure,
@@ -293,20 +293,14 @@ class _PrivateSteps:
         self._optimizer.step()
 
 
-def _about_the_unit(plan: Plan, records: Records) -> tuple[str, ...]:
+def refuse_several_rows(unit: Unit, records: Records, remedy: str) -> None:
     """Rows are sampled and clipped one by one, so a promise to people or clients needs that each owns one row."""
-    if plan.unit is Unit.EXAMPLE:
-        return ()
-    if records.owners is None:
-        return (f"every {plan.unit.value} owns one row",)
-    owners = int(records.owner_index().max()) + 1
-    if owners < len(records):
+    if unit is not Unit.EXAMPLE and records.owner_count < len(records):
         raise UsageError(
-            f"Expected one row for every {plan.unit.value}, got {len(records)} rows of {owners} owners: clipping "
-            "bounds what a row contributes, not what its owner does.",
-            "Plan for Unit.EXAMPLE, or merge each owner's rows into one record.",
+            f"Expected one row for every {unit.value}, got {len(records)} rows of {records.owner_count} owners: "
+            "clipping bounds what a row contributes, not what its owner does.",
+            remedy,
         )
-    return ()
 
 
 def _train_ordinary(

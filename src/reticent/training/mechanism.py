@@ -25,10 +25,10 @@ from collections.abc import Mapping
 import torch
 
 from reticent import _checks
-from reticent.privacy import Plan
+from reticent.privacy import Plan, Unit
 from reticent.randomness import Randomness
 
-__all__ = ["ASSUMED", "clipped_sum", "noisy_mean"]
+__all__ = ["ASSUMED", "clipped_sum", "noisy_mean", "one_row_each"]
 
 ASSUMED = (
     "the parameters and the optimizer start from values that do not depend on these data (otherwise: compose)",
@@ -39,6 +39,11 @@ ASSUMED = (
     "not covered: choosing hyper-parameters by looking at these data",
 )
 """What every guarantee of a training rests on, beside its own assumptions."""
+
+
+def one_row_each(unit: Unit) -> tuple[str, ...]:
+    """The assumption that rows may stand for people or clients; nothing where the unit is the row itself."""
+    return () if unit is Unit.EXAMPLE else (f"every {unit.value} owns one row",)
 
 
 def clipped_sum(gradients: Mapping[str, torch.Tensor], *, l2_clip_norm: float) -> tuple[dict[str, torch.Tensor], int]:

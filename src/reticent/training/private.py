@@ -46,7 +46,7 @@ from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.loading import PrivateLoader
 from reticent.training.losses import Loss, reduction_of, varied_rows
-from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean
+from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean, one_row_each
 
 __all__ = ["Private", "make_private"]
 
@@ -179,16 +179,12 @@ class Private:
     @property
     def guarantee(self) -> Guarantee:
         """What has been promised so far: the guarantee of the batches drawn until now."""
+        tried = "tried on some records" if self._known.checked else "declared, not checked; class weights break it"
         return self.plan.guarantee(
             steps=self.loader.drawn,
             assumptions=(
-                f"the loss is the {self._known.reduction} over the batch of one term per example "
-                + (
-                    "(tried on some records)"
-                    if self._known.checked
-                    else "(declared, not checked; class weights break it)"
-                ),
-                *(() if self.plan.unit is Unit.EXAMPLE else (f"every {self.plan.unit.value} owns one row",)),
+                f"the loss is the {self._known.reduction} over the batch of one term per example ({tried})",
+                *one_row_each(self.plan.unit),
                 "the loop feeds each batch as it was drawn",
                 *self._known.public_facts,
                 *ASSUMED,
