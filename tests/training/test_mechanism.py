@@ -14,7 +14,8 @@ from tests.oracles import gradients as oracle
 
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
-from reticent.training import clipped_sum, noisy_mean
+from reticent.training import PrivateSum, clipped_sum
+from reticent.training.engine import Gathered
 
 PLAN = Plan(noise_multiplier=1.3, dataset_size=1000, batch_size=50, steps=10, l2_clip_norm=0.7, delta=1e-4)
 
@@ -30,6 +31,11 @@ def norm(totals):
 
 def difference(one, other):
     return norm({name: one[name].double() - other[name].double() for name in one})
+
+
+def noisy(sizes, plan, source, dtype=torch.float64):
+    """A step of a private sum over parameters that got no gradient: the noise alone, over the expected batch size."""
+    return PrivateSum(plan, {name: torch.zeros(size, dtype=dtype) for name, size in sizes.items()}, source)
 
 
 @pytest.mark.parametrize("scale", [1e-3, 0.3, 1.0, 1e6])
@@ -191,8 +197,7 @@ def accepts(values, deviation, alpha=1e-6):
 
 def test_noise_is_as_large_as_planned():
     """1e6 draws: false alarm 1e-6 by the test's level; at 2/3 and 3/2 of the deviation it misses below 1e-100."""
-    totals = {"w": torch.zeros(1000, 1000, dtype=torch.float64)}
-    drawn = noisy_mean(totals, PLAN, Randomness.secure())["w"].reshape(-1).numpy()
+    drawn = noisy({"w": (1000, 1000)}, PLAN, Randomness.secure()).finish()["w"].reshape(-1).numpy()
     planned = PLAN.noise_multiplier * PLAN.l2_clip_norm / PLAN.batch_size
     assert accepts(drawn, planned)
     assert not accepts(drawn, planned * 2 / 3)
@@ -201,33 +206,42 @@ def test_noise_is_as_large_as_planned():
 
 
 def test_noise_is_added_once_to_the_sum_which_is_divided_by_the_expected_batch_size():
-    totals = {"a": torch.full((2, 3), 10.0, dtype=torch.float64), "b": torch.full((4,), -7.0, dtype=torch.float64)}
+    gradients = {"a": torch.full((3, 2, 3), 0.01, dtype=torch.float64), "b": torch.zeros(3, 4, dtype=torch.float64)}
+    total = noisy({"a": (2, 3), "b": (4,)}, PLAN, Randomness.simulated(4))
+    for _ in range(2):  # two physical batches of one step
+        total.add([Gathered.of(gradients)])
     source = Randomness.simulated(4)
-    expected = {}
-    for name, total in totals.items():
-        noise = source.normal(tuple(total.shape), standard_deviation=1.3 * 0.7)
-        expected[name] = (total + torch.from_numpy(noise)) / 50
-    for name, mean in noisy_mean(totals, PLAN, Randomness.simulated(4)).items():
-        torch.testing.assert_close(mean, expected[name], rtol=1e-14, atol=0)
+    found = total.finish()
+    for name, sum_of_six in (("a", 0.06), ("b", 0.0)):
+        noise = source.normal(tuple(found[name].shape), standard_deviation=1.3 * 0.7)
+        torch.testing.assert_close(found[name], (sum_of_six + torch.from_numpy(noise)) / 50, rtol=1e-13, atol=1e-16)
+
+
+def test_every_step_starts_from_nothing():
+    total = noisy({"a": (2, 3)}, Plan(0.0, dataset_size=100, batch_size=1, steps=1, delta=1e-4), Randomness.secure())
+    total.add([Gathered.of({"a": torch.ones(3, 2, 3, dtype=torch.float64)})])
+    assert total.finish()["a"].sum() > 0
+    assert total.finish()["a"].sum() == 0
 
 
 def test_noise_differs_between_parameters_and_steps():
     """Correlations of 1e5 pairs have standard deviation 0.0032: beyond 0.016 with probability below 1e-6 each."""
-    source = Randomness.secure()
-    zeros = {"a": torch.zeros(100_000), "b": torch.zeros(100_000)}
-    steps = [noisy_mean(zeros, PLAN, source) for _ in range(2)]
+    total = noisy({"a": 100_000, "b": 100_000}, PLAN, Randomness.secure(), torch.float32)
+    steps = [total.finish() for _ in range(2)]
     drawn = np.stack([step[name].numpy() for step in steps for name in ("a", "b")])
     off = np.corrcoef(drawn)[~np.eye(4, dtype=bool)]
     assert np.abs(off).max() < 0.016
 
 
 def test_an_empty_batch_gets_noise_too():
-    totals, _ = clipped_sum({"w": torch.zeros(0, 20_000)}, l2_clip_norm=PLAN.l2_clip_norm)
-    drawn = noisy_mean(totals, PLAN, Randomness.secure())["w"].double().numpy()
+    total = noisy({"w": 20_000}, PLAN, Randomness.secure())
+    total.add([Gathered.of({"w": torch.zeros(0, 20_000)})])
+    drawn = total.finish()["w"].numpy()
     assert accepts(drawn, PLAN.noise_multiplier * PLAN.l2_clip_norm / PLAN.batch_size)
 
 
 def test_no_noise_means_the_plain_mean():
-    plan = Plan(noise_multiplier=0.0, dataset_size=1000, batch_size=50, steps=10, delta=1e-4)
-    mean = noisy_mean({"w": torch.full((3,), 5.0)}, plan, Randomness.secure())["w"]
-    torch.testing.assert_close(mean, torch.full((3,), 0.1))
+    plan = Plan(noise_multiplier=0.0, dataset_size=1000, batch_size=50, steps=10, l2_clip_norm=100.0, delta=1e-4)
+    total = noisy({"w": 3}, plan, Randomness.secure(), torch.float32)
+    total.add([Gathered.of({"w": torch.full((1, 3), 5.0)})])
+    torch.testing.assert_close(total.finish()["w"], torch.full((3,), 0.1))

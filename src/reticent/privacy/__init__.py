@@ -1,8 +1,19 @@
 """What is promised: units, neighbouring relations, mechanisms, guarantees, and plans calibrated to them."""
 
+from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import EpsilonDelta, Laplace, Mechanism, SampledGaussian
 from reticent.privacy.plan import Plan
 from reticent.privacy.units import Relation, Unit
 
-__all__ = ["EpsilonDelta", "Guarantee", "Laplace", "Mechanism", "Plan", "Relation", "SampledGaussian", "Unit"]
+__all__ = [
+    "Clipping",
+    "EpsilonDelta",
+    "Guarantee",
+    "Laplace",
+    "Mechanism",
+    "Plan",
+    "Relation",
+    "SampledGaussian",
+    "Unit",
+]

@@ -28,6 +28,7 @@ from scipy.optimize import brentq
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy.accounting import INTERVAL, epsilon_at
+from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import SampledGaussian
 from reticent.privacy.units import Relation, Unit, check_kinds
@@ -54,6 +55,8 @@ class Plan:
         unit: whose privacy is planned for.
         relation: which data sets are neighbours.
         delta: the delta that the promise is stated at.
+        clipping: how contributions are bounded; the promise does not depend on it. With a quantile, `l2_clip_norm` is
+            where the threshold starts.
 
     Raises:
         UsageError: a value out of range, a batch larger than the data set, delta >= 1/n.
@@ -67,9 +70,12 @@ class Plan:
     unit: Unit = Unit.EXAMPLE
     relation: Relation = Relation.ADD_OR_REMOVE_ONE
     delta: float = 1e-5
+    clipping: Clipping = dataclasses.field(default_factory=Clipping)
 
     def __post_init__(self) -> None:
         check_kinds(self.unit, self.relation)
+        if not isinstance(self.clipping, Clipping):
+            raise UsageError(f"Expected a Clipping, got clipping={self.clipping!r}.", "Pass Clipping(...).")
         for name, value in {
             "noise_multiplier": _checks.non_negative(noise_multiplier=self.noise_multiplier),
             "dataset_size": _checks.at_least(1, dataset_size=self.dataset_size),
@@ -99,6 +105,7 @@ class Plan:
         l2_clip_norm: float = 1.0,
         unit: Unit = Unit.EXAMPLE,
         relation: Relation = Relation.ADD_OR_REMOVE_ONE,
+        clipping: Clipping | None = None,
     ) -> Plan:
         """The plan with the least noise that promises (epsilon, delta); a noise multiplier below 0.05 is never planned.
 
@@ -112,6 +119,7 @@ class Plan:
             l2_clip_norm: see `Plan`.
             unit: see `Plan`.
             relation: see `Plan`.
+            clipping: see `Plan`.
         """
         # Delta first: somebody who swapped the two then reads so, whatever epsilon looks like.
         _checks.delta(delta=delta, dataset_size=_checks.at_least(1, dataset_size=dataset_size))
@@ -132,7 +140,8 @@ class Plan:
             )
         if steps is None:
             steps = _steps(_checks.positive(epochs=epochs), dataset_size, _checks.at_least(1, batch_size=batch_size))
-        plan = cls(1.0, dataset_size, batch_size, steps, l2_clip_norm, unit, relation, delta)
+        how = Clipping() if clipping is None else clipping
+        plan = cls(1.0, dataset_size, batch_size, steps, l2_clip_norm, unit, relation, delta, how)
         return plan._with_least_noise(epsilon)
 
     @property
@@ -174,7 +183,9 @@ class Plan:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for records and files; `from_dict` makes an equal plan of them."""
-        return {**dataclasses.asdict(self), "unit": self.unit.value, "relation": self.relation.value}
+        plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        kinds = {"unit": self.unit.value, "relation": self.relation.value, "clipping": self.clipping.as_dict()}
+        return {**plain, **kinds}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
@@ -186,7 +197,8 @@ class Plan:
         if not isinstance(values, dict) or set(values) != {field.name for field in dataclasses.fields(cls)}:
             raise UsageError(f"Expected the fields of a plan, got {list(values)}.", "Write them as saved.")
         try:
-            return cls(**{**values, "unit": Unit(values["unit"]), "relation": Relation(values["relation"])})
+            kinds = {"unit": Unit(values["unit"]), "relation": Relation(values["relation"])}
+            return cls(**{**values, **kinds, "clipping": Clipping.from_dict(values["clipping"])})
         except (TypeError, ValueError) as error:
             raise UsageError(f"Expected a plan as written by as_dict(), got {error}.", "Save it again.") from error
 

@@ -3,7 +3,7 @@
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.loading import PrivateLoader
 from reticent.training.loop import Progress, Recipe, Run, refuse_several_rows, train
-from reticent.training.mechanism import clipped_sum, noisy_mean
+from reticent.training.mechanism import PrivateSum, clipped_sum
 from reticent.training.private import Private, make_private
 from reticent.training.sampling import poisson_batches, shuffled_batches
 
@@ -11,12 +11,12 @@ __all__ = [
     "PerExampleModel",
     "Private",
     "PrivateLoader",
+    "PrivateSum",
     "Progress",
     "Recipe",
     "Run",
     "clipped_sum",
     "make_private",
-    "noisy_mean",
     "poisson_batches",
     "refuse_mixing",
     "refuse_several_rows",

@@ -36,7 +36,7 @@ from reticent.privacy import Guarantee, Plan, Unit
 from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.losses import Loss, reduction_of, varied_rows
-from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean, one_row_each
+from reticent.training.mechanism import ASSUMED, PrivateSum, one_row_each
 from reticent.training.sampling import poisson_batches, shuffled_batches
 from reticent.training.seeding import seeded
 
@@ -249,15 +249,20 @@ class _PrivateSteps:
         source: Randomness,
         physical_batch_size: int,
     ) -> None:
-        self.ignored = 0
         self._model = PerExampleModel(_Loss(model, loss))
         self._parameters = {
             name: parameter for name, parameter in self._model.module.named_parameters() if parameter.requires_grad
         }
         self._optimizer = optimizer
         self._plan = plan
-        self._sampling, self._noise = source.spawn("sampling"), source.spawn("noise")
+        self._sampling = source.spawn("sampling")
+        self._sum = PrivateSum(plan, self._parameters, source.spawn("noise"))
         self._physical = physical_batch_size
+
+    @property
+    def ignored(self) -> int:
+        """Examples whose gradient was not finite."""
+        return self._sum.ignored
 
     def run(self, x: torch.Tensor, y: torch.Tensor, progress: Progress | None) -> int:
         """Execute the plan; returns the number of steps."""
@@ -275,20 +280,13 @@ class _PrivateSteps:
         return plan.steps
 
     def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
-        totals = {
-            name: torch.zeros(p.shape, dtype=torch.promote_types(p.dtype, torch.float32), device=p.device)
-            for name, p in self._parameters.items()
-        }
         for start in range(0, len(batch), self._physical):
             rows = torch.from_numpy(batch[start : start + self._physical]).to(x.device)
             self._model(x[rows], y[rows]).sum().backward()
-            part, ignored = clipped_sum(self._model.gradients(), l2_clip_norm=self._plan.l2_clip_norm)
+            self._sum.add(self._model.gathered())
             self._model.forget()
-            self.ignored += ignored
-            for name, total in part.items():
-                totals[name] += total
         self._optimizer.zero_grad()  # gradients that somebody left on frozen parameters carry no noise
-        for name, gradient in noisy_mean(totals, self._plan, self._noise).items():
+        for name, gradient in self._sum.finish().items():
             self._parameters[name].grad = gradient.to(self._parameters[name].dtype)
         self._optimizer.step()
 
@@ -327,7 +325,7 @@ def _train_ordinary(
         for batch in shuffled_batches(len(x), batch_size=batch_size, randomness=order):
             rows = torch.from_numpy(batch).to(x.device)
             optimizer.zero_grad()
-            loss(model(x[rows]), y[rows]).mean().backward()  # type: ignore[no-untyped-call]
+            loss(model(x[rows]), y[rows]).mean().backward()
             optimizer.step()
             steps += 1
             if progress is not None:

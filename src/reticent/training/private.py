@@ -46,7 +46,7 @@ from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.loading import PrivateLoader
 from reticent.training.losses import Loss, reduction_of, varied_rows
-from reticent.training.mechanism import ASSUMED, clipped_sum, noisy_mean, one_row_each
+from reticent.training.mechanism import ASSUMED, PrivateSum, one_row_each
 
 __all__ = ["Private", "make_private"]
 
@@ -149,7 +149,6 @@ class Private:
         optimizer: the optimizer that was passed; its `step()` clips and adds noise first.
         loader: gives the Poisson-sampled batches of one epoch each time it is iterated over.
         plan: what is executed.
-        ignored_examples: how many examples had a gradient that was not finite. About the data: not covered.
     """
 
     def __init__(
@@ -168,13 +167,18 @@ class Private:
         self.optimizer = optimizer
         self.plan = plan
         self.loader = PrivateLoader(loader, plan, randomness.spawn("sampling"))
-        self.ignored_examples = 0
-        self._noise = randomness.spawn("noise")
+        parameters = dict(model.named_parameters())
+        self._sum = PrivateSum(plan, {name: parameters[name] for name in self._names}, randomness.spawn("noise"))
         self._simulated = not randomness.is_secure
         self._known = known
         setattr(optimizer, _MARK, True)
         self._written: dict[str, tuple[torch.Tensor, int]] = {}
         optimizer.register_step_pre_hook(self._before_step)
+
+    @property
+    def ignored_examples(self) -> int:
+        """How many examples had a gradient that was not finite. About the data: not covered."""
+        return self._sum.ignored
 
     @property
     def guarantee(self) -> Guarantee:
@@ -214,15 +218,9 @@ class Private:
         parameters = dict(self.model.module.named_parameters())
         self._refuse_plain_gradients(parameters)
         self._drop_other_gradients(optimizer, {id(parameters[name]) for name in self._names})
-        if seen:
-            gradients = self.model.gradients()
-            if self._known.reduction == "mean":  # undo the division by the actual batch size
-                gradients = {name: g * seen for name, g in gradients.items()}
-        else:
-            gradients = {name: parameters[name].new_zeros((0, *parameters[name].shape)) for name in self._names}
-        totals, ignored = clipped_sum(gradients, l2_clip_norm=self.plan.l2_clip_norm)
-        self.ignored_examples += ignored
-        for name, gradient in noisy_mean(totals, self.plan, self._noise).items():
+        if seen:  # the mean over the batch was divided by its actual size: undone
+            self._sum.add(self.model.gathered(), float(seen) if self._known.reduction == "mean" else 1.0)
+        for name, gradient in self._sum.finish().items():
             written = gradient.to(parameters[name].dtype)
             parameters[name].grad = written
             self._written[name] = (written, written._version)

@@ -30,7 +30,7 @@ __all__ = ["seeded"]
 def seeded(randomness: Randomness) -> Iterator[None]:
     """Seed torch inside the block; its state outside is untouched."""
     # A GPU that nobody has used yet is left alone: seeding it would wait there and take effect outside the block.
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []  # type: ignore[no-untyped-call]
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
     with torch.random.fork_rng(devices=devices):
         seed = randomness.seed()
         torch.default_generator.manual_seed(seed)

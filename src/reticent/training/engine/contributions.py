@@ -1,0 +1,297 @@
+"""What one use of a parameter adds to every example's gradient, in the form that is cheapest to hold.
+
+Promise: whatever its form, a contribution stands for one array of shape (B, *parameter.shape): the gradients that a
+loop over the examples would give. Its squared norms and its weighted sum over the examples are those of that array.
+Everything is computed in float32 or better whatever the precision of the network, and norms are added up in float64.
+
+A linear layer that saw T positions of an example has the gradient left^T right, from its output gradients (T, p) and
+its inputs (T, d). Either the T (p + d) numbers of the factors are held, or the p d numbers of the product. The smaller
+form is kept, and it is also the faster one: norms of a product cost T^2 (p + d) operations from its factors ("ghost
+norm", Goodfellow, 2015; Li et al., 2022, section 4) and T p d by forming it; the sum over examples is one matrix
+product from the factors ("book-keeping", Bu et al., 2023, algorithm 1), and one over the examples alone from the
+products.
+
+Shapes: B examples, T positions; `left` (B, T, p), `right` (B, T, d), `index` (B, T).
+
+Example:
+    >>> import torch
+    >>> from reticent.training.engine.contributions import product
+    >>> left, right = torch.ones(2, 1, 3), torch.tensor([[[1.0, 2.0]], [[0.0, 1.0]]])
+    >>> use = product(left, right)
+    >>> type(use).__name__, use.squared_norms().round(decimals=3).tolist()
+    ('Product', [15.0, 3.0])
+    >>> use.weighted(torch.tensor([1.0, 10.0], dtype=torch.float64)).tolist()
+    [[1.0, 12.0], [1.0, 12.0], [1.0, 12.0]]
+"""
+
+from __future__ import annotations
+
+import abc
+import contextlib
+import dataclasses
+import math
+import threading
+from collections.abc import Iterator
+
+import torch
+
+__all__ = [
+    "Contribution",
+    "Dense",
+    "Lookup",
+    "Product",
+    "exact",
+    "gram_norms",
+    "inner",
+    "product",
+    "scaled",
+    "scratch",
+    "wide",
+]
+
+_BLOCK = 1 << 10  # numbers whose squares are added up in their own precision
+_CHUNK = 1 << 22  # numbers that are formed at a time where only their norm is asked for
+
+
+def wide(values: torch.Tensor) -> torch.Tensor:
+    """The same numbers in float32 or better."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
+
+
+_scratch = threading.local()
+
+
+@contextlib.contextmanager
+def scratch() -> Iterator[None]:
+    """A block in which `scaled` writes into one piece of memory, again and again.
+
+    Fresh memory costs more than the multiplication that fills it: the system hands it out page by page.
+    """
+    _scratch.memory = {}
+    try:
+        yield
+    finally:
+        del _scratch.memory
+
+
+def scaled(values: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
+    """values * factors, valid until the next call."""
+    memory = getattr(_scratch, "memory", None)
+    if memory is None:
+        return values * factors
+    key = (values.dtype, values.device)
+    if key not in memory or memory[key].numel() < values.numel():
+        memory[key] = values.new_empty(values.numel())
+    return torch.mul(values, factors, out=memory[key][: values.numel()].view(values.shape))
+
+
+def exact(values: torch.Tensor) -> torch.dtype:
+    """The precision in which norms are added up: float64, except where the device has none."""
+    return torch.float32 if values.device.type == "mps" else torch.float64
+
+
+class Contribution(abc.ABC):
+    """One use of a parameter by a batch of B examples."""
+
+    @property
+    @abc.abstractmethod
+    def examples(self) -> int:
+        """B."""
+
+    @property
+    @abc.abstractmethod
+    def size(self) -> int:
+        """Number of elements of the parameter."""
+
+    @abc.abstractmethod
+    def squared_norms(self) -> torch.Tensor:
+        """(B,) squared norms, in float64; never smaller than the true ones by more than rounding."""
+
+    @abc.abstractmethod
+    def dense(self) -> torch.Tensor:
+        """(B, *shape) the gradients themselves."""
+
+    @abc.abstractmethod
+    def weighted(self, factors: torch.Tensor) -> torch.Tensor:
+        """(*shape) the sum over examples of factor times gradient; `factors` is (B,) in float64."""
+
+    @abc.abstractmethod
+    def take(self, rows: torch.Tensor | slice) -> Contribution:
+        """The same for some of the examples."""
+
+    def join(self, other: Contribution) -> Contribution | None:
+        """The sum with another use of the same parameter, or None where no form is cheaper than holding both."""
+        return None
+
+
+@dataclasses.dataclass
+class Dense(Contribution):
+    """The gradients themselves: `values` (B, *shape)."""
+
+    values: torch.Tensor
+
+    @property
+    def examples(self) -> int:  # noqa: D102
+        return len(self.values)
+
+    @property
+    def size(self) -> int:  # noqa: D102
+        return math.prod(self.values.shape[1:])
+
+    def squared_norms(self) -> torch.Tensor:  # noqa: D102
+        flat = wide(self.values).reshape(len(self.values), self.size)
+        dtype = exact(flat)
+        # Blocks are short enough for their own precision, and their sums are added up in float64.
+        whole = self.size - self.size % _BLOCK
+        blocks = flat[:, :whole].reshape(len(flat), whole // _BLOCK, _BLOCK)
+        parts = [torch.linalg.vector_norm(blocks, dim=2), torch.linalg.vector_norm(flat[:, whole:], dim=1)[:, None]]
+        norms = torch.cat(parts, 1).to(dtype).square().sum(1)
+        odd = ~torch.isfinite(norms)
+        if bool(odd.any()):  # squares overflow in single precision before they do in double
+            norms[odd] = torch.linalg.vector_norm(flat[odd], dim=1, dtype=dtype).square()
+        return norms
+
+    def dense(self) -> torch.Tensor:  # noqa: D102
+        return wide(self.values)
+
+    def weighted(self, factors: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        flat = wide(self.values).reshape(len(self.values), self.size)
+        return (factors.to(flat.dtype) @ flat).reshape(self.values.shape[1:])
+
+    def take(self, rows: torch.Tensor | slice) -> Dense:  # noqa: D102
+        return Dense(self.values[rows])
+
+    def join(self, other: Contribution) -> Contribution | None:  # noqa: D102
+        return Dense(self.dense() + other.dense()) if isinstance(other, Dense) else None
+
+
+@dataclasses.dataclass
+class Product(Contribution):
+    """left^T right: `left` (B, T, p), `right` (B, T, d), for a parameter of shape (p, d)."""
+
+    left: torch.Tensor
+    right: torch.Tensor
+
+    @property
+    def examples(self) -> int:  # noqa: D102
+        return len(self.left)
+
+    @property
+    def size(self) -> int:  # noqa: D102
+        return self.left.shape[2] * self.right.shape[2]
+
+    def squared_norms(self) -> torch.Tensor:  # noqa: D102
+        if self.left.shape[1] == 1:
+            return Dense(self.left).squared_norms() * Dense(self.right).squared_norms()
+        norms = []
+        step = max(1, _CHUNK // (2 * self.left.shape[1] ** 2))
+        for start in range(0, self.examples, step):
+            part = self.take(slice(start, start + step))
+            left, right = wide(part.left), wide(part.right)
+            norms.append(gram_norms(left @ left.transpose(1, 2), right @ right.transpose(1, 2)))
+        return torch.cat(norms)
+
+    def dense(self) -> torch.Tensor:  # noqa: D102
+        return wide(self.left).transpose(1, 2) @ wide(self.right)
+
+    def weighted(self, factors: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        left, right = wide(self.left), wide(self.right)
+        column = factors.to(left.dtype)[:, None, None]
+        if left.shape[2] <= right.shape[2]:
+            left = scaled(left, column)
+        else:
+            right = scaled(right, column)
+        return left.reshape(-1, left.shape[2]).T @ right.reshape(-1, right.shape[2])
+
+    def take(self, rows: torch.Tensor | slice) -> Product:  # noqa: D102
+        return Product(self.left[rows], self.right[rows])
+
+    def join(self, other: Contribution) -> Contribution | None:  # noqa: D102
+        if isinstance(other, Product):  # the sum of two products is the product of their positions put end to end
+            return product(torch.cat([self.left, other.left], dim=1), torch.cat([self.right, other.right], dim=1))
+        return None
+
+
+def product(left: torch.Tensor, right: torch.Tensor) -> Contribution:
+    """left^T right in the smaller of its two forms."""
+    positions, p, d = left.shape[1], left.shape[2], right.shape[2]
+    held = Product(left, right)
+    return Dense(held.dense()) if p * d <= positions * (p + d) else held
+
+
+@dataclasses.dataclass
+class Lookup(Contribution):
+    """Rows of a table: `rows` (B, T, d) go to the rows `index` (B, T) of a parameter of shape (count, d).
+
+    An index below zero takes no part (padding).
+    """
+
+    index: torch.Tensor
+    rows: torch.Tensor
+    count: int
+
+    @property
+    def examples(self) -> int:  # noqa: D102
+        return len(self.rows)
+
+    @property
+    def size(self) -> int:  # noqa: D102
+        return self.count * self.rows.shape[2]
+
+    def squared_norms(self) -> torch.Tensor:  # noqa: D102
+        # An example that asks for one row several times adds its gradients up before they are squared.
+        examples, positions = self.index.shape
+        used = self.index >= 0
+        example = torch.arange(examples, device=self.index.device)[:, None].expand(examples, positions)[used]
+        keys, place = torch.unique(example * self.count + self.index[used], return_inverse=True)
+        summed = wide(self.rows).new_zeros(len(keys), self.rows.shape[2]).index_add_(0, place, wide(self.rows)[used])
+        owner = torch.div(keys, self.count, rounding_mode="floor")
+        norms = Dense(summed).squared_norms()
+        return norms.new_zeros(examples).index_add_(0, owner, norms)
+
+    def dense(self) -> torch.Tensor:  # noqa: D102
+        return torch.stack([self.take(slice(i, i + 1))._summed(None) for i in range(self.examples)])
+
+    def weighted(self, factors: torch.Tensor) -> torch.Tensor:  # noqa: D102
+        return self._summed(factors)
+
+    def take(self, rows: torch.Tensor | slice) -> Lookup:  # noqa: D102
+        return Lookup(self.index[rows], self.rows[rows], self.count)
+
+    def join(self, other: Contribution) -> Contribution | None:  # noqa: D102
+        if isinstance(other, Lookup):
+            return Lookup(torch.cat([self.index, other.index], 1), torch.cat([self.rows, other.rows], 1), self.count)
+        return None
+
+    def _summed(self, factors: torch.Tensor | None) -> torch.Tensor:
+        rows, used = wide(self.rows), self.index >= 0
+        if factors is not None:
+            rows = scaled(rows, factors.to(rows.dtype)[:, None, None])
+        return rows.new_zeros(self.count, rows.shape[2]).index_add_(0, self.index[used], rows[used])
+
+
+def inner(lookup: Lookup, other: Product) -> torch.Tensor:
+    """(B,) inner products of the gradients of a table and of a linear layer that share their parameter.
+
+    Row index[t] of left^T right is sum_s left[s, index[t]] right[s]; its product with rows[t] needs no table.
+    """
+    used = lookup.index >= 0
+    index = lookup.index.clamp(min=0)
+    left, right = wide(other.left), wide(other.right)
+    chosen = torch.gather(left, 2, index[:, None, :].expand(-1, left.shape[1], -1))  # (B, S, T)
+    products = right @ wide(lookup.rows).transpose(1, 2)  # (B, S, T)
+    return (chosen * products * used[:, None, :]).sum((1, 2), dtype=exact(left))
+
+
+def gram_norms(lefts: torch.Tensor, rights: torch.Tensor) -> torch.Tensor:
+    """(B,) squared norms of left^T right from the Gram matrices (B, T, T) of both, the first of which is overwritten.
+
+    That is the sum over positions s and t of <left s, left t> <right s, right t>.
+    """
+    squares = torch.diagonal(lefts, dim1=1, dim2=2) * torch.diagonal(rights, dim1=1, dim2=2)
+    largest = squares.clamp(min=0.0).sqrt().sum(1, dtype=exact(lefts)).square()
+    lefts *= rights
+    norms = lefts.sum((1, 2), dtype=exact(lefts))
+    # Where positions cancel, rounding of the Gram matrices is large beside the norm; a norm that comes out too small
+    # would clip too little, so what rounding can have taken away is added.
+    return norms.clamp(min=0.0) + 0.25 * torch.finfo(lefts.dtype).eps * largest

@@ -1,0 +1,220 @@
+"""Running a network so that every use of a parameter is recorded example by example, whatever the network does.
+
+Promise: after the outputs' backward pass, `Recording.gathered()` holds the gradient of each example's own term, equal
+to a loop that feeds one example at a time. That is by construction, not by convention about dimensions: the network is
+run on one example, and `torch.func.vmap` carries the batch along, so where a network puts the batch (flattened into
+positions, last, split into windows) cannot matter.
+
+How: a `TorchFunctionMode` sees every torch function that a network calls. One that takes a trainable parameter and has
+a rule (see `rules`) runs on the whole batch at once, and its backward pass leaves inputs and output gradients on the
+tape instead of the batch's weight gradient: one backward pass, no wasted product. Any other function gets a copy of the
+parameter for each example (a view), for that use alone; autograd then gives per-example gradients (Subramani,
+Vadivelu and Kamath, 2021). Python functions of torch that take parameters, such as multi-head attention, are entered,
+so that rules apply inside.
+
+What vmap cannot run (data-dependent control flow and shapes, packed sequences) runs as a loop over the examples, with
+the same rules: slower, as exact. A network that differentiates inside forward() runs as a loop without rules. Compiled
+modules run uncompiled; checkpointed blocks are recomputed (`checkpoints`).
+
+Example:
+    >>> import torch
+    >>> from reticent.training.engine import record
+    >>> model = torch.nn.Linear(3, 1, bias=False)
+    >>> x = torch.tensor([[1.0, 0.0, 2.0], [0.0, 3.0, 0.0]])
+    >>> outputs, recording = record(model, ["weight"], (x,), {})
+    >>> outputs.sum().backward()
+    >>> recording.gathered()[0].squared_norms()["weight"].round(decimals=3).tolist()
+    [5.0, 9.0]
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+import torch
+from torch.func import functional_call, vmap
+from torch.utils._pytree import tree_unflatten
+
+from reticent.training.engine import checkpoints, rules, structures
+from reticent.training.engine.recorder import Recorder, Through
+from reticent.training.engine.tape import Gathered, Tape, applied
+
+__all__ = ["Recording", "record"]
+
+
+class Recording:
+    """The tapes of one forward pass: one for the batch, or one for each example of a loop (`looped`)."""
+
+    def __init__(self, tapes: list[Tape], *, looped: bool = False) -> None:
+        self._tapes = tapes
+        self.looped = looped
+
+    def gathered(self) -> list[Gathered]:
+        """Per-example gradients after the backward pass, in parts that follow one another in the batch."""
+        return [tape.gathered() for tape in self._tapes]
+
+
+def record(
+    module: torch.nn.Module,
+    trainable: Iterable[str],
+    inputs: tuple[Any, ...],
+    named: Mapping[str, Any],
+    *,
+    rows: int = 1,
+    loop: bool | None = None,
+) -> tuple[Any, Recording]:
+    """Run a network on a batch and record the uses of its parameters.
+
+    Args:
+        module: the network.
+        trainable: names of the parameters that get per-example gradients.
+        inputs: tensors of shape (examples * rows, ...), and constants.
+        named: the same, by keyword.
+        rows: how many rows belong to one example.
+        loop: run examples one by one (True), never so (False), or only where vmap fails (None).
+
+    Returns:
+        The outputs for the batch, and the recording.
+    """
+    count = structures.examples_in(inputs, named, rows)
+    parameters = {name: parameter for name, parameter in module.named_parameters() if parameter.requires_grad}
+    wanted = {name: parameters[name] for name in trainable}
+    frozen = [parameter for name, parameter in parameters.items() if name not in wanted]
+    shapes = {name: parameter.shape for name, parameter in wanted.items()}
+    call = _Call(module, inputs, dict(named), wanted, frozen, shapes, rows, count)
+    with torch.compiler.set_stance("force_eager"):
+        if not loop:
+            try:
+                with warnings.catch_warnings():
+                    # vmap says so when it loops inside one operation; correct, only slower than it could be.
+                    warnings.filterwarnings("ignore", message="There is a performance drop")
+                    return call.together()
+            except torch.OutOfMemoryError:  # a loop would hide it, and never end
+                raise
+            except (RuntimeError, ValueError):
+                # Not an operation that vmap knows. A loop is exact for anything; if the failure was the network's own
+                # (a wrong shape), it raises the plain message.
+                if loop is False:
+                    raise
+        try:
+            return call.one_by_one()
+        except torch.OutOfMemoryError:
+            raise
+        except (RuntimeError, ValueError):
+            return call.plainly()
+
+
+class _Call(NamedTuple):
+    """One forward pass of a network."""
+
+    module: torch.nn.Module
+    inputs: tuple[Any, ...]
+    named: dict[str, Any]
+    parameters: dict[str, torch.nn.Parameter]
+    frozen: list[torch.nn.Parameter]
+    shapes: dict[str, torch.Size]
+    rows: int
+    examples: int
+
+    def together(self) -> tuple[Any, Recording]:
+        """All examples at once, under vmap."""
+        tape = Tape(self.shapes, self.examples)
+        values = [*self.inputs, *self.named.values()]
+        tensors = [
+            value.reshape(self.examples, self.rows, *value.shape[1:])
+            for value in values
+            if isinstance(value, torch.Tensor)
+        ]
+
+        def again(function: Any, leaves: list[Any], structure: Any) -> Any:
+            kinds = [isinstance(value, torch.Tensor) for value in leaves]
+
+            def one(batched: torch.Tensor, *own: torch.Tensor) -> Any:
+                arguments = iter(own)
+                given = [next(arguments) if kind else value for kind, value in zip(kinds, leaves, strict=True)]
+                args, named = tree_unflatten(given, structure)
+                with self._recorder(tape, batched):
+                    return function(*args, **named)
+
+            chosen = [value for value in leaves if isinstance(value, torch.Tensor)]
+            return vmap(one, randomness="different")(_carrier(tensors[0]), *chosen)
+
+        def door(leaves: list[Any]) -> tuple[list[Any], checkpoints.Again]:
+            outside: list[torch.Tensor] = []
+
+            def use(*found: torch.Tensor) -> torch.Tensor:
+                outside.extend(map(_as_leaf, found))
+                return torch.zeros(self.examples)
+
+            applied(Through, use, True, carriers[0], *(value for value in leaves if isinstance(value, torch.Tensor)))
+            plain = iter(outside)
+            return [next(plain) if isinstance(value, torch.Tensor) else value for value in leaves], again
+
+        def one(batched: torch.Tensor, *own: torch.Tensor) -> Any:
+            carriers.append(batched)
+            arguments = iter(own)
+            given = [next(arguments) if isinstance(value, torch.Tensor) else value for value in values]
+            split = len(self.inputs)
+            with self._recorder(tape, batched), checkpoints.handled(door):
+                outputs = self.module(*given[:split], **dict(zip(self.named, given[split:], strict=True)))
+            return structures.each(outputs, lambda output: structures.rows_first(output, self.rows))
+
+        carriers: list[torch.Tensor] = []
+        outputs = vmap(one, randomness="different")(_carrier(tensors[0]), *tensors)
+        tape.open()
+        return structures.each(outputs, lambda output: output.flatten(0, 1)), Recording([tape])
+
+    def one_by_one(self) -> tuple[Any, Recording]:
+        """One example after the other."""
+        parts, tapes = [], []
+        for start in range(0, self.examples * self.rows, self.rows):
+            tape = Tape(self.shapes, 1)
+            args, named = self._own(start)
+
+            def again(function: Any, leaves: list[Any], structure: Any, tape: Tape = tape) -> Any:
+                own, keyed = tree_unflatten(leaves, structure)
+                with self._recorder(tape, None):
+                    return function(*own, **keyed)
+
+            def door(leaves: list[Any], again: checkpoints.Again = again) -> tuple[list[Any], checkpoints.Again]:
+                return [_as_leaf(value) for value in leaves], again
+
+            with self._recorder(tape, None), checkpoints.handled(door):
+                outputs = self.module(*args, **named)
+            tape.open()
+            parts.append(structures.each(outputs, lambda output: structures.rows_first(output, self.rows)))
+            tapes.append(tape)
+        return structures.joined(parts), Recording(tapes, looped=True)
+
+    def plainly(self) -> tuple[Any, Recording]:
+        """One example after the other and without rules: for networks that differentiate inside forward()."""
+        parts, tapes = [], []
+        for start in range(0, self.examples * self.rows, self.rows):
+            tape = Tape(self.shapes, 1)
+            copies = {name: tape.copies(name, parameter)[0] for name, parameter in self.parameters.items()}
+            args, named = self._own(start)
+            outputs = functional_call(self.module, copies, args, named)
+            parts.append(structures.each(outputs, lambda output: structures.rows_first(output, self.rows)))
+            tapes.append(tape)
+        return structures.joined(parts), Recording(tapes, looped=True)
+
+    def _own(self, start: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        def own(value: Any) -> Any:
+            return value[start : start + self.rows] if isinstance(value, torch.Tensor) else value
+
+        return tuple(own(value) for value in self.inputs), {key: own(value) for key, value in self.named.items()}
+
+    def _recorder(self, tape: Tape, batched: torch.Tensor | None) -> Recorder:
+        return Recorder(tape, self.parameters, self.frozen, batched, rules.with_parameters, rules.without_parameters)
+
+
+def _as_leaf(value: Any) -> Any:
+    """A tensor cut off from its history that still requires a gradient if it did: operations then save the same."""
+    return value.detach().requires_grad_(value.requires_grad) if isinstance(value, torch.Tensor) else value
+
+
+def _carrier(like: torch.Tensor) -> torch.Tensor:
+    """One number for each example: what carries the batch into vmap, whatever becomes of the inputs."""
+    return torch.zeros(len(like), device=like.device)
