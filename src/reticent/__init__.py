@@ -28,6 +28,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "Arm": "audits",
     "Audit": "audits",
+    "Clipping": "privacy",
     "Comparison": "audits",
     "Estimate": "evidence",
     "Exposure": "models",
@@ -41,6 +42,7 @@ _ROOMS = {
     "Relation": "privacy",
     "Unit": "privacy",
     "audit": "audits",
+    "check_model": "training",
     "compare": "audits",
     "make_private": "training",
     "split": "audits",
@@ -50,6 +52,7 @@ _ROOMS = {
 __all__ = [
     "Arm",
     "Audit",
+    "Clipping",
     "Comparison",
     "Estimate",
     "Exposure",
@@ -63,6 +66,7 @@ __all__ = [
     "Relation",
     "Unit",
     "audit",
+    "check_model",
     "compare",
     "make_private",
     "split",
@@ -77,7 +81,7 @@ def __getattr__(name: str) -> Any:
     try:
         value = getattr(importlib.import_module(f"reticent.{room}"), name)
     except ModuleNotFoundError as error:
-        if error.name not in ("torch", "sklearn", "joblib"):
+        if error.name not in ("torch", "safetensors", "sklearn", "joblib"):
             raise
         from reticent.errors import MissingExtra
 

@@ -25,7 +25,7 @@ def drawn(loader):
     found = []
     for batch in loader:
         found.append(batch)
-        loader.take_size()
+        loader.stepped()
     return found
 
 
@@ -76,7 +76,7 @@ def test_leaving_a_batch_by_a_break_is_refused_at_the_next():
     with pytest.raises(UsageError, match="the loop went on without"):
         next(iter(loader))
     assert loader.drawn == 1
-    loader.take_size()
+    loader.stepped()
     next(iter(loader))
     assert loader.drawn == 2
 

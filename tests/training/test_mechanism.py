@@ -210,7 +210,7 @@ def test_noise_is_added_once_to_the_sum_which_is_divided_by_the_expected_batch_s
     total = noisy({"a": (2, 3), "b": (4,)}, PLAN, Randomness.simulated(4))
     for _ in range(2):  # two physical batches of one step
         total.add([Gathered.of(gradients)])
-    source = Randomness.simulated(4)
+    source = Randomness.simulated(4).spawn("step 0")
     found = total.finish()
     for name, sum_of_six in (("a", 0.06), ("b", 0.0)):
         noise = source.normal(tuple(found[name].shape), standard_deviation=1.3 * 0.7)

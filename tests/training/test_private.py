@@ -226,7 +226,7 @@ def test_two_iterators_share_one_budget():
 def draw(iterators, private):
     for iterator in iterators:
         next(iterator)
-        private.loader.take_size()
+        private.loader.stepped()
 
 
 @pytest.mark.parametrize("workers", [0, 2])

@@ -1,13 +1,18 @@
 """Training: per-example gradients, private steps, samplers, the loop, and `make_private` for loops of your own."""
 
+from reticent.training.checking import ModelCheck, check_model
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.loading import PrivateLoader
-from reticent.training.loop import Progress, Recipe, Run, refuse_several_rows, train
+from reticent.training.loop import Run, refuse_several_rows, train
 from reticent.training.mechanism import PrivateSum, clipped_sum
 from reticent.training.private import Private, make_private
+from reticent.training.recipe import Recipe
 from reticent.training.sampling import poisson_batches, shuffled_batches
+from reticent.training.steps import Augment, Progress
 
 __all__ = [
+    "Augment",
+    "ModelCheck",
     "PerExampleModel",
     "Private",
     "PrivateLoader",
@@ -15,6 +20,7 @@ __all__ = [
     "Progress",
     "Recipe",
     "Run",
+    "check_model",
     "clipped_sum",
     "make_private",
     "poisson_batches",

@@ -148,8 +148,16 @@ class PerExampleModel(torch.nn.Module):
             for name, parts in found.items()
         }
 
+    def take(self) -> list[Gathered]:
+        """Like `gathered`, and drops them here: whoever sums them can free memory on the way."""
+        parts = self.gathered()
+        self.forget()
+        return parts
+
     def forget(self) -> None:
         """Drop the gradients that are held."""
+        if self._recording is not None:
+            self._recording.clear()
         self._recording = None
 
     def _empty(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:

@@ -22,10 +22,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
 from reticent import _checks
@@ -34,17 +34,15 @@ from reticent.errors import DataError, ModelError, UsageError
 from reticent.evidence import Record, now, software
 from reticent.privacy import Guarantee, Plan, Unit
 from reticent.randomness import Randomness, required
-from reticent.training.gradients import PerExampleModel, refuse_mixing
+from reticent.training.gradients import refuse_mixing
 from reticent.training.losses import Loss, reduction_of, varied_rows
-from reticent.training.mechanism import ASSUMED, PrivateSum, one_row_each
-from reticent.training.sampling import poisson_batches, shuffled_batches
+from reticent.training.mechanism import ASSUMED, one_row_each
 from reticent.training.seeding import seeded
+from reticent.training.steps import Augment, OrdinarySteps, PrivateSteps, Progress
 
-__all__ = ["Progress", "Recipe", "Run", "refuse_several_rows", "train"]
+__all__ = ["Run", "refuse_several_rows", "train"]
 
 Optimizer = torch.optim.Optimizer | Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
-Progress = Callable[[int, int], None]
-"""Called as progress(done, total)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +92,13 @@ def train(
     optimizer: Optimizer | None = None,
     epochs: float | None = None,
     batch_size: int | None = None,
-    physical_batch_size: int = 512,
+    physical_batch_size: int | None = None,
+    views: int = 1,
+    augment: Augment | None = None,
     randomness: Randomness | None = None,
     progress: Progress | None = None,
+    state: str | Path | None = None,
+    save_every: int | None = None,
 ) -> Run:
     """Train a network on records, privately if a plan is given.
 
@@ -109,10 +111,16 @@ def train(
             learning rate 1e-3 by default.
         epochs: passes over the data of an ordinary training.
         batch_size: batch size of an ordinary training.
-        physical_batch_size: how many examples are held in memory at once; changes nothing else.
+        physical_batch_size: the most examples that are held in memory at once; changes nothing else. Found from the
+            memory by default.
+        views: augmentation multiplicity: how many augmented views of an example its gradient is averaged over before
+            it is clipped; they cost no privacy.
+        augment: inputs (rows, ...) to inputs of as many rows, each changed at random by itself.
         randomness: source of batches and noise: the operating system's by default. `Randomness.simulated(seed)` makes
             the run repeatable, and its guarantee a simulation.
         progress: called as progress(steps_done, steps).
+        state: a file. If it is there, the training goes on from it; the state is saved there at the end.
+        save_every: save it every so many steps, too.
 
     Raises:
         DataError: records that cannot be used.
@@ -121,14 +129,21 @@ def train(
     """
     records = Records.of(dataset).require_two_classes()
     source = Randomness.secure() if randomness is None else required(randomness)
-    _checks.at_least(1, physical_batch_size=physical_batch_size)
+    for name, number in (("physical_batch_size", physical_batch_size), ("views", views), ("save_every", save_every)):
+        if number is not None:
+            _checks.at_least(1, **{name: number})
     stepper = _optimizer(optimizer, model)
     x, y = _tensors(records, model)
     model.train()
     # torch's generator (dropout) is set from the same source, so that a simulated run repeats to the bit.
     with seeded(source.spawn("torch")):
         if plan is None:
-            steps = _train_ordinary(model, x, y, loss, stepper, epochs, batch_size, source, progress)
+            if views != 1 or augment is not None:
+                raise UsageError(
+                    "Expected views and augment with a plan, got them without.", "Augment in the data set."
+                )
+            ordinary = OrdinarySteps(model, loss, stepper, source, size=len(x), epochs=epochs, batch_size=batch_size)
+            steps = ordinary.run(x, y, progress=progress, state=state, save_every=save_every)
             model.eval()
             return Run(model, None, None, steps, 0, records.digest(), now())
         if (epochs, batch_size) != (None, None):
@@ -136,9 +151,18 @@ def train(
         refuse_several_rows(plan.unit, records, "Plan for Unit.EXAMPLE, or merge each owner's rows into one record.")
         refuse_mixing(model)
         rows = varied_rows(records.labels)
-        reduction_of(loss, model, x[rows], y[rows])
-        engine = _PrivateSteps(model, loss, stepper, plan, source, physical_batch_size)
-        steps = engine.run(x, y, progress)
+        engine = PrivateSteps(
+            model,
+            loss,
+            reduction_of(loss, model, x[rows], y[rows]),
+            stepper,
+            plan,
+            source,
+            physical_batch_size=physical_batch_size,
+            views=views,
+            augment=augment,
+        )
+        steps = engine.run(x, y, progress=progress, state=state, save_every=save_every)
     model.eval()
     guarantee = plan.guarantee(
         steps=steps,
@@ -152,145 +176,6 @@ def train(
     return Run(model, guarantee, plan, steps, engine.ignored, records.digest(), now())
 
 
-@dataclasses.dataclass(frozen=True)
-class Recipe:
-    """A training that can be repeated on other records: what `rt.audit` asks for as a trainer.
-
-    Promise: `recipe(records, randomness)` builds a fresh network and trains it in the same way each time; with the same
-    simulated randomness it gives the same parameters. With a plan made for another number of records, the sampling
-    rate, noise and steps are kept and the expected batch size follows.
-
-    Args:
-        build: a function that makes an untrained network.
-        optimizer: a function from parameters to an optimizer.
-        epochs: passes over the data of an ordinary training.
-        batch_size: batch size of an ordinary training.
-        plan: for private training, instead of the last two.
-        loss: see `train`.
-
-    Example:
-        >>> import torch, reticent as rt
-        >>> from reticent.data import load
-        >>> from reticent.randomness import Randomness
-        >>> from reticent.training import Recipe
-        >>> recipe = Recipe(lambda: torch.nn.Linear(10, 2), lambda p: torch.optim.Adam(p), epochs=2, batch_size=64)
-        >>> recipe(load("diabetes"), Randomness.simulated(0))
-        Linear(in_features=10, out_features=2, bias=True)
-    """
-
-    build: Callable[[], torch.nn.Module]
-    optimizer: Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
-    epochs: float | None = None
-    batch_size: int | None = None
-    plan: Plan | None = None
-    loss: Loss = torch.nn.functional.cross_entropy
-
-    def __post_init__(self) -> None:
-        if (self.plan is None) == (self.epochs is None or self.batch_size is None):
-            raise UsageError(
-                f"Expected a plan, or epochs and batch_size, got plan={self.plan!r}, epochs={self.epochs!r} and "
-                f"batch_size={self.batch_size!r}.",
-                "Pass a plan to train privately.",
-            )
-
-    def __call__(self, records: Records, randomness: Randomness) -> torch.nn.Module:
-        """The trained network."""
-        return self.run(records, randomness).model
-
-    def run(self, records: Records, randomness: Randomness, progress: Progress | None = None) -> Run:
-        """The training with its guarantee."""
-        with seeded(randomness.spawn("build")):
-            model = self.build()
-        plan = self.plan
-        if plan is not None and plan.dataset_size != len(records):
-            batch = max(1, min(len(records), round(plan.sample_rate * len(records))))
-            delta = plan.delta if plan.delta < 1 / len(records) else _checks.suggested_delta(len(records))
-            plan = dataclasses.replace(plan, dataset_size=len(records), batch_size=batch, delta=delta)
-        return train(
-            model,
-            records,
-            self.loss,
-            plan=plan,
-            optimizer=self.optimizer,
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            randomness=randomness.spawn("train"),
-            progress=progress,
-        )
-
-
-class _Loss(torch.nn.Module):
-    """Network and loss as one module, so that per-example gradients are those of each example's own loss."""
-
-    def __init__(self, model: torch.nn.Module, loss: Loss) -> None:
-        super().__init__()
-        self.model = model
-        self.loss = loss
-
-    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
-        value = self.loss(self.model(x), y)
-        if value.numel() != 1:
-            raise ModelError(
-                f"Expected one number as the loss of one example, got shape {tuple(value.shape)}.",
-                "Sum the loss over everything that belongs to an example.",
-            )
-        return value.reshape(1)
-
-
-class _PrivateSteps:
-    """The steps of one private training."""
-
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        loss: Loss,
-        optimizer: torch.optim.Optimizer,
-        plan: Plan,
-        source: Randomness,
-        physical_batch_size: int,
-    ) -> None:
-        self._model = PerExampleModel(_Loss(model, loss))
-        self._parameters = {
-            name: parameter for name, parameter in self._model.module.named_parameters() if parameter.requires_grad
-        }
-        self._optimizer = optimizer
-        self._plan = plan
-        self._sampling = source.spawn("sampling")
-        self._sum = PrivateSum(plan, self._parameters, source.spawn("noise"))
-        self._physical = physical_batch_size
-
-    @property
-    def ignored(self) -> int:
-        """Examples whose gradient was not finite."""
-        return self._sum.ignored
-
-    def run(self, x: torch.Tensor, y: torch.Tensor, progress: Progress | None) -> int:
-        """Execute the plan; returns the number of steps."""
-        plan = self._plan
-        if plan.dataset_size != len(x):
-            raise UsageError(
-                f"Expected a plan for these {len(x)} records, got one for {plan.dataset_size}.",
-                "Calibrate it with dataset_size=len(dataset).",
-            )
-        batches = poisson_batches(len(x), sample_rate=plan.sample_rate, steps=plan.steps, randomness=self._sampling)
-        for done, batch in enumerate(batches, start=1):
-            self._step(x, y, batch)
-            if progress is not None:
-                progress(done, plan.steps)
-        return plan.steps
-
-    def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
-        for start in range(0, len(batch), self._physical):
-            rows = torch.from_numpy(batch[start : start + self._physical]).to(x.device)
-            self._model(x[rows], y[rows]).sum().backward()
-            self._sum.add(self._model.gathered())
-            self._model.forget()
-        self._optimizer.zero_grad()  # gradients that somebody left on frozen parameters carry no noise
-        for name, gradient in self._sum.finish().items():
-            self._parameters[name].grad = gradient.to(self._parameters[name].dtype)
-        self._optimizer.step()
-
-
 def refuse_several_rows(unit: Unit, records: Records, remedy: str) -> None:
     """Rows are sampled and clipped one by one, so a promise to people or clients needs that each owns one row."""
     if unit is not Unit.EXAMPLE and records.owner_count < len(records):
@@ -299,38 +184,6 @@ def refuse_several_rows(unit: Unit, records: Records, remedy: str) -> None:
             "clipping bounds what a row contributes, not what its owner does.",
             remedy,
         )
-
-
-def _train_ordinary(
-    model: torch.nn.Module,
-    x: torch.Tensor,
-    y: torch.Tensor,
-    loss: Loss,
-    optimizer: torch.optim.Optimizer,
-    epochs: float | None,
-    batch_size: int | None,
-    source: Randomness,
-    progress: Progress | None,
-) -> int:
-    if epochs is None or batch_size is None:
-        raise UsageError(
-            f"Expected a plan, or epochs and batch_size, got epochs={epochs!r} and batch_size={batch_size!r}.",
-            "Pass a plan to train privately.",
-        )
-    passes = _checks.at_least(1, epochs=epochs)
-    batch_size = min(_checks.at_least(1, batch_size=batch_size), len(x))
-    order, steps = source.spawn("sampling"), 0
-    total = passes * -(-len(x) // batch_size)
-    for _ in range(passes):
-        for batch in shuffled_batches(len(x), batch_size=batch_size, randomness=order):
-            rows = torch.from_numpy(batch).to(x.device)
-            optimizer.zero_grad()
-            loss(model(x[rows]), y[rows]).mean().backward()
-            optimizer.step()
-            steps += 1
-            if progress is not None:
-                progress(steps, total)
-    return steps
 
 
 def _optimizer(optimizer: Optimizer | None, model: torch.nn.Module) -> torch.optim.Optimizer:

@@ -73,6 +73,7 @@ class PrivateSum:
 
     def __init__(self, plan: Plan, parameters: Mapping[str, torch.Tensor], noise: Randomness) -> None:
         self._plan, self._noise = plan, noise
+        self._steps = 0
         self._groups, parts = plan.clipping.assigned(parameters)
         self._start = [plan.l2_clip_norm * part for part in parts]
         self.thresholds = list(self._start)
@@ -83,7 +84,7 @@ class PrivateSum:
         self._short = [0.0] * len(parts)
 
     def add(self, gathered: Iterable[Gathered], scale: float = 1.0) -> None:
-        """Clip and add the gradients of a physical batch, each multiplied by `scale` first."""
+        """Clip and add the gradients of a physical batch, each multiplied by `scale` first; they are used up."""
         for part in gathered:
             totals, ignored, short = _clipped(part, self._groups, self.thresholds, self._plan.clipping, scale)
             self.ignored += ignored
@@ -95,6 +96,8 @@ class PrivateSum:
     def finish(self) -> dict[str, torch.Tensor]:
         """Name to noisy sum over expected batch size, in float32 or better; the next step starts from nothing."""
         plan, count = self._plan, len(self.thresholds)
+        noise = self._noise.spawn(f"step {self._steps}")  # a stream of its own, so that a repeatable run can go on here
+        self._steps += 1
         multiplier = plan.clipping.gradient_noise_multiplier(plan.noise_multiplier, plan.batch_size, groups=count)
         result = {}
         for name, (shape, dtype) in self._shapes.items():
@@ -103,15 +106,15 @@ class PrivateSum:
                 total = torch.zeros(shape, dtype=dtype, device=self._devices[name])
             # A unit moves each group by its threshold, so all of them, each in units of its own, by sqrt(groups).
             deviation = multiplier * self.thresholds[self._groups[name]] * math.sqrt(count)
-            result[name] = _with_noise(total.to(dtype), deviation, self._noise).div_(plan.batch_size)
+            result[name] = _with_noise(total.to(dtype), deviation, noise).div_(plan.batch_size)
         if plan.clipping.quantile is not None:
-            self._move(plan.clipping.quantile)
+            self._move(plan.clipping.quantile, noise)
         self._short = [0.0] * count
         return result
 
     def state(self) -> dict[str, Any]:
         """What the next steps depend on, beside the noise: plain values."""
-        return {"thresholds": list(self.thresholds), "ignored": self.ignored}
+        return {"steps": self._steps, "thresholds": list(self.thresholds), "ignored": self.ignored}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from `state()`."""
@@ -120,14 +123,15 @@ class PrivateSum:
                 f"Expected {len(self._start)} thresholds, got {len(state['thresholds'])}.",
                 "Restore the state of the same network and plan.",
             )
-        self.thresholds, self.ignored = [float(value) for value in state["thresholds"]], int(state["ignored"])
+        self.thresholds = [float(value) for value in state["thresholds"]]
+        self._steps, self.ignored = int(state["steps"]), int(state["ignored"])
 
-    def _move(self, quantile: float) -> None:
+    def _move(self, quantile: float, source: Randomness) -> None:
         plan, count = self._plan, len(self.thresholds)
         deviation = plan.clipping.count_noise(plan.noise_multiplier, plan.batch_size, groups=count)
         if plan.noise_multiplier == 0:
             deviation = 0.0
-        drawn = self._noise.normal(count, standard_deviation=deviation)
+        drawn = source.normal(count, standard_deviation=deviation)
         for group, (short, noise) in enumerate(zip(self._short, drawn, strict=True)):
             share = (short + float(noise)) / plan.batch_size + 0.5
             moved = self.thresholds[group] * math.exp(-plan.clipping.learning_rate * (share - quantile))
@@ -176,7 +180,7 @@ def _clipped(
     ]
     factors = [torch.where(usable, factor * scale, torch.zeros_like(factor)) for factor in factors]
     return (
-        gathered.weighted({name: factors[groups[name]] for name in gathered.names}),
+        gathered.weighted({name: factors[groups[name]] for name in gathered.names}, release=True),
         int((~usable).sum()),
         short,
     )

@@ -34,24 +34,27 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, default_collate
+from torch.utils.data import DataLoader
 
 from reticent import _checks
-from reticent.errors import DataError, UsageError
-from reticent.privacy import Guarantee, Plan, Unit
+from reticent.errors import UsageError
+from reticent.privacy import Clipping, Guarantee, Plan, Unit
 from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel, refuse_mixing
-from reticent.training.loading import PrivateLoader
-from reticent.training.losses import Loss, reduction_of, varied_rows
+from reticent.training.loading import PrivateLoader, plain_loader
+from reticent.training.losses import Loss
 from reticent.training.mechanism import ASSUMED, PrivateSum, one_row_each
+from reticent.training.resuming import Identity, restore_training, training_state
+from reticent.training.state import save_state
+from reticent.training.trials import fitting_on_trial, reduction_on_trial
 
 __all__ = ["Private", "make_private"]
 
 _MARK = "_made_private_by_reticent"
-_LOOKED_AT = 256
 
 
 def make_private(
@@ -67,6 +70,9 @@ def make_private(
     unit: Unit | None = None,
     loss: Loss | None = None,
     loss_reduction: str | None = None,
+    clipping: Clipping | None = None,
+    physical_batch_size: int | None = None,
+    views: int = 1,
     public_facts: Sequence[str] = (),
     randomness: Randomness | None = None,
 ) -> Private:
@@ -76,7 +82,7 @@ def make_private(
         model: trained in place; see `PerExampleModel` for what is refused.
         optimizer: any torch optimizer over the model's parameters; from now on its `step()` uses noisy gradients.
         loader: a DataLoader over a sized data set, with plain shuffling; its batch size becomes the expected one.
-        plan: a ready plan; or give the next five.
+        plan: a ready plan; or give the next five, and `clipping`.
         target_epsilon: epsilon of the promise after `epochs`.
         target_delta: below 1/n.
         epochs: passes over the data.
@@ -87,6 +93,12 @@ def make_private(
             lists that as declared, not checked.
         loss_reduction: "mean" if the loss averages over the batch (torch's default), "sum" if it adds up; found out if
             `loss` is given.
+        clipping: how contributions are bounded, if not by one fixed threshold.
+        physical_batch_size: the most examples that are held at once; found from the memory by default. A batch with
+            more comes in several parts, each with its own `optimizer.step()`, of which only the last moves anything.
+        views: augmentation multiplicity: every example is taken from the data set so many times (its transform should
+            be random), and the average gradient of its views is clipped (De et al., 2022). Batches have `views` times
+            as many rows.
         public_facts: what preparing the data took for public (`Records.public_facts`), for the guarantee's text.
         randomness: source of samples and noise: the operating system's by default. This default is safe: only
             `Randomness.simulated` weakens the promise, and the guarantee then says so.
@@ -99,12 +111,12 @@ def make_private(
         ModelError: a network that mixes examples.
     """
     source = Randomness.secure() if randomness is None else required(randomness)
-    size = _plain_loader(loader)
+    size = plain_loader(loader)
     if plan is None:
-        plan = _calibrated(target_epsilon, target_delta, epochs, size, loader.batch_size, l2_clip_norm, unit)
-    elif any(value is not None for value in (target_epsilon, target_delta, epochs, l2_clip_norm, unit)):
+        plan = _calibrated(target_epsilon, target_delta, epochs, size, loader.batch_size, l2_clip_norm, unit, clipping)
+    elif any(value is not None for value in (target_epsilon, target_delta, epochs, l2_clip_norm, unit, clipping)):
         raise UsageError(
-            "Expected either a plan, or targets, epochs, clipping norm and unit; got both.",
+            "Expected either a plan, or targets, epochs, clipping norm, clipping and unit; got both.",
             "Say it in the plan, or leave the plan out.",
         )
     if plan.dataset_size != size:
@@ -119,26 +131,32 @@ def make_private(
             "Expected a network and an optimizer that are not private yet, got one that is.",
             "Call make_private once, on the plain network and a new optimizer; `compose` adds up two trainings.",
         )
+    _checks.at_least(1, views=views)
+    if physical_batch_size is not None:
+        _checks.at_least(1, physical_batch_size=physical_batch_size)
     declared = loss_reduction or "mean"
+    how = _How(declared, False, tuple(public_facts), physical_batch_size, views)
     if loss is None:
-        return Private(model, optimizer, loader, plan, source, _Known(declared, False, tuple(public_facts)))
+        return Private(model, optimizer, loader, plan, source, how)
     refuse_mixing(model)
-    found = _tried(loss, model, loader)
+    found = reduction_on_trial(loss, model, loader)
     if found == "none" or loss_reduction not in (None, found):
         raise UsageError(
             f"Expected the loss that the loop calls backward() on, with loss_reduction={declared!r}, got one that "
             f"gives {'one value per example' if found == 'none' else f'the {found} of its terms'}.",
             "Pass the reduced loss, and leave loss_reduction out.",
         )
-    return Private(model, optimizer, loader, plan, source, _Known(found, True, tuple(public_facts)))
+    return Private(model, optimizer, loader, plan, source, how._replace(reduction=found, checked=True))
 
 
-class _Known(NamedTuple):
-    """What is known about the loop's loss and data, and whether the reduction was tried or only declared."""
+class _How(NamedTuple):
+    """What is known about the loop's loss (tried, or only declared) and data, and how batches come."""
 
     reduction: str
     checked: bool
     public_facts: tuple[str, ...]
+    physical_batch_size: int | None
+    views: int
 
 
 class Private:
@@ -158,21 +176,25 @@ class Private:
         loader: DataLoader[Any],
         plan: Plan,
         randomness: Randomness,
-        known: _Known,
+        how: _How,
     ) -> None:
         self._names = _optimized_names(model, optimizer)
-        self.model = PerExampleModel(model, self._names)
+        self.model = PerExampleModel(model, self._names, views=how.views)
         for parameter in model.parameters():
             parameter.grad = None  # of some earlier backward pass: it would carry no noise
         self.optimizer = optimizer
         self.plan = plan
-        self.loader = PrivateLoader(loader, plan, randomness.spawn("sampling"))
+        self.loader = PrivateLoader(
+            loader, plan, randomness.spawn("sampling"), physical_batch_size=how.physical_batch_size, views=how.views
+        )
+        if how.physical_batch_size is None:
+            self.loader.physical_batch_size = fitting_on_trial(self.model, loader, plan, how.views)
         parameters = dict(model.named_parameters())
         self._sum = PrivateSum(plan, {name: parameters[name] for name in self._names}, randomness.spawn("noise"))
         self._simulated = not randomness.is_secure
-        self._known = known
+        self._how = how
         setattr(optimizer, _MARK, True)
-        self._written: dict[str, tuple[torch.Tensor, int]] = {}
+        self._written: dict[str, tuple[Any, int]] = {}
         optimizer.register_step_pre_hook(self._before_step)
 
     @property
@@ -183,18 +205,54 @@ class Private:
     @property
     def guarantee(self) -> Guarantee:
         """What has been promised so far: the guarantee of the batches drawn until now."""
-        tried = "tried on some records" if self._known.checked else "declared, not checked; class weights break it"
+        tried = "tried on some records" if self._how.checked else "declared, not checked; class weights break it"
         return self.plan.guarantee(
             steps=self.loader.drawn,
             assumptions=(
-                f"the loss is the {self._known.reduction} over the batch of one term per example ({tried})",
+                f"the loss is the {self._how.reduction} over the batch of one term per example ({tried})",
                 *one_row_each(self.plan.unit),
                 "the loop feeds each batch as it was drawn",
-                *self._known.public_facts,
+                *self._how.public_facts,
                 *ASSUMED,
             ),
             simulated=self._simulated,
         )
+
+    def save(self, path: str | Path) -> Path:
+        """Write everything that the next steps depend on: parameters, optimizer, step, thresholds, torch's generator.
+
+        Go on with `restore`. A run that was interrupted after any step and restored gives the same parameters, if its
+        randomness is simulated, and the same guarantee. A secure run goes on with fresh batches and noise.
+
+        Raises:
+            UsageError: some batch has not been stepped on yet, or the file cannot be written.
+        """
+        if not self.loader.between_batches:
+            raise UsageError(
+                "Expected to save between two steps, got a batch that was drawn and not stepped on.",
+                "Save right after optimizer.step(), and after the last part of a batch.",
+            )
+        return save_state(path, training_state(self._who(), self.loader.drawn, self.optimizer, self._sum))
+
+    def restore(self, path: str | Path) -> None:
+        """Go on from a saved state: call it right after the same `make_private`, before the first batch.
+
+        What was done after that state was saved is not counted: if its results were looked at, the promise for them
+        has to be added (`Guarantee.compose`).
+
+        Raises:
+            UsageError: batches have been drawn already; the state is of another plan, network or randomness.
+            IntegrityError: the file is damaged or of another kind.
+        """
+        if self.loader.drawn:
+            raise UsageError(
+                f"Expected to restore before the first batch, got {self.loader.drawn} drawn.",
+                "Call restore right after make_private.",
+            )
+        self.loader.drawn = restore_training(path, self._who(), self.optimizer, self._sum)
+
+    def _who(self) -> Identity:
+        return Identity(self.model.module, self.plan, self.loader.source)
 
     def __repr__(self) -> str:
         done, steps = self.loader.drawn, self.plan.steps
@@ -207,9 +265,9 @@ class Private:
                 "Expected optimizer.step() without a closure: it would evaluate the batch more than once.",
                 "Use an optimizer that needs none.",
             )
-        drawn = self.loader.take_size()
-        seen = self.model.pending
-        if drawn is None or (seen is None and drawn > 0) or (seen is not None and seen != drawn):
+        waiting, seen = self.loader.waiting, self.model.pending
+        drawn = None if waiting is None else waiting.examples
+        if waiting is None or (seen is None and waiting.examples > 0) or (seen is not None and seen != drawn):
             raise UsageError(
                 f"Expected one step for each batch of private.loader, but the loader drew {_batch_text(drawn)} and "
                 f"the model saw {_batch_text(seen)}.",
@@ -218,13 +276,19 @@ class Private:
         parameters = dict(self.model.module.named_parameters())
         self._refuse_plain_gradients(parameters)
         self._drop_other_gradients(optimizer, {id(parameters[name]) for name in self._names})
-        if seen:  # the mean over the batch was divided by its actual size: undone
-            self._sum.add(self.model.gathered(), float(seen) if self._known.reduction == "mean" else 1.0)
-        for name, gradient in self._sum.finish().items():
-            written = gradient.to(parameters[name].dtype)
+        if seen:  # a mean was divided by the number of rows; wanted is the sum over examples of the mean over views
+            self._sum.add(self.model.take(), float(seen) if self._how.reduction == "mean" else 1.0 / self._how.views)
+        else:
+            self.model.forget()
+        self._written.clear()
+        # Without gradients an optimizer moves nothing and remembers nothing: so it is between the parts of a batch.
+        ready = self._sum.finish() if waiting.last else {}
+        for name in self._names:
+            written = ready[name].to(parameters[name].dtype) if name in ready else None
             parameters[name].grad = written
-            self._written[name] = (written, written._version)
-        self.model.forget()
+            if written is not None:
+                self._written[name] = (written, written._version)
+        self.loader.stepped()
 
     def _refuse_plain_gradients(self, parameters: dict[str, torch.nn.Parameter]) -> None:
         """A gradient that did not come through the examples (a penalty in the loss) would be lost without a word."""
@@ -254,49 +318,6 @@ class Private:
                 parameter.grad = None
 
 
-def _plain_loader(loader: DataLoader[Any]) -> int:
-    """Number of records behind a loader whose order carries no meaning; anything else is refused."""
-    if not isinstance(loader, DataLoader):
-        raise UsageError(f"Expected a torch DataLoader, got {type(loader).__name__}.", "Wrap the data set in one.")
-    if not hasattr(loader.dataset, "__len__") or isinstance(loader.dataset, torch.utils.data.IterableDataset):
-        raise UsageError(
-            "Expected a data set of known length, got a stream: its records cannot be sampled independently.",
-            "Load it into a map-style data set.",
-        )
-    if type(loader.sampler) not in (RandomSampler, SequentialSampler) or loader.batch_size is None:
-        raise UsageError(
-            f"Expected a loader that shuffles plainly, got {type(loader.sampler).__name__}: "
-            "its choice of examples would be replaced by Poisson sampling.",
-            "Pass DataLoader(dataset, batch_size=..., shuffle=True); balance classes in the loss, by "
-            "(weight[y] * cross_entropy(outputs, y, reduction='none')).mean().",
-        )
-    size = len(loader.dataset)
-    draws = len(loader.sampler)  # type: ignore[arg-type]
-    if getattr(loader.sampler, "replacement", False) or draws != size:
-        raise UsageError(
-            f"Expected a loader that gives every record once, got {draws} draws of {size} records.",
-            "Pass DataLoader(dataset, batch_size=..., shuffle=True).",
-        )
-    if size == 0:
-        raise DataError("Expected at least one record, got an empty data set.", "Check the filter that made it.")
-    return size
-
-
-def _tried(loss: Loss, model: torch.nn.Module, loader: DataLoader[Any]) -> str:
-    """The reduction of the loss, found on some records of the loader."""
-    collate: Any = loader.collate_fn or default_collate
-    size = len(loader.dataset)  # type: ignore[arg-type]
-    batch = collate([loader.dataset[i] for i in range(min(_LOOKED_AT, size))])
-    if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(isinstance(b, torch.Tensor) for b in batch)):
-        raise UsageError(
-            "Expected batches (inputs, targets) of tensors to try the loss on, got others.",
-            "Leave loss out; the guarantee then lists it as declared, not checked.",
-        )
-    device = next(model.parameters()).device
-    rows = varied_rows(batch[1].cpu())
-    return reduction_of(loss, model, batch[0][rows].to(device), batch[1][rows].to(device))
-
-
 def _calibrated(
     epsilon: float | None,
     delta: float | None,
@@ -305,6 +326,7 @@ def _calibrated(
     batch_size: int | None,
     l2_clip_norm: float | None,
     unit: Unit | None,
+    clipping: Clipping | None,
 ) -> Plan:
     missing = [
         name
@@ -325,6 +347,7 @@ def _calibrated(
         epochs=epochs,
         l2_clip_norm=1.0 if l2_clip_norm is None else l2_clip_norm,
         unit=Unit.EXAMPLE if unit is None else unit,
+        clipping=clipping,
     )
 
 

@@ -25,19 +25,24 @@ __all__ = ["poisson_batches", "shuffled_batches"]
 
 
 def poisson_batches(
-    size: int, *, sample_rate: float, steps: int, randomness: Randomness
+    size: int, *, sample_rate: float, steps: int, randomness: Randomness, start: int = 0
 ) -> Iterator[npt.NDArray[np.int64]]:
-    """`steps` sorted index arrays, each a fresh Poisson sample of 0 .. size-1."""
+    """`steps` sorted index arrays, each a fresh Poisson sample of 0 .. size-1.
+
+    Each batch has a stream of its own, so that a repeatable run can go on at batch `start` without drawing the others.
+    """
     _checks.at_least(1, size=size)
     _checks.fraction(sample_rate=sample_rate)
     required(randomness)
-    for _ in range(_checks.at_least(0, steps=steps)):
-        yield np.flatnonzero(randomness.bernoulli(sample_rate, size))
+    for number in range(start, start + _checks.at_least(0, steps=steps)):
+        yield np.flatnonzero(randomness.spawn(f"batch {number}").bernoulli(sample_rate, size))
 
 
-def shuffled_batches(size: int, *, batch_size: int, randomness: Randomness) -> Iterator[npt.NDArray[np.int64]]:
+def shuffled_batches(
+    size: int, *, batch_size: int, randomness: Randomness, epoch: int = 0
+) -> Iterator[npt.NDArray[np.int64]]:
     """One pass over 0 .. size-1 in random order, for training without a promise; the last batch may be smaller."""
     _checks.at_least(1, batch_size=batch_size)
-    order = required(randomness).permutation(size)
+    order = required(randomness).spawn(f"epoch {epoch}").permutation(size)
     for start in range(0, size, batch_size):
         yield order[start : start + batch_size]

@@ -23,17 +23,27 @@ import torch
 
 from reticent.randomness import Randomness
 
-__all__ = ["seeded"]
+__all__ = ["seeded", "unchanged_generators"]
+
+
+@contextlib.contextmanager
+def unchanged_generators() -> Iterator[None]:
+    """A block after which torch's generators are where they were before."""
+    with torch.random.fork_rng(devices=_used_devices()):
+        yield
 
 
 @contextlib.contextmanager
 def seeded(randomness: Randomness) -> Iterator[None]:
     """Seed torch inside the block; its state outside is untouched."""
-    # A GPU that nobody has used yet is left alone: seeding it would wait there and take effect outside the block.
-    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=devices):
+    with unchanged_generators():
         seed = randomness.seed()
         torch.default_generator.manual_seed(seed)
-        for device in devices:
+        for device in _used_devices():
             torch.cuda.default_generators[device].manual_seed(seed)
         yield
+
+
+def _used_devices() -> list[int]:
+    # A GPU that nobody has used yet is left alone: seeding it would wait there and take effect outside the block.
+    return list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []

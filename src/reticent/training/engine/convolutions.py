@@ -120,11 +120,10 @@ class Convolved(Contribution):
         parts = [self.take(slice(i, i + step)) for i in range(0, self.examples, step)]
         return torch.cat([Dense(part.dense()).squared_norms() for part in parts])
 
-    @property
-    def held(self) -> Contribution:
+    def smaller(self) -> Contribution:
         """The same in the smaller of its two forms."""
-        numbers = self.inputs[0].numel() + self.gradients[0].numel()
-        return Dense(self.dense()) if self.size <= _KEPT * numbers else self
+        numbers = self.inputs.numel() + self.gradients.numel()
+        return Dense(self.dense()) if self.examples * self.size <= _KEPT * numbers else self
 
 
 def _convolve(
@@ -167,7 +166,7 @@ class _Convolution(torch.autograd.Function):
         inputs, weight = ctx.saved_tensors
         of_weight, of_bias = ctx.slots
         if of_weight is not None:
-            of_weight.add(Convolved(inputs, gradients, tuple(weight.shape), ctx.geometry).held)
+            of_weight.add(Convolved(inputs, gradients, tuple(weight.shape), ctx.geometry).smaller())
         if of_bias is not None:
             space = [1, *range(3, gradients.ndim)]
             of_bias.add(Dense(gradients.sum(space, dtype=wide(gradients[:0]).dtype)))

@@ -55,6 +55,16 @@ class Recording:
         """Per-example gradients after the backward pass, in parts that follow one another in the batch."""
         return [tape.gathered() for tape in self._tapes]
 
+    @property
+    def copied(self) -> tuple[str, ...]:
+        """Parameters of which every example got a copy of its own, for a use that has no rule."""
+        return tuple(dict.fromkeys(name for tape in self._tapes for name in tape.copied))
+
+    def clear(self) -> None:
+        """Forget them."""
+        for tape in self._tapes:
+            tape.clear()
+
 
 def record(
     module: torch.nn.Module,

@@ -152,7 +152,8 @@ class _Linear(torch.autograd.Function):
             right = inputs.reshape(examples, positions, inputs.shape[-1])
             of_weight.add(product(right, left) if ctx.turned else product(left, right))
         if of_bias is not None:
-            of_bias.add(Dense(left.sum(1, dtype=wide(left[:0]).dtype)))
+            own = left.squeeze(1) if positions == 1 else left.sum(1, dtype=wide(left[:0]).dtype)
+            of_bias.add(Dense(own))
         onward = None
         if ctx.needs_input_grad[3]:
             flat = gradients.reshape(-1, gradients.shape[-1])

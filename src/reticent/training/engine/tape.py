@@ -53,9 +53,14 @@ class Slot:
                 return
         self._parts.append(contribution)
 
-    def take(self) -> list[Contribution]:
+    @property
+    def parts(self) -> list[Contribution]:
         """The uses so far."""
         return self._parts
+
+    def clear(self) -> None:
+        """Forget them."""
+        self._parts = []
 
 
 class Tape:
@@ -92,9 +97,20 @@ class Tape:
             self._copies[name] = parameter.detach().expand(self.examples, *parameter.shape).requires_grad_()
         return self._copies[name]
 
+    @property
+    def copied(self) -> list[str]:
+        """The parameters that `copies` was asked for."""
+        return list(self._copies)
+
+    def clear(self) -> None:
+        """Forget everything that has arrived; slots and tape know one another, and would wait for the collector."""
+        for slot in self._slots.values():
+            slot.clear()
+        self._copies.clear()
+
     def gathered(self) -> Gathered:
         """Everything that has arrived, after the backward pass."""
-        parts = {name: list(slot.take()) for name, slot in self._slots.items() if slot.take()}
+        parts = {name: list(slot.parts) for name, slot in self._slots.items() if slot.parts}
         for name, copy in self._copies.items():
             if copy.grad is not None:
                 parts.setdefault(name, []).append(Dense(copy.grad))
@@ -103,7 +119,7 @@ class Tape:
             slot = Slot()
             for use in uses:
                 slot.add(use)
-            merged[name] = slot.take()
+            merged[name] = slot.parts
         return Gathered(self.shapes, merged, self.examples)
 
 
@@ -115,7 +131,7 @@ class Gathered:
     ) -> None:
         self.shapes = shapes
         self.examples = examples
-        self._parts = parts
+        self._parts = dict(parts)
 
     @classmethod
     def of(cls, gradients: Mapping[str, torch.Tensor]) -> Gathered:
@@ -135,19 +151,22 @@ class Gathered:
         with torch.no_grad(), full_precision():
             return {name: _squared_norms(parts) for name, parts in self._parts.items()}
 
-    def weighted(self, factors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    def weighted(self, factors: Mapping[str, torch.Tensor], *, release: bool = False) -> dict[str, torch.Tensor]:
         """Name to (*shape) sums of factor times gradient, in float32 or better.
 
         Args:
             factors: name to (B,). An example with factor zero takes no part, even if its gradient is not finite.
+            release: let go of each parameter's gradients once they are summed; nothing can be asked afterwards.
         """
         totals = {}
+        # Small sums come first: most of the memory has been let go of when the large ones are made.
+        order = sorted(self._parts, key=lambda name: self.shapes[name].numel())
         with torch.no_grad(), full_precision(), scratch():
-            for name, parts in self._parts.items():
-                own = factors[name]
+            for name in order:
+                parts, own = self._parts.pop(name) if release else self._parts[name], factors[name]
                 used = torch.nonzero(own).squeeze(1)
                 if len(used) < len(own):
-                    parts, own = [part.take(used) for part in parts], own[used]  # noqa: PLW2901
+                    parts, own = [part.take(used) for part in parts], own[used]
                 total = parts[0].weighted(own)
                 for part in parts[1:]:
                     total = total + part.weighted(own)

@@ -1,0 +1,239 @@
+"""The steps of a training, private or ordinary, that can be left and taken up again.
+
+Promise: a private training takes exactly the plan's steps, each on a fresh Poisson sample whose sum of clipped
+gradients gets its noise once, however it is cut into physical batches. Both kinds repeat to the bit from simulated
+randomness, also when they were interrupted after any step and taken up from the saved state.
+
+Augmentation multiplicity: with several views, every example's inputs are augmented that many times, and the gradient
+of its average loss is clipped, so that a view costs no privacy (De et al., 2022, section 3)."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reticent import _checks
+from reticent.errors import ModelError, UsageError
+from reticent.privacy import Plan
+from reticent.randomness import Randomness
+from reticent.training.gradients import PerExampleModel
+from reticent.training.losses import Loss
+from reticent.training.mechanism import PrivateSum
+from reticent.training.memory import fitting_size
+from reticent.training.resuming import Identity, restore_training, training_state
+from reticent.training.sampling import poisson_batches, shuffled_batches
+from reticent.training.seeding import unchanged_generators
+from reticent.training.state import save_state
+from reticent.training.trials import most_of
+
+__all__ = ["Augment", "OrdinarySteps", "PrivateSteps", "Progress", "Steps"]
+
+Progress = Callable[[int, int], None]
+"""Called as progress(done, total)."""
+Augment = Callable[[torch.Tensor], torch.Tensor]
+"""Inputs (rows, ...) to inputs of as many rows, each changed at random and by itself."""
+
+
+class Steps(abc.ABC):
+    """A training's steps, one after the other, with a state that is saved on the way."""
+
+    total: int
+    done = 0
+
+    def __init__(self, who: Identity, optimizer: torch.optim.Optimizer, private_sum: PrivateSum | None) -> None:
+        self._who, self._optimizer, self._sum = who, optimizer, private_sum
+
+    def run(
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        *,
+        progress: Progress | None = None,
+        state: str | Path | None = None,
+        save_every: int | None = None,
+    ) -> int:
+        """Take the steps that are left; returns how many have been taken in all."""
+        if state is not None and Path(state).exists():
+            self.done = restore_training(state, self._who, self._optimizer, self._sum)
+        for batch in self._batches(len(x)):
+            self._step(x, y, batch)
+            self.done += 1
+            ended = self.done == self.total
+            if state is not None and (ended or (save_every is not None and self.done % save_every == 0)):
+                save_state(state, training_state(self._who, self.done, self._optimizer, self._sum))
+            if progress is not None:
+                progress(self.done, self.total)
+        return self.done
+
+    @abc.abstractmethod
+    def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+        """The batches after the steps that are done."""
+
+    @abc.abstractmethod
+    def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
+        """One update."""
+
+
+class PrivateSteps(Steps):
+    """The steps of a plan.
+
+    Args:
+        model: trained in place.
+        loss: of the kind that `reduction` says: "mean", "sum" or "none".
+        optimizer: over the model's parameters.
+        plan: what is executed.
+        source: randomness of batches and noise.
+        physical_batch_size: the most examples held at once; found from the memory if None.
+        views: rows that are made of each example.
+        augment: how.
+    """
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        loss: Loss,
+        reduction: str,
+        optimizer: torch.optim.Optimizer,
+        plan: Plan,
+        source: Randomness,
+        *,
+        physical_batch_size: int | None = None,
+        views: int = 1,
+        augment: Augment | None = None,
+    ) -> None:
+        self._model = PerExampleModel(_Loss(model, loss, reduction), views=views)
+        self._parameters = {
+            name: parameter for name, parameter in self._model.module.named_parameters() if parameter.requires_grad
+        }
+        private_sum = PrivateSum(plan, self._parameters, source.spawn("noise"))
+        super().__init__(Identity(model, plan, source), optimizer, private_sum)
+        self._private_sum = private_sum
+        self._plan, self._sampling = plan, source.spawn("sampling")
+        self._physical, self._views, self._augment = physical_batch_size, views, augment
+        self.total = plan.steps
+
+    @property
+    def ignored(self) -> int:
+        """Examples whose gradient was not finite."""
+        return self._private_sum.ignored
+
+    def run(self, x: torch.Tensor, y: torch.Tensor, **options: Any) -> int:
+        """Execute the plan; see `Steps.run`."""
+        if self._plan.dataset_size != len(x):
+            raise UsageError(
+                f"Expected a plan for these {len(x)} records, got one for {self._plan.dataset_size}.",
+                "Calibrate it with dataset_size=len(dataset).",
+            )
+        if self._physical is None:
+            self._physical = self._fitting(x, y)
+        return super().run(x, y, **options)
+
+    def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+        left = self.total - self.done
+        rate = self._plan.sample_rate
+        return poisson_batches(size, sample_rate=rate, steps=left, randomness=self._sampling, start=self.done)
+
+    def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
+        for start in range(0, len(batch), self._physical or 1):
+            rows = torch.from_numpy(batch[start : start + (self._physical or 1)]).to(x.device)
+            self._backward(x[rows], y[rows])
+            self._private_sum.add(self._model.take())
+        self._optimizer.zero_grad()  # gradients that somebody left on frozen parameters carry no noise
+        for name, gradient in self._private_sum.finish().items():
+            self._parameters[name].grad = gradient.to(self._parameters[name].dtype)
+        self._optimizer.step()
+        self._optimizer.zero_grad()
+
+    def _backward(self, x: torch.Tensor, y: torch.Tensor) -> None:
+        if self._views > 1:
+            x, y = x.repeat_interleave(self._views, 0), y.repeat_interleave(self._views, 0)
+        if self._augment is not None:
+            rows, x = len(x), self._augment(x)
+            if not isinstance(x, torch.Tensor) or len(x) != rows:
+                raise UsageError(
+                    f"Expected {rows} augmented inputs for {rows} inputs, got others.", "Change each row by itself."
+                )
+        self._model(x, y).sum().backward()
+
+    def _fitting(self, x: torch.Tensor, y: torch.Tensor) -> int:
+        def trial(size: int) -> None:
+            self._backward(x[:size], y[:size])
+            self._model.forget()
+
+        beside = 3 * sum(p.numel() * p.element_size() for p in self._parameters.values())
+        with unchanged_generators():
+            return fitting_size(trial, x.device, most=most_of(self._plan), beside=beside)
+
+
+class OrdinarySteps(Steps):
+    """Shuffled mini-batches without a promise."""
+
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        loss: Loss,
+        optimizer: torch.optim.Optimizer,
+        source: Randomness,
+        *,
+        size: int,
+        epochs: float | None,
+        batch_size: int | None,
+    ) -> None:
+        if epochs is None or batch_size is None:
+            raise UsageError(
+                f"Expected a plan, or epochs and batch_size, got epochs={epochs!r} and batch_size={batch_size!r}.",
+                "Pass a plan to train privately.",
+            )
+        super().__init__(Identity(model, None, source), optimizer, None)
+        self._model, self._loss = model, loss
+        self._order = source.spawn("sampling")
+        self._passes = _checks.at_least(1, epochs=epochs)
+        self._size = min(_checks.at_least(1, batch_size=batch_size), size)
+        self._each = -(-size // self._size)
+        self.total = self._passes * self._each
+
+    def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+        for epoch in range(self.done // self._each, self._passes):
+            skipped = self.done - epoch * self._each
+            order = shuffled_batches(size, batch_size=self._size, randomness=self._order, epoch=epoch)
+            for place, batch in enumerate(order):
+                if place >= skipped:
+                    yield batch
+
+    def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
+        rows = torch.from_numpy(batch).to(x.device)
+        self._optimizer.zero_grad()
+        self._loss(self._model(x[rows]), y[rows]).mean().backward()
+        self._optimizer.step()
+
+
+class _Loss(torch.nn.Module):
+    """Network and loss as one module, so that per-example gradients are those of each example's own loss.
+
+    It gives one number for each row, which add up to the average over the rows.
+    """
+
+    def __init__(self, model: torch.nn.Module, loss: Loss, reduction: str) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.reduction = reduction
+
+    def forward(self, x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        rows, value = len(x), self.loss(self.model(x), y)
+        if value.numel() not in (1, rows):
+            raise ModelError(
+                f"Expected one number as the loss of one example, got shape {tuple(value.shape)}.",
+                "Sum the loss over everything that belongs to an example.",
+            )
+        if value.numel() == 1 and self.reduction == "mean":
+            return (value / rows).reshape(1).expand(rows)
+        if value.numel() == 1:
+            return (value / rows**2).reshape(1).expand(rows)
+        return value.reshape(rows) / rows
