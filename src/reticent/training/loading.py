@@ -94,6 +94,11 @@ class PrivateLoader:
 
     def _fetched(self, parts: _Parts) -> Iterator[tuple[int, Any]]:
         own = self._loader
+        # A DataLoader takes a seed for its workers from the generator that dropout draws from: a training that
+        # is taken up again starts more of them, and would go on with other numbers.
+        seeds = own.generator
+        if seeds is None:
+            seeds = torch.Generator().manual_seed(self.source.spawn(f"workers {self.drawn}").seed())
         options: dict[str, Any] = {}
         if own.num_workers > 0:
             options = {
@@ -108,7 +113,7 @@ class PrivateLoader:
             num_workers=own.num_workers,
             pin_memory=own.pin_memory,
             worker_init_fn=own.worker_init_fn,
-            generator=own.generator,
+            generator=seeds,
             **options,
         )
         yield from fetch
