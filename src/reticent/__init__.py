@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from reticent.data import Records
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
-    from reticent.privacy import Guarantee, Plan, Relation, Unit
+    from reticent.privacy import Clipping, Guarantee, Plan, Relation, Unit
     from reticent.randomness import Randomness
-    from reticent.training import Recipe, make_private, train
+    from reticent.training import Recipe, check_model, make_private, train
 
 __version__ = "0.1.0"
 

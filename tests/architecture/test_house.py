@@ -37,6 +37,14 @@ TESTED_ELSEWHERE = {
     "cli/demo.py": "cli/test_commands.py",
     "data/entry.py": "data/test_catalogue.py",
     "evidence/records.py": "evidence/test_evidence_records.py",
+    "training/engine/attention.py": "training/engine/test_recording.py",
+    "training/engine/convolutions.py": "training/engine/test_contributions.py",
+    "training/engine/norms.py": "training/engine/test_recording.py",
+    "training/engine/recorder.py": "training/engine/test_recording.py",
+    "training/engine/recurrent.py": "training/engine/test_recording.py",
+    "training/engine/rules.py": "training/engine/test_recording.py",
+    "training/engine/structures.py": "training/test_gradients.py",
+    "training/recipe.py": "training/test_loop.py",
 }
 
 # Modules whose page does not say "Promise": what they are instead.

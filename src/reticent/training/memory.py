@@ -2,7 +2,7 @@
 
 Promise: `PeakMemory` gives the most bytes that torch's tensors held at once inside its block, beyond those that lived
 before; `available_bytes` gives what a process may still take, a container's limit included. `fitting_size` finds from
-two small trial runs how many examples fit.
+small trial runs how many examples fit.
 
 Not covered: memory outside of torch's tensors (numpy, the allocator's own, workspaces of libraries).
 
@@ -31,7 +31,7 @@ from torch.utils._pytree import tree_leaves
 __all__ = ["PeakMemory", "available_bytes", "fitting_size"]
 
 _SHARE = 0.5  # of the available memory: the rest is for what the trial did not see
-_TRIALS = (1, 3)
+_GROWTH = 4
 
 
 class PeakMemory:
@@ -120,19 +120,28 @@ def fitting_size(trial: Callable[[int], Any], device: torch.device, *, most: int
     """How many examples, at most `most`, fit into half of the available memory.
 
     Args:
-        trial: runs what is to be run on so many examples; it is called three times, with one and with three.
+        trial: runs what is to be run on so many examples. It is called with few first, and with more until the examples
+            take more memory than what is there for any number of them.
         device: where it runs.
         most: the largest number that is needed.
         beside: bytes that are needed whatever the number of examples.
     """
-    if most <= _TRIALS[1]:
-        return most
-    trial(_TRIALS[0])  # whatever is made once and kept is there before the counting starts
-    peaks = []
-    for size in _TRIALS:
-        with PeakMemory(device) as peak:
-            trial(size)
-        peaks.append(peak.bytes)
-    each = max(1.0, (peaks[1] - peaks[0]) / (_TRIALS[1] - _TRIALS[0]))
-    fixed = beside + max(0.0, peaks[0] - each * _TRIALS[0])
-    return max(1, min(most, int((_SHARE * available_bytes(device) - fixed) / each)))
+    room = _SHARE * available_bytes(device) - beside
+    size, alone = 1, _peak(trial, 1, device, warm=True)
+    before = alone
+    while size < most:
+        more = min(most, size * _GROWTH)
+        peak = _peak(trial, more, device)
+        each = max(0.0, (peak - before) / (more - size))
+        if peak >= 2 * alone or more == most or peak > room:
+            return max(1, min(most, more + int((room - peak) / max(each, 1.0))))
+        size, before = more, peak
+    return most
+
+
+def _peak(trial: Callable[[int], Any], size: int, device: torch.device, *, warm: bool = False) -> int:
+    if warm:
+        trial(size)  # whatever is made once and kept is there before the counting starts
+    with PeakMemory(device) as peak:
+        trial(size)
+    return peak.bytes

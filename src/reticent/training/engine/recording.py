@@ -139,7 +139,7 @@ class _Call(NamedTuple):
         ]
 
         def again(function: Any, leaves: list[Any], structure: Any) -> Any:
-            kinds = [isinstance(value, torch.Tensor) for value in leaves]
+            kinds = [_is_data(value) for value in leaves]
 
             def one(batched: torch.Tensor, *own: torch.Tensor) -> Any:
                 arguments = iter(own)
@@ -148,7 +148,7 @@ class _Call(NamedTuple):
                 with self._recorder(tape, batched):
                     return function(*args, **named)
 
-            chosen = [value for value in leaves if isinstance(value, torch.Tensor)]
+            chosen = [value for value in leaves if _is_data(value)]
             return vmap(one, randomness="different")(_carrier(tensors[0]), *chosen)
 
         def door(leaves: list[Any]) -> tuple[list[Any], checkpoints.Again]:
@@ -158,9 +158,9 @@ class _Call(NamedTuple):
                 outside.extend(map(_as_leaf, found))
                 return torch.zeros(self.examples)
 
-            applied(Through, use, True, carriers[0], *(value for value in leaves if isinstance(value, torch.Tensor)))
+            applied(Through, use, True, carriers[0], *(value for value in leaves if _is_data(value)))
             plain = iter(outside)
-            return [next(plain) if isinstance(value, torch.Tensor) else value for value in leaves], again
+            return [next(plain) if _is_data(value) else value for value in leaves], again
 
         def one(batched: torch.Tensor, *own: torch.Tensor) -> Any:
             carriers.append(batched)
@@ -222,7 +222,11 @@ class _Call(NamedTuple):
 
 def _as_leaf(value: Any) -> Any:
     """A tensor cut off from its history that still requires a gradient if it did: operations then save the same."""
-    return value.detach().requires_grad_(value.requires_grad) if isinstance(value, torch.Tensor) else value
+    return value.detach().requires_grad_(value.requires_grad) if _is_data(value) else value
+
+
+def _is_data(value: Any) -> bool:
+    return isinstance(value, torch.Tensor) and not isinstance(value, torch.nn.Parameter)
 
 
 def _carrier(like: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,96 @@
+"""Checkpointed blocks are forgotten and computed again; torch's own doors are put back."""
+
+from __future__ import annotations
+
+import gc
+import weakref
+
+import pytest
+import torch
+import torch.utils.checkpoint as place
+from tests.training.engine.cases import Fn, numbers
+from torch import nn
+
+from reticent.errors import ModelError
+from reticent.training.engine import record
+
+DOORS = place._checkpoint_without_reentrant_generator, place.CheckpointFunction
+
+
+def names(model):
+    return [name for name, _ in model.named_parameters()]
+
+
+def test_the_doors_are_put_back_also_after_an_error():
+    def fails(self, x):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        record(Fn(fails, a=nn.Linear(5, 2)), ["a.weight"], (numbers(5),), {})
+    assert (place._checkpoint_without_reentrant_generator, place.CheckpointFunction) == DOORS
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_what_a_block_saves_is_forgotten_until_the_backward_pass(reentrant):
+    kept = []
+
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            y = x * x
+            ctx.save_for_backward(y)
+            kept.append(weakref.ref(y))
+            return y.clone()
+
+        @staticmethod
+        def backward(ctx, gradient):
+            return gradient * 2 * ctx.saved_tensors[0].sqrt()
+
+    block = Fn(
+        lambda self, x: Square.apply(self.a(x).abs() + 0 * x.sum().item()),
+        a=nn.Linear(5, 5),
+    )
+    model = Fn(lambda self, x: place.checkpoint(self.block, x, use_reentrant=reentrant), block=block).double()
+    outputs, recording = record(model, names(model), (numbers(5),), {})
+    gc.collect()
+    assert kept
+    assert all(reference() is None for reference in kept)
+    outputs.sum().backward()
+    assert recording.gathered()[0].names == {"block.a.weight", "block.a.bias"}
+
+
+def test_nested_arguments_and_keywords():
+    def inside(pair, *, scale, shift):
+        return pair[0] * scale + pair[1]["y"] @ shift
+
+    model = Fn(
+        lambda self, x: place.checkpoint(
+            inside, (self.a(x), {"y": x}), scale=x[:, :2], shift=self.s, use_reentrant=False
+        ),
+        a=nn.Linear(5, 2), s=nn.Parameter(torch.randn(5, 2)),
+    ).double()  # fmt: skip
+    plain = Fn(lambda self, x: inside((self.a(x), {"y": x}), scale=x[:, :2], shift=self.s), a=model.a, s=model.s)
+    x, found = numbers(5), []
+    for network in (model, plain):
+        outputs, recording = record(network, names(network), (x,), {})
+        assert not recording.looped
+        (outputs**2).sum().backward()
+        found.append(recording.gathered()[0].dense())
+    for name, gradient in found[1].items():
+        torch.testing.assert_close(found[0][name], gradient)
+
+
+def test_a_block_that_does_not_repeat_itself_is_refused():
+    class Changing(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.calls = nn.Linear(5, 5), []
+
+        def forward(self, x):
+            self.calls.append(1)
+            return self.a(x).tanh() if len(self.calls) % 2 else self.a(x)
+
+    model = Fn(lambda self, x: place.checkpoint(self.block, x, use_reentrant=False), block=Changing()).double()
+    outputs, _ = record(model, names(model), (numbers(5),), {})
+    with pytest.raises(ModelError, match="does the same again"):
+        outputs.sum().backward()
