@@ -1,7 +1,7 @@
 """Defects seen in other libraries, one test each: none of them may occur here.
 
-The names say where each was seen: Opacus 1.6, fastDP 2.1, TF Privacy 0.9 (read, not run, unless an issue is named). Left
-out is what cannot occur because the part does not exist here yet (distributed samplers, Lightning modules, FSDP).
+The names say where each was seen: Opacus 1.6, fastDP 2.1, TF Privacy 0.9 (read, not run, unless an issue is named).
+Left out is what cannot occur because the part does not exist here yet (distributed samplers, Lightning, FSDP).
 """
 
 from __future__ import annotations

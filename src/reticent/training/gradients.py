@@ -32,11 +32,10 @@ import torch
 from reticent import _checks
 from reticent.errors import ModelError, UsageError
 from reticent.training.engine import Gathered, Recording, record, structures
+from reticent.training.keeping import Kept
 
 __all__ = ["PerExampleModel", "refuse_mixing"]
 
-# What torch itself keeps in a module, apart from what the network's author put there.
-_INTERNAL = {*vars(torch.nn.Module()), "_flat_weights", "_flat_weight_refs"}
 _MIXING = (
     torch.nn.modules.batchnorm._BatchNorm,
     torch.nn.SyncBatchNorm,
@@ -68,6 +67,7 @@ class PerExampleModel(torch.nn.Module):
             raise ModelError("Expected a network with trainable parameters, got none.", "Unfreeze some of them.")
         self._views = _checks.at_least(1, views=views)
         self._recording: Recording | None = None
+        self._before: dict[str, Any] = {}
         self._examples = 0
         self._must_loop: bool | None = None
 
@@ -91,7 +91,8 @@ class PerExampleModel(torch.nn.Module):
                 "Call the model once per batch; evaluate with model.eval() or inside torch.no_grad().",
             )
         size = structures.examples_in(inputs, named, self._views)
-        before = _state(self.module)
+        before = Kept(self.module)
+        self._before = {name: _gradient_of(self.module, name) for name in self._trainable}
         if size == 0:
             outputs, recording = self._empty(inputs, named), Recording([])
         else:
@@ -100,11 +101,10 @@ class PerExampleModel(torch.nn.Module):
             )
             if recording.looped:
                 self._must_loop = True  # vmap need not fail again
-        after = _state(self.module)
-        changed = sorted(name for name in {**before, **after} if before.get(name) != after.get(name))
-        if changed:
+        changed = before.changed()
+        if changed is not None:
             raise ModelError(
-                f"Expected a network that keeps nothing of the batch, but its forward pass changed {changed[0]}.",
+                f"Expected a network that keeps nothing of the batch, but its forward pass changed {changed}.",
                 "A guarantee cannot cover what is kept; move it out of forward().",
             )
         self._recording, self._examples = recording, size
@@ -122,6 +122,13 @@ class PerExampleModel(torch.nn.Module):
                 "Call loss.backward() on outputs of the private model.",
             )
         parts = self._recording.gathered()
+        for name, before in self._before.items():
+            if _gradient_of(self.module, name) != before:
+                raise ModelError(
+                    f"Expected every use of {name} to be seen, but autograd brought it a gradient of the whole batch.",
+                    "Use parameters as attributes of their modules, inside forward() and outside of TorchScript; "
+                    "penalties on parameters belong into the optimizer.",
+                )
         if self._examples > 0 and not any(part.names for part in parts):
             raise UsageError(
                 f"Expected gradients of the {self._examples} examples that the model saw, got none.",
@@ -171,46 +178,6 @@ class PerExampleModel(torch.nn.Module):
         return structures.each(outputs, lambda out: out[:0].clone().requires_grad_(out.is_floating_point()))
 
 
-def _state(module: torch.nn.Module) -> dict[str, Any]:
-    """Everything that a network could keep of a batch: parameters, buffers, plain attributes, by name.
-
-    Tensors are told apart by identity and version, which every change in place raises. The tensors are kept in the
-    answer, so that no new one can take the identity of one that was dropped.
-    """
-    found: dict[str, Any] = {}
-    for place, part in module.named_modules():
-        own = {**part._parameters, **part._buffers}
-        plain = {name: value for name, value in vars(part).items() if name not in _INTERNAL}
-        for name, value in {**plain, **own}.items():
-            found[f"{place}.{name}".lstrip(".")] = _signature(value)
-    return found
-
-
-def _signature(value: Any) -> Any:
-    if isinstance(value, torch.Tensor):
-        return _Same(value), value._version
-    if isinstance(value, tuple | list):
-        return [_signature(item) for item in value]
-    if isinstance(value, dict):
-        return {str(key): _signature(item) for key, item in value.items()}
-    if isinstance(value, bool | int | float | str | None):
-        return repr(value)
-    return None  # functions, devices, types and the like
-
-
-class _Same:
-    """A tensor that equals nothing but itself."""
-
-    def __init__(self, tensor: torch.Tensor) -> None:
-        self._tensor = tensor
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other._tensor is self._tensor
-
-    def __hash__(self) -> int:
-        return id(self._tensor)
-
-
 def refuse_mixing(module: torch.nn.Module) -> None:
     """Raise `ModelError` if some part of the network mixes the examples of a batch, or was never initialised.
 
@@ -219,6 +186,11 @@ def refuse_mixing(module: torch.nn.Module) -> None:
     """
     for name, part in module.named_modules():
         place = f"{name or 'the network'} ({type(part).__name__})"
+        if part._backward_hooks or part._backward_pre_hooks:
+            raise ModelError(
+                f"Expected modules without backward hooks, but {place} has one: it would not see what is clipped.",
+                "Remove the hook.",
+            )
         if isinstance(part, _MIXING):
             raise ModelError(
                 f"Expected a network that treats examples one by one, but {place} mixes them.",
@@ -240,3 +212,9 @@ def refuse_mixing(module: torch.nn.Module) -> None:
                 f"Expected initialised parameters, but {name} has no shape yet.",
                 "Pass one batch through the lazy module first.",
             )
+
+
+def _gradient_of(module: torch.nn.Module, name: str) -> tuple[int, int] | None:
+    """Which tensor a parameter's gradient is, and how often it was written to."""
+    gradient = module.get_parameter(name).grad
+    return None if gradient is None else (id(gradient), gradient._version)

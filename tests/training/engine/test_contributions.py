@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reticent.training.engine.contributions import Dense, Lookup, Product, inner, product, scaled, scratch
+from reticent.training.engine.contributions import Dense, Product, inner, lookup, product, scaled, scratch
 from reticent.training.engine.convolutions import Convolved, Geometry
 
 
@@ -50,7 +50,7 @@ def test_lookups_add_up_repeated_rows_and_leave_padding_out(seed, examples, posi
         for t in range(positions):
             if index[b, t] >= 0:
                 gradients[b, index[b, t]] += rows[b, t]
-    agrees(Lookup(index, rows, count), gradients)
+    agrees(lookup(index, rows, count), gradients)
 
 
 @settings(max_examples=40, deadline=None)
@@ -62,7 +62,7 @@ def test_uses_of_one_parameter_join_into_their_sum(seed, examples, s, t, d):
     if both is not None:
         agrees(both, one.dense() + other.dense())
     index = torch.randint(0, count, (examples, t), generator=torch.Generator().manual_seed(seed))
-    first, second = (Lookup(index, draw(seed + 8 + i, examples, t, d), count) for i in range(2))
+    first, second = (lookup(index, draw(seed + 8 + i, examples, t, d), count) for i in range(2))
     agrees(first.join(second), first.dense() + second.dense())
     tied = Product(draw(seed, examples, s, count), draw(seed + 1, examples, s, d))
     expected = (first.dense() * tied.dense()).sum((1, 2))
@@ -129,7 +129,7 @@ def test_what_is_not_finite_shows_in_its_own_norm_only(bad):
         "dense": lambda i: Dense(draw(0, 4, 5).index_fill(0, torch.tensor([i]), bad)),
         "left": lambda i: Product(draw(0, 4, 2, 9).index_fill(0, torch.tensor([i]), bad), draw(1, 4, 2, 9)),
         "right": lambda i: Product(draw(0, 4, 2, 9), draw(1, 4, 2, 9).index_fill(0, torch.tensor([i]), bad)),
-        "rows": lambda i: Lookup(
+        "rows": lambda i: lookup(
             torch.zeros(4, 2, dtype=torch.long), draw(1, 4, 2, 9).index_fill(0, torch.tensor([i]), bad), 3
         ),
         "image": lambda i: Convolved(

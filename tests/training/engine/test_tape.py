@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from reticent.training.engine.contributions import Dense, Lookup, Product
+from reticent.training.engine.contributions import Dense, Product, lookup
 from reticent.training.engine.tape import Gathered, Tape, full_precision
 
 
@@ -19,11 +19,11 @@ def uses(kind):
     return {
         "dense": [Dense(draw(0, 5, 4, 3)), Dense(draw(1, 5, 4, 3))],
         "products": [Product(draw(0, 5, 1, 4), draw(1, 5, 1, 3)), Product(draw(2, 5, 1, 4), draw(3, 5, 1, 3))],
-        "tied": [Lookup(index, draw(0, 5, 2, 3), 4), Product(draw(2, 5, 1, 4), draw(3, 5, 1, 3))],
-        "tied, the other way round": [Product(draw(2, 5, 1, 4), draw(3, 5, 1, 3)), Lookup(index, draw(0, 5, 2, 3), 4)],
+        "tied": [lookup(index, draw(0, 5, 2, 3), 4), Product(draw(2, 5, 1, 4), draw(3, 5, 1, 3))],
+        "tied, the other way round": [Product(draw(2, 5, 1, 4), draw(3, 5, 1, 3)), lookup(index, draw(0, 5, 2, 3), 4)],
         "everything": [
             Dense(draw(4, 5, 4, 3)),
-            Lookup(index, draw(0, 5, 2, 3), 4),
+            lookup(index, draw(0, 5, 2, 3), 4),
             Product(draw(2, 5, 1, 4), draw(3, 5, 1, 3)),
         ],
     }[kind]
@@ -62,9 +62,11 @@ def test_settings_are_put_back():
     torch.set_float32_matmul_precision("medium")
     try:
         with torch.autocast("cpu", torch.bfloat16), pytest.raises(KeyError), full_precision():
-            assert torch.get_float32_matmul_precision() == "highest"
+            assert torch.backends.mkldnn.matmul.fp32_precision == "ieee"
+            assert torch.backends.cudnn.conv.fp32_precision == "ieee"
             assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.float32
             raise KeyError
         assert torch.get_float32_matmul_precision() == "medium"
+        assert torch.backends.mkldnn.matmul.fp32_precision != "ieee"
     finally:
         torch.set_float32_matmul_precision("highest")

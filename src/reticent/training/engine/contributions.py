@@ -53,9 +53,16 @@ _BLOCK = 1 << 10  # numbers whose squares are added up in their own precision
 _CHUNK = 1 << 22  # numbers that are formed at a time where only their norm is asked for
 
 
-def wide(values: torch.Tensor) -> torch.Tensor:
-    """The same numbers in float32 or better."""
-    return values.to(torch.promote_types(values.dtype, torch.float32))
+CANCELS = 1e-3
+"""Where a squared norm is less than this share of the squared mass, the example's gradient is formed in float64.
+
+Above it the rounding of what is added up, some 1e-7 of the mass, stays below 1e-5 of the norm.
+"""
+
+
+def wide(values: torch.Tensor, dtype: torch.dtype | None = None) -> torch.Tensor:
+    """The same numbers in float32 or better, or in the given precision."""
+    return values.to(torch.promote_types(values.dtype, torch.float32) if dtype is None else dtype)
 
 
 _scratch = threading.local()
@@ -104,12 +111,20 @@ class Contribution(abc.ABC):
         """Number of elements of the parameter."""
 
     @abc.abstractmethod
-    def squared_norms(self) -> torch.Tensor:
-        """(B,) squared norms, in float64; never smaller than the true ones by more than rounding."""
+    def measured(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """(B,) squared norms, and (B,) squared masses, in float64.
+
+        The mass is the sum of the norms of what is added up to give the gradient. Where it is much larger than the
+        norm, terms cancel, and both the norm and the weighted sum are rounding: see `CANCELS`.
+        """
 
     @abc.abstractmethod
-    def dense(self) -> torch.Tensor:
-        """(B, *shape) the gradients themselves."""
+    def dense(self, dtype: torch.dtype | None = None) -> torch.Tensor:
+        """(B, *shape) the gradients themselves, computed in the given precision (float32 or better by default)."""
+
+    def squared_norms(self) -> torch.Tensor:
+        """(B,) squared norms alone."""
+        return self.measured()[0]
 
     @abc.abstractmethod
     def weighted(self, factors: torch.Tensor) -> torch.Tensor:
@@ -138,10 +153,10 @@ class Dense(Contribution):
     def size(self) -> int:  # noqa: D102
         return math.prod(self.values.shape[1:])
 
-    def squared_norms(self) -> torch.Tensor:  # noqa: D102
+    def measured(self) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
         flat = wide(self.values).reshape(len(self.values), self.size)
         dtype = exact(flat)
-        # Blocks are short enough for their own precision, and their sums are added up in float64.
+        # Blocks are short enough for their own precision; what they give is added up in float64.
         whole = self.size - self.size % _BLOCK
         blocks = flat[:, :whole].reshape(len(flat), whole // _BLOCK, _BLOCK)
         parts = [torch.linalg.vector_norm(blocks, dim=2), torch.linalg.vector_norm(flat[:, whole:], dim=1)[:, None]]
@@ -149,10 +164,10 @@ class Dense(Contribution):
         odd = ~torch.isfinite(norms)
         if bool(odd.any()):  # squares overflow in single precision before they do in double
             norms[odd] = torch.linalg.vector_norm(flat[odd], dim=1, dtype=dtype).square()
-        return norms
+        return norms, norms
 
-    def dense(self) -> torch.Tensor:  # noqa: D102
-        return wide(self.values)
+    def dense(self, dtype: torch.dtype | None = None) -> torch.Tensor:  # noqa: D102
+        return wide(self.values, dtype)
 
     def weighted(self, factors: torch.Tensor) -> torch.Tensor:  # noqa: D102
         flat = wide(self.values).reshape(len(self.values), self.size)
@@ -180,19 +195,21 @@ class Product(Contribution):
     def size(self) -> int:  # noqa: D102
         return self.left.shape[2] * self.right.shape[2]
 
-    def squared_norms(self) -> torch.Tensor:  # noqa: D102
-        if self.left.shape[1] == 1:
-            return Dense(self.left).squared_norms() * Dense(self.right).squared_norms()
-        norms = []
-        step = max(1, _CHUNK // (2 * self.left.shape[1] ** 2))
+    def measured(self) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
+        positions = self.left.shape[1]
+        if positions <= 1:
+            norms = Dense(self.left).squared_norms() * Dense(self.right).squared_norms()
+            return norms, norms
+        parts = []
+        step = max(1, _CHUNK // (2 * positions**2))
         for start in range(0, self.examples, step):
             part = self.take(slice(start, start + step))
             left, right = wide(part.left), wide(part.right)
-            norms.append(gram_norms(left @ left.transpose(1, 2), right @ right.transpose(1, 2)))
-        return torch.cat(norms)
+            parts.append(gram_norms(left @ left.transpose(1, 2), right @ right.transpose(1, 2)))
+        return torch.cat([norms for norms, _ in parts]), torch.cat([masses for _, masses in parts])
 
-    def dense(self) -> torch.Tensor:  # noqa: D102
-        return wide(self.left).transpose(1, 2) @ wide(self.right)
+    def dense(self, dtype: torch.dtype | None = None) -> torch.Tensor:  # noqa: D102
+        return wide(self.left, dtype).transpose(1, 2) @ wide(self.right, dtype)
 
     def weighted(self, factors: torch.Tensor) -> torch.Tensor:  # noqa: D102
         left, right = wide(self.left), wide(self.right)
@@ -223,7 +240,8 @@ def product(left: torch.Tensor, right: torch.Tensor) -> Contribution:
 class Lookup(Contribution):
     """Rows of a table: `rows` (B, T, d) go to the rows `index` (B, T) of a parameter of shape (count, d).
 
-    An index below zero takes no part (padding).
+    An index below zero takes no part. Every example asks for each row at most once: build it with `lookup`, which adds
+    repeated rows up.
     """
 
     index: torch.Tensor
@@ -238,60 +256,73 @@ class Lookup(Contribution):
     def size(self) -> int:  # noqa: D102
         return self.count * self.rows.shape[2]
 
-    def squared_norms(self) -> torch.Tensor:  # noqa: D102
-        # An example that asks for one row several times adds its gradients up before they are squared.
-        examples, positions = self.index.shape
-        used = self.index >= 0
-        example = torch.arange(examples, device=self.index.device)[:, None].expand(examples, positions)[used]
-        keys, place = torch.unique(example * self.count + self.index[used], return_inverse=True)
-        summed = wide(self.rows).new_zeros(len(keys), self.rows.shape[2]).index_add_(0, place, wide(self.rows)[used])
-        owner = torch.div(keys, self.count, rounding_mode="floor")
-        norms = Dense(summed).squared_norms()
-        return norms.new_zeros(examples).index_add_(0, owner, norms)
+    def measured(self) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
+        return Dense(self.rows).measured()
 
-    def dense(self) -> torch.Tensor:  # noqa: D102
-        return torch.stack([self.take(slice(i, i + 1))._summed(None) for i in range(self.examples)])
+    def dense(self, dtype: torch.dtype | None = None) -> torch.Tensor:  # noqa: D102
+        rows, used = wide(self.rows, dtype), self.index >= 0
+        found = rows.new_zeros(self.examples * self.count, rows.shape[2])
+        first = torch.arange(self.examples, device=rows.device)[:, None] * self.count
+        found.index_add_(0, (first + self.index)[used], rows[used])
+        return found.reshape(self.examples, self.count, rows.shape[2])
 
     def weighted(self, factors: torch.Tensor) -> torch.Tensor:  # noqa: D102
-        return self._summed(factors)
+        rows, used = wide(self.rows), self.index >= 0
+        rows = scaled(rows, factors.to(rows.dtype)[:, None, None])
+        return rows.new_zeros(self.count, rows.shape[2]).index_add_(0, self.index[used], rows[used])
 
     def take(self, rows: torch.Tensor | slice) -> Lookup:  # noqa: D102
         return Lookup(self.index[rows], self.rows[rows], self.count)
 
     def join(self, other: Contribution) -> Contribution | None:  # noqa: D102
         if isinstance(other, Lookup):
-            return Lookup(torch.cat([self.index, other.index], 1), torch.cat([self.rows, other.rows], 1), self.count)
+            return lookup(torch.cat([self.index, other.index], 1), torch.cat([self.rows, other.rows], 1), self.count)
         return None
 
-    def _summed(self, factors: torch.Tensor | None) -> torch.Tensor:
-        rows, used = wide(self.rows), self.index >= 0
-        if factors is not None:
-            rows = scaled(rows, factors.to(rows.dtype)[:, None, None])
-        return rows.new_zeros(self.count, rows.shape[2]).index_add_(0, self.index[used], rows[used])
+
+def lookup(index: torch.Tensor, rows: torch.Tensor, count: int) -> Lookup:
+    """A lookup in which rows that an example asks for several times are added up where they come first.
+
+    What is added up here is what is measured and what is summed later: no rounding lies in between.
+    """
+    examples, positions = index.shape
+    rows = wide(rows)
+    example = torch.arange(examples, device=index.device)[:, None]
+    keys = torch.where(index >= 0, example * (count + 1) + index, example * (count + 1) + count).reshape(-1)
+    unique, place = torch.unique(keys, return_inverse=True)
+    if len(unique) == len(keys) and bool((index >= 0).all()):
+        return Lookup(index, rows, count)
+    order = torch.arange(len(keys), device=index.device)
+    first = torch.full((len(unique),), len(keys), device=index.device).scatter_reduce_(0, place, order, "amin")
+    summed = torch.zeros_like(rows).reshape(len(keys), -1).index_add_(0, first[place], rows.reshape(len(keys), -1))
+    kept = torch.full_like(keys, -1)
+    kept[first] = unique % (count + 1)
+    kept = torch.where(kept == count, -1, kept)
+    summed[kept < 0] = 0.0
+    return Lookup(kept.reshape(examples, positions), summed.reshape(rows.shape), count)
 
 
-def inner(lookup: Lookup, other: Product) -> torch.Tensor:
+def inner(table: Lookup, other: Product) -> torch.Tensor:
     """(B,) inner products of the gradients of a table and of a linear layer that share their parameter.
 
     Row index[t] of left^T right is sum_s left[s, index[t]] right[s]; its product with rows[t] needs no table.
     """
-    used = lookup.index >= 0
-    index = lookup.index.clamp(min=0)
+    used = table.index >= 0
+    index = table.index.clamp(min=0)
     left, right = wide(other.left), wide(other.right)
     chosen = torch.gather(left, 2, index[:, None, :].expand(-1, left.shape[1], -1))  # (B, S, T)
-    products = right @ wide(lookup.rows).transpose(1, 2)  # (B, S, T)
+    products = right @ wide(table.rows).transpose(1, 2)  # (B, S, T)
     return (chosen * products * used[:, None, :]).sum((1, 2), dtype=exact(left))
 
 
-def gram_norms(lefts: torch.Tensor, rights: torch.Tensor) -> torch.Tensor:
-    """(B,) squared norms of left^T right from the Gram matrices (B, T, T) of both, the first of which is overwritten.
+def gram_norms(lefts: torch.Tensor, rights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """(B,) squared norms and masses of left^T right from the Gram matrices (B, T, T) of both; the first is overwritten.
 
-    That is the sum over positions s and t of <left s, left t> <right s, right t>.
+    The squared norm is the sum over positions s and t of <left s, left t> <right s, right t>.
     """
     squares = torch.diagonal(lefts, dim1=1, dim2=2) * torch.diagonal(rights, dim1=1, dim2=2)
-    largest = squares.clamp(min=0.0).sqrt().sum(1, dtype=exact(lefts)).square()
+    masses = squares.clamp(min=0.0).sqrt().sum(1, dtype=exact(lefts)).square()
     lefts *= rights
     norms = lefts.sum((1, 2), dtype=exact(lefts))
-    # Where positions cancel, rounding of the Gram matrices is large beside the norm; a norm that comes out too small
-    # would clip too little, so what rounding can have taken away is added.
-    return norms.clamp(min=0.0) + 0.25 * torch.finfo(lefts.dtype).eps * largest
+    # A norm that comes out too small would clip too little, so what rounding usually takes away is added.
+    return norms.clamp(min=0.0) + 0.5 * torch.finfo(lefts.dtype).eps * masses, masses

@@ -34,7 +34,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch.autograd.function import once_differentiable
 
 from reticent.training.engine.contributions import Contribution, Dense, gram_norms, scaled, wide
-from reticent.training.engine.tape import Slot, applied, low_precision
+from reticent.training.engine.tape import Slot, applied, arrived, low_precision
 
 if TYPE_CHECKING:
     from reticent.training.engine.recorder import Recorder
@@ -73,17 +73,17 @@ class Convolved(Contribution):
     def size(self) -> int:  # noqa: D102
         return math.prod(self.shape)
 
-    def squared_norms(self) -> torch.Tensor:  # noqa: D102
+    def measured(self) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
         if self.geometry.groups > 1 or self.inputs.shape[1] > 1:
-            return self._norms_by_forming()
+            return self._measured_by_forming()
         # A transposed convolution is the convolution whose inputs are its output gradients, and the other way round.
         walked, fixed = wide(self.inputs)[:, 0], wide(self.gradients)[:, 0]
         if self.geometry.transposed:
             walked, fixed = fixed, walked
         pixels = math.prod(walked.shape[2:])
         if pixels * pixels > _CHUNK:
-            return self._norms_by_forming()
-        step = max(1, _CHUNK // (pixels * pixels))
+            return self._measured_by_forming()
+        step = max(1, _CHUNK // max(1, pixels * pixels))
         kernel, walk = self.shape[2:], self.geometry
         parts = []
         for start in range(0, self.examples, step):
@@ -91,13 +91,13 @@ class Convolved(Contribution):
             patches = _patch_gram(walked[some], kernel, walk, fixed.shape[2:])
             flat = fixed[some].flatten(2)
             parts.append(gram_norms(patches, flat.transpose(1, 2) @ flat))
-        return torch.cat(parts)
+        return torch.cat([norms for norms, _ in parts]), torch.cat([masses for _, masses in parts])
 
-    def dense(self) -> torch.Tensor:  # noqa: D102
+    def dense(self, dtype: torch.dtype | None = None) -> torch.Tensor:  # noqa: D102
         examples, channels = self.examples, self.shape[0]
         # Every example is a group of one large convolution; its own small batch is the batch.
-        inputs = wide(self.inputs).transpose(0, 1).flatten(1, 2)
-        gradients = wide(self.gradients).transpose(0, 1).flatten(1, 2)
+        inputs = wide(self.inputs, dtype).transpose(0, 1).flatten(1, 2)
+        gradients = wide(self.gradients, dtype).transpose(0, 1).flatten(1, 2)
         like = inputs.new_empty(1).expand(examples * channels, *self.shape[1:])
         grouped = self.geometry._replace(groups=examples * self.geometry.groups)
         return _weight_gradient(gradients, inputs, like, grouped).reshape(examples, *self.shape)
@@ -115,10 +115,13 @@ class Convolved(Contribution):
     def take(self, rows: torch.Tensor | slice) -> Convolved:  # noqa: D102
         return dataclasses.replace(self, inputs=self.inputs[rows], gradients=self.gradients[rows])
 
-    def _norms_by_forming(self) -> torch.Tensor:
+    def _measured_by_forming(self) -> tuple[torch.Tensor, torch.Tensor]:
         step = max(1, _CHUNK // self.size)
         parts = [self.take(slice(i, i + step)) for i in range(0, self.examples, step)]
-        return torch.cat([Dense(part.dense()).squared_norms() for part in parts])
+        norms = torch.cat([Dense(part.dense()).squared_norms() for part in parts])
+        # By Cauchy and Schwarz; a pixel belongs to at most as many patches as the kernel has elements.
+        most = Dense(self.inputs).squared_norms() * Dense(self.gradients).squared_norms() * math.prod(self.shape[2:])
+        return norms, torch.maximum(norms, most)
 
     def smaller(self) -> Contribution:
         """The same in the smaller of its two forms."""
@@ -163,6 +166,7 @@ class _Convolution(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        arrived()
         inputs, weight = ctx.saved_tensors
         of_weight, of_bias = ctx.slots
         if of_weight is not None:
@@ -225,6 +229,7 @@ def _convolution(dimensions: int) -> Callable[..., Any]:
         dilation: Any = 1,
         groups: int = 1,
     ) -> Any:
+        input = recorder.data(input)
         walk = [_spread(value, dimensions) for value in (stride, dilation)]
         if isinstance(padding, str):
             total = [0] * dimensions
@@ -261,8 +266,13 @@ def _transposed_convolution(dimensions: int) -> Callable[..., Any]:
 
 def _convolved(recorder: Recorder, input: Any, weight: Any, bias: Any, geometry: Geometry) -> Any:
     known, extra = recorder.weight(weight), recorder.bias(bias)
-    if known is None or known.transposed or extra is None:
+    if known is None or known.transposed or known.value.is_complex():
         return NotImplemented
+    if extra is None:
+        outputs = _convolved(recorder, input, weight, None, geometry)
+        with recorder:
+            return outputs + bias.reshape(-1, *([1] * (weight.ndim - 2)))
+    input = recorder.data(input)
     single = input.ndim == weight.ndim - 1
 
     def use(inputs: torch.Tensor) -> torch.Tensor:

@@ -16,7 +16,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from reticent.training.engine.contributions import Dense, wide
-from reticent.training.engine.tape import Slot, applied, low_precision
+from reticent.training.engine.tape import Slot, applied, arrived, low_precision
 
 if TYPE_CHECKING:
     from reticent.training.engine.recorder import Recorder
@@ -91,9 +91,10 @@ def _instance_norm(
 
 
 def _rms_norm(recorder: Recorder, input: Any, normalized_shape: Any, weight: Any = None, eps: Any = None) -> Any:
+    input = recorder.data(input)
     with recorder:
-        scaled: torch.Tensor = torch.rms_norm(input, normalized_shape, None, eps) * weight
-    return scaled
+        scaled: torch.Tensor = torch.rms_norm(input, normalized_shape, None, eps)
+        return scaled if weight is None else scaled * weight
 
 
 class _LayerNorm(torch.autograd.Function):
@@ -116,6 +117,7 @@ class _LayerNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        arrived()
         inputs, mean, deviation, weight, bias = ctx.saved_tensors
         of_weight, of_bias = ctx.slots
         examples = len(inputs)
@@ -158,6 +160,7 @@ class _GroupNorm(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        arrived()
         inputs, mean, deviation, weight = ctx.saved_tensors
         of_weight, of_bias = ctx.slots
         gradients = gradients.contiguous()

@@ -21,6 +21,7 @@ Example:
 from __future__ import annotations
 
 import functools
+import inspect
 import sys
 import types
 from collections.abc import Callable, Iterable, Mapping
@@ -29,10 +30,11 @@ from typing import Any
 import torch
 from torch.overrides import TorchFunctionMode
 
+from reticent.errors import ModelError
 from reticent.training.engine import structures
 from reticent.training.engine.tape import Slot, Tape, applied
 
-__all__ = ["Known", "Recorder", "Rule", "Through"]
+__all__ = ["Known", "Observer", "Recorder", "Rule", "Through"]
 
 Rule = Callable[..., Any]
 _GUARDS = ("has_torch_function", "has_torch_function_unary", "has_torch_function_variadic")
@@ -55,7 +57,6 @@ _FACTS = {
             "is_sparse",
             "is_quantized",
             "is_nested",
-            "data",
             "grad",
             "grad_fn",
             "itemsize",
@@ -84,6 +85,19 @@ _FACTS = {
     torch.is_complex,
     torch.numel,
     torch.detach,
+}
+_DATA = {torch.Tensor.data.__get__}  # type: ignore[attr-defined]
+_WRITES = {
+    torch.Tensor.data.__set__,  # type: ignore[attr-defined]
+    *(
+        getattr(torch.Tensor, name)
+        for name in ("__setitem__", "__iadd__", "__isub__", "__imul__", "__itruediv__", "__ifloordiv__", "__imod__")
+    ),
+}
+# Give the tensor itself back where nothing has to change.
+_CASTS = {
+    getattr(torch.Tensor, name)
+    for name in ("to", "type", "float", "double", "half", "bfloat16", "contiguous", "type_as", "cpu", "cuda")
 }
 _TRANSPOSES = {torch.Tensor.t, torch.t, torch.Tensor.T.__get__, torch.Tensor.mT.__get__}  # type: ignore[attr-defined]
 _SWAPS = {torch.Tensor.transpose, torch.transpose, torch.swapaxes, torch.Tensor.swapaxes}
@@ -133,21 +147,23 @@ class Recorder(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
+        if func in _DATA:  # the same numbers, but what is written to them is noticed
+            return args[0].detach()
         if not self._touched(args, kwargs):
-            other = self._without.get(func)
-            if other is not None and self._batched is not None:
-                answer = other(self, *args, **kwargs)
-                if answer is not NotImplemented:
-                    return answer
-            return func(*args, **kwargs)
+            return self._without_parameters(func, args, kwargs)
         if func in _FACTS:
             return func(*args, **kwargs)
+        self._refuse_writing(func, args)
+        if func in _CASTS:
+            answer = func(*args, **kwargs)
+            if answer is args[0] or id(args[0]) not in self._known:
+                return answer
         if func in _TRANSPOSES or func in _SWAPS:
             answer = self._transposed(func, args)
             if answer is not None:
                 return answer
         rule = self._rules.get(func)
-        if rule is not None:
+        if rule is not None and (not kwargs or set(kwargs) <= _names(rule)):
             answer = rule(self, *args, **kwargs)
             if answer is not NotImplemented:
                 return answer
@@ -159,11 +175,30 @@ class Recorder(TorchFunctionMode):
                     return body(*args, **kwargs)
             finally:
                 self._inside.pop()
-        return func(*self._with_copies(args), **self._with_copies(kwargs))
+        return self._without_parameters(func, self._with_copies(args), self._with_copies(kwargs))
 
-    def known(self, value: Any) -> Known | None:
-        """What is known of a value if it is a parameter or a parameter's transpose."""
-        return self._known.get(id(value))
+    def _refuse_writing(self, func: Any, args: Any) -> None:
+        name = getattr(func, "__name__", "")
+        writes = name.endswith("_") and not name.endswith("__") and name != "requires_grad_"
+        known = self._known.get(id(args[0])) if args else None
+        if known is not None and (writes or func in _WRITES):
+            raise ModelError(
+                "Expected a network that keeps nothing of the batch, but its forward pass changed "
+                f"{known.name or 'a parameter'}.",
+                "A guarantee cannot cover what is kept; move it out of forward().",
+            )
+
+    def _without_parameters(self, func: Any, args: Any, kwargs: Any) -> Any:
+        rule = self._without.get(func)
+        if rule is not None and self._batched is not None:
+            answer = rule(self, *args, **kwargs)
+            if answer is not NotImplemented:
+                return answer
+        return func(*args, **kwargs)
+
+    def data(self, value: Any) -> Any:
+        """A value that is not used as a weight: each example's own copy if it is a parameter, else as it is."""
+        return self._with_copies(value)
 
     def weight(self, value: Any) -> Known | None:
         """Like `known`, also for a parameter that is frozen; None for what depends on the data."""
@@ -173,11 +208,13 @@ class Recorder(TorchFunctionMode):
         return found
 
     def bias(self, value: Any) -> Known | None:
-        """Like `weight`, for a parameter that may be absent: then it has neither value nor slot."""
-        return Known(None, None, None) if value is None else self.weight(value)
+        """Like `weight`, for a parameter that may be absent: then it has neither value nor slot; None if transposed."""
+        found = Known(None, None, None) if value is None else self.weight(value)
+        return None if found is not None and found.transposed else found
 
     def run(self, use: Callable[..., Any], *tensors: torch.Tensor) -> Any:
         """Call `use(*tensors)` with the batch as first dimension of every tensor, and of every output."""
+        tensors = self._with_copies(tensors)
         if self._batched is not None:
             return applied(Through, use, True, self._batched, *tensors)
         if torch._C._are_functorch_transforms_active():
@@ -187,25 +224,31 @@ class Recorder(TorchFunctionMode):
 
     def run_raw(self, use: Callable[..., Any], *tensors: torch.Tensor) -> Any:
         """Like `run`, but tensors that are the same for all examples come as they are: `use(flags, *tensors)`."""
-        return applied(Through, use, False, self._batched, *tensors)
+        return applied(Through, use, False, self._batched, *self._with_copies(tensors))
 
     def _touched(self, args: Any, kwargs: Any) -> bool:
         known = self._known
         for value in args:
-            if id(value) in known:
+            if id(value) in known or (isinstance(value, list | tuple | dict) and self._holds(value)):
                 return True
-            if type(value) in (list, tuple) and any(id(part) in known for part in value):
-                return True
-        return bool(kwargs) and any(id(value) in known for value in kwargs.values())
+        return bool(kwargs) and self._holds(kwargs)
+
+    def _holds(self, value: Any) -> bool:
+        if isinstance(value, dict):
+            return any(self._holds(part) for part in value.values())
+        if isinstance(value, list | tuple):
+            return any(self._holds(part) for part in value)
+        return id(value) in self._known
 
     def _with_copies(self, value: Any) -> Any:
         if isinstance(value, torch.Tensor):
             known = self._known.get(id(value))
             return value if known is None else self._copy(known)
-        if type(value) in (list, tuple):
-            return type(value)(self._with_copies(part) for part in value)
-        if type(value) is dict:
-            return {key: self._with_copies(part) for key, part in value.items()}
+        if isinstance(value, list | tuple | dict) and self._holds(value):
+            if isinstance(value, dict):
+                return {key: self._with_copies(part) for key, part in value.items()}
+            parts = [self._with_copies(part) for part in value]
+            return type(value)(*parts) if hasattr(value, "_fields") else type(value)(parts)
         return value
 
     def _copy(self, known: Known) -> torch.Tensor:
@@ -227,10 +270,18 @@ class Recorder(TorchFunctionMode):
         known = self._known[id(args[0])]
         if known.value.ndim != 2 or (func in _SWAPS and {n % 2 for n in args[1:] if isinstance(n, int)} != {0, 1}):
             return None
-        turned: torch.Tensor = known.value.T
+        # With its history: a use that is not seen here shows in the parameter's own gradient, and is noticed.
+        turned: torch.Tensor = args[0].T
         self._kept.append(turned)  # an identity is its own only as long as the tensor lives
         self._known[id(turned)] = Known(known.name, turned, known.slot, not known.transposed)
         return turned
+
+
+class Observer(TorchFunctionMode):
+    """What runs without rules is still kept from writing to tensors unnoticed, through `.data`."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return args[0].detach() if func in _DATA else func(*args, **(kwargs or {}))
 
 
 class Through(torch.autograd.Function):
@@ -266,6 +317,11 @@ class Through(torch.autograd.Function):
         else:
             outputs = use(flags, *moved)
         return outputs, structures.each(outputs, lambda _: 0)
+
+
+@functools.cache
+def _names(rule: Rule) -> set[str]:
+    return set(inspect.signature(rule).parameters)
 
 
 @functools.cache

@@ -35,11 +35,12 @@ from typing import Any, NamedTuple
 
 import torch
 from torch.func import functional_call, vmap
-from torch.utils._pytree import tree_unflatten
+from torch.utils._pytree import tree_leaves, tree_unflatten
 
+from reticent.errors import ModelError, ReticentError
 from reticent.training.engine import checkpoints, rules, structures
-from reticent.training.engine.recorder import Recorder, Through
-from reticent.training.engine.tape import Gathered, Tape, applied
+from reticent.training.engine.recorder import Observer, Recorder, Through
+from reticent.training.engine.tape import Gathered, Shared, Tape, applied, forward_pass
 
 __all__ = ["Recording", "record"]
 
@@ -94,14 +95,15 @@ def record(
     frozen = [parameter for name, parameter in parameters.items() if name not in wanted]
     shapes = {name: parameter.shape for name, parameter in wanted.items()}
     call = _Call(module, inputs, dict(named), wanted, frozen, shapes, rows, count)
-    with torch.compiler.set_stance("force_eager"):
+    _refuse_hooks(wanted)
+    with _uncompiled, forward_pass():
         if not loop:
             try:
                 with warnings.catch_warnings():
                     # vmap says so when it loops inside one operation; correct, only slower than it could be.
                     warnings.filterwarnings("ignore", message="There is a performance drop")
                     return call.together()
-            except torch.OutOfMemoryError:  # a loop would hide it, and never end
+            except (torch.OutOfMemoryError, ReticentError):  # a loop would hide the one, and repeat the other
                 raise
             except (RuntimeError, ValueError):
                 # Not an operation that vmap knows. A loop is exact for anything; if the failure was the network's own
@@ -110,10 +112,22 @@ def record(
                     raise
         try:
             return call.one_by_one()
-        except torch.OutOfMemoryError:
+        except (torch.OutOfMemoryError, ReticentError):
             raise
         except (RuntimeError, ValueError):
             return call.plainly()
+
+
+_uncompiled = Shared(lambda: torch.compiler.set_stance("force_eager"))
+
+
+def _refuse_hooks(parameters: Mapping[str, torch.nn.Parameter]) -> None:
+    for name, parameter in parameters.items():
+        if parameter._backward_hooks or getattr(parameter, "_post_accumulate_grad_hooks", None):
+            raise ModelError(
+                f"Expected parameters without gradient hooks, but {name} has one: it would not see any gradient.",
+                "Remove the hook; gradients are clipped and noisy only after the step.",
+            )
 
 
 class _Call(NamedTuple):
@@ -145,36 +159,39 @@ class _Call(NamedTuple):
                 arguments = iter(own)
                 given = [next(arguments) if kind else value for kind, value in zip(kinds, leaves, strict=True)]
                 args, named = tree_unflatten(given, structure)
-                with self._recorder(tape, batched):
+                with self._recorder(tape, batched), checkpoints.handled(door_of(batched)):
                     return function(*args, **named)
 
             chosen = [value for value in leaves if _is_data(value)]
             return vmap(one, randomness="different")(_carrier(tensors[0]), *chosen)
 
-        def door(leaves: list[Any]) -> tuple[list[Any], checkpoints.Again]:
-            outside: list[torch.Tensor] = []
+        def door_of(batched: torch.Tensor) -> checkpoints.Door:
+            def door(leaves: list[Any]) -> tuple[list[Any], checkpoints.Again]:
+                outside: list[torch.Tensor] = []
 
-            def use(*found: torch.Tensor) -> torch.Tensor:
-                outside.extend(map(_as_leaf, found))
-                return torch.zeros(self.examples)
+                def use(*found: torch.Tensor) -> torch.Tensor:
+                    outside.extend(map(_as_leaf, found))
+                    return torch.zeros(self.examples)
 
-            applied(Through, use, True, carriers[0], *(value for value in leaves if _is_data(value)))
-            plain = iter(outside)
-            return [next(plain) if _is_data(value) else value for value in leaves], again
+                applied(Through, use, True, batched, *(value for value in leaves if _is_data(value)))
+                plain = iter(outside)
+                return [next(plain) if _is_data(value) else value for value in leaves], again
+
+            return door
 
         def one(batched: torch.Tensor, *own: torch.Tensor) -> Any:
-            carriers.append(batched)
             arguments = iter(own)
             given = [next(arguments) if isinstance(value, torch.Tensor) else value for value in values]
-            split = len(self.inputs)
-            with self._recorder(tape, batched), checkpoints.handled(door):
+            split, recorder = len(self.inputs), self._recorder(tape, batched)
+            with recorder, checkpoints.handled(door_of(batched)):
                 outputs = self.module(*given[:split], **dict(zip(self.named, given[split:], strict=True)))
-            return structures.each(outputs, lambda output: structures.rows_first(output, self.rows))
+            return structures.each(outputs, lambda output: structures.rows_first(recorder.data(output), self.rows))
 
-        carriers: list[torch.Tensor] = []
         outputs = vmap(one, randomness="different")(_carrier(tensors[0]), *tensors)
         tape.open()
-        return structures.each(outputs, lambda output: output.flatten(0, 1)), Recording([tape])
+        outputs = structures.each(outputs, lambda output: output.flatten(0, 1))
+        self._refuse_hidden(outputs, NotImplementedError)
+        return outputs, Recording([tape])
 
     def one_by_one(self) -> tuple[Any, Recording]:
         """One example after the other."""
@@ -185,16 +202,19 @@ class _Call(NamedTuple):
 
             def again(function: Any, leaves: list[Any], structure: Any, tape: Tape = tape) -> Any:
                 own, keyed = tree_unflatten(leaves, structure)
-                with self._recorder(tape, None):
+                with self._recorder(tape, None), checkpoints.handled(door):
                     return function(*own, **keyed)
 
             def door(leaves: list[Any], again: checkpoints.Again = again) -> tuple[list[Any], checkpoints.Again]:
                 return [_as_leaf(value) for value in leaves], again
 
-            with self._recorder(tape, None), checkpoints.handled(door):
+            recorder = self._recorder(tape, None)
+            with recorder, checkpoints.handled(door):
                 outputs = self.module(*args, **named)
             tape.open()
+            outputs = structures.each(outputs, recorder.data)
             parts.append(structures.each(outputs, lambda output: structures.rows_first(output, self.rows)))
+            self._refuse_hidden(parts[-1], NotImplementedError)
             tapes.append(tape)
         return structures.joined(parts), Recording(tapes, looped=True)
 
@@ -205,10 +225,29 @@ class _Call(NamedTuple):
             tape = Tape(self.shapes, 1)
             copies = {name: tape.copies(name, parameter)[0] for name, parameter in self.parameters.items()}
             args, named = self._own(start)
-            outputs = functional_call(self.module, copies, args, named)
+            with Observer():
+                outputs = functional_call(self.module, copies, args, named)
             parts.append(structures.each(outputs, lambda output: structures.rows_first(output, self.rows)))
+            self._refuse_hidden(parts[-1], ModelError)
             tapes.append(tape)
         return structures.joined(parts), Recording(tapes, looped=True)
+
+    def _refuse_hidden(self, outputs: Any, kind: type[Exception]) -> None:
+        """Raise if autograd would bring a gradient to a parameter itself: a use of it that was not seen."""
+        names = {id(parameter): name for name, parameter in self.parameters.items()}
+        seen: set[Any] = set()
+        waiting = [leaf.grad_fn for leaf in tree_leaves(outputs) if isinstance(leaf, torch.Tensor)]
+        while waiting:
+            node = waiting.pop()
+            if node is None or node in seen:
+                continue
+            seen.add(node)
+            name = names.get(id(getattr(node, "variable", None)))
+            if name is not None:
+                what = f"Expected uses of parameters that can be seen, but {name} is used in a way that cannot."
+                remedy = "Use it as an attribute of its module, outside of TorchScript."
+                raise kind(what, remedy) if issubclass(kind, ModelError) else kind(what)
+            waiting.extend(parent for parent, _ in node.next_functions)
 
     def _own(self, start: int) -> tuple[tuple[Any, ...], dict[str, Any]]:
         def own(value: Any) -> Any:

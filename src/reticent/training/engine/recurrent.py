@@ -22,7 +22,7 @@ import torch
 from torch.autograd.function import once_differentiable
 
 from reticent.training.engine.contributions import Dense, product, wide
-from reticent.training.engine.tape import Slot, applied
+from reticent.training.engine.tape import Slot, applied, arrived
 
 __all__ = ["rules"]
 
@@ -195,11 +195,12 @@ class _Sequence(torch.autograd.Function):
             outputs, last, kept = cell.forward(projected, state, weights)
         ctx.cell, ctx.slots, ctx.examples, ctx.states, ctx.count = cell, slots, examples, states, len(kept)
         ctx.save_for_backward(inputs, outputs, *kept, *state, *weights)
-        return outputs, *last
+        return outputs.clone(), *last  # what is kept here must survive an operation in place
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradients: torch.Tensor, *last: torch.Tensor) -> Any:
+        arrived()
         inputs, outputs, *rest = ctx.saved_tensors
         kept, rest = tuple(rest[: ctx.count]), rest[ctx.count :]
         state, weights = tuple(rest[: ctx.states]), _Weights(*rest[ctx.states :])

@@ -18,8 +18,8 @@ from torch.autograd.function import once_differentiable
 
 from reticent.errors import ModelError
 from reticent.training.engine import attention, convolutions, norms, recurrent
-from reticent.training.engine.contributions import Dense, Lookup, product, wide
-from reticent.training.engine.tape import Slot, applied, low_precision
+from reticent.training.engine.contributions import Dense, lookup, product, wide
+from reticent.training.engine.tape import Slot, applied, arrived, low_precision
 
 if TYPE_CHECKING:
     from reticent.training.engine.recorder import Recorder
@@ -32,9 +32,14 @@ _MODES = ("sum", "mean", "max")
 
 def _linear(recorder: Recorder, input: Any, weight: Any, bias: Any = None, *, turned: bool = False) -> Any:
     known, extra = recorder.weight(weight), recorder.bias(bias)
-    if known is None or extra is None or known.value.ndim != 2 or input.ndim == 0:
+    if known is None or known.value.ndim != 2 or input.ndim == 0 or known.value.is_complex():
         return NotImplemented
-    turned = turned != known.transposed
+    input, turned = recorder.data(input), turned != known.transposed
+    width = known.value.shape[1 if turned != known.transposed else 0]
+    if extra is None or (bias is not None and bias.shape != (width,)):
+        outputs = _linear(recorder, input, weight, turned=turned != known.transposed)
+        with recorder:
+            return outputs + bias
     value = known.value.T if known.transposed else known.value  # as it lies in the parameter
 
     def use(inputs: torch.Tensor) -> Any:
@@ -99,6 +104,7 @@ def _embedding_bag(
         return NotImplemented
     count = weight.shape[0]
     skipped = -1 if padding_idx is None else padding_idx % count
+    per_sample_weights = recorder.data(per_sample_weights)
     rows = _embedding(recorder, weight, input, skipped, scale_grad_by_freq, sparse)
     if rows is NotImplemented:
         return NotImplemented
@@ -144,6 +150,7 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        arrived()
         inputs, weight = ctx.saved_tensors
         examples, positions = ctx.shape[0], math.prod(ctx.shape[1:-1])
         left = gradients.reshape(examples, positions, gradients.shape[-1])
@@ -173,13 +180,14 @@ class _Embedding(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradients: torch.Tensor) -> tuple[None, ...]:
+        arrived()
         (index,) = ctx.saved_tensors
         if ctx.slot is not None:
             index = index.reshape(len(index), -1)
             if ctx.padding_idx >= 0:
                 index = torch.where(index == ctx.padding_idx, -1, index)
             rows = gradients.reshape(*index.shape, gradients.shape[-1])
-            ctx.slot.add(Lookup(index, rows, ctx.count))
+            ctx.slot.add(lookup(index, rows, ctx.count))
         return None, None, None, None, None
 
 

@@ -19,16 +19,49 @@ Example:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 
-from reticent.training.engine.contributions import Contribution, Dense, Lookup, Product, exact, inner, scratch
+from reticent.training.engine.contributions import CANCELS, Contribution, Dense, Lookup, Product, inner, scratch
 
-__all__ = ["Gathered", "Slot", "Tape", "applied", "full_precision", "low_precision"]
+__all__ = [
+    "Gathered",
+    "Shared",
+    "Slot",
+    "Tape",
+    "applied",
+    "arrived",
+    "forward_pass",
+    "full_precision",
+    "low_precision",
+]
 
 _CHUNK = 1 << 22
+_CAST = (torch.float32, torch.float16, torch.bfloat16)  # what autocast casts
+_forward = threading.local()
+
+
+@contextlib.contextmanager
+def forward_pass() -> Iterator[None]:
+    """A block in which no gradient may arrive at a rule: a network that differentiates itself has to run without."""
+    before, _forward.runs = getattr(_forward, "runs", False), True
+    try:
+        yield
+    finally:
+        _forward.runs = before
+
+
+def arrived() -> None:
+    """A gradient has arrived at a rule.
+
+    Raises:
+        RuntimeError: the forward pass is not over: the network differentiates itself.
+    """
+    if getattr(_forward, "runs", False):
+        raise RuntimeError("a gradient arrived before the forward pass was over")
 
 
 class Slot:
@@ -49,7 +82,8 @@ class Slot:
         for place, part in enumerate(self._parts):
             joined = part.join(contribution)
             if joined is not None:
-                self._parts[place] = joined
+                del self._parts[place]
+                self.add(joined)  # in its new form it may join another
                 return
         self._parts.append(contribution)
 
@@ -132,6 +166,7 @@ class Gathered:
         self.shapes = shapes
         self.examples = examples
         self._parts = dict(parts)
+        self._cancelling: dict[str, torch.Tensor] = {}
 
     @classmethod
     def of(cls, gradients: Mapping[str, torch.Tensor]) -> Gathered:
@@ -148,8 +183,18 @@ class Gathered:
 
     def squared_norms(self) -> dict[str, torch.Tensor]:
         """Name to (B,) squared norms in float64, of the parameters that the loss reached."""
+        found = {}
         with torch.no_grad(), full_precision():
-            return {name: _squared_norms(parts) for name, parts in self._parts.items()}
+            for name, parts in self._parts.items():
+                norms, masses = _measured(parts)
+                cancels = torch.nonzero(norms < CANCELS * masses).squeeze(1)  # not so for what is not finite
+                if len(cancels):
+                    # Norm and sum have to be of the same numbers, and neither may be rounding: both in float64.
+                    self._cancelling[name] = cancels
+                    formed = [Dense(chunk).squared_norms() for _, chunk in _formed(parts, cancels)]
+                    norms[cancels] = torch.cat(formed).to(norms.dtype)
+                found[name] = norms
+        return found
 
     def weighted(self, factors: Mapping[str, torch.Tensor], *, release: bool = False) -> dict[str, torch.Tensor]:
         """Name to (*shape) sums of factor times gradient, in float32 or better.
@@ -164,6 +209,13 @@ class Gathered:
         with torch.no_grad(), full_precision(), scratch():
             for name in order:
                 parts, own = self._parts.pop(name) if release else self._parts[name], factors[name]
+                apart: torch.Tensor | float = 0.0
+                if name in self._cancelling:
+                    rows = self._cancelling[name]
+                    rows = rows[own[rows] != 0]
+                    for some, chunk in _formed(parts, rows):
+                        apart = apart + Dense(chunk).weighted(own[some]).reshape(self.shapes[name])
+                    own = own.index_fill(0, rows, 0.0)
                 used = torch.nonzero(own).squeeze(1)
                 if len(used) < len(own):
                     parts, own = [part.take(used) for part in parts], own[used]
@@ -171,6 +223,8 @@ class Gathered:
                 for part in parts[1:]:
                     total = total + part.weighted(own)
                 totals[name] = total.reshape(self.shapes[name])
+                if isinstance(apart, torch.Tensor):
+                    totals[name] = totals[name] + apart.to(totals[name].dtype)
         return totals
 
     def dense(self) -> dict[str, torch.Tensor]:
@@ -192,36 +246,91 @@ def applied(function: Any, *args: Any) -> Any:
 def low_precision(values: torch.Tensor) -> torch.dtype | None:
     """The type that autocast asks for on the device of these values, or None where it is off or they have no type."""
     device = values.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else None
+    if values.dtype not in _CAST or not torch.is_autocast_enabled(device):
+        return None
+    return torch.get_autocast_dtype(device)
+
+
+class Shared:
+    """A setting of the whole process that several threads may want: the first sets it, the last puts it back."""
+
+    def __init__(self, setting: Callable[[], contextlib.AbstractContextManager[Any]]) -> None:
+        self._setting, self._lock, self._users = setting, threading.Lock(), 0
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if self._users == 0:
+                self._stack.enter_context(self._setting())
+            self._users += 1
+
+    def __exit__(self, *_: Any) -> None:
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                self._stack.close()
+
+
+@contextlib.contextmanager
+def _exact_products() -> Iterator[None]:
+    backends: Any = torch.backends
+    with contextlib.ExitStack() as stack:
+        if not hasattr(backends, "fp32_precision"):  # before torch 2.9
+            for place in (backends.cuda.matmul, backends.cudnn):
+                stack.callback(setattr, place, "allow_tf32", place.allow_tf32)
+                place.allow_tf32 = False
+            stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+            torch.set_float32_matmul_precision("highest")
+        for family, kinds in (("cuda", ("matmul",)), ("cudnn", ("conv", "rnn")), ("mkldnn", ("matmul", "conv", "rnn"))):
+            for kind in kinds:
+                place = getattr(getattr(backends, family), kind, None)
+                if place is not None and hasattr(place, "fp32_precision"):
+                    stack.callback(setattr, place, "fp32_precision", place.fp32_precision)
+                    place.fp32_precision = "ieee"
+        yield
+
+
+_products = Shared(_exact_products)
 
 
 @contextlib.contextmanager
 def full_precision() -> Iterator[None]:
-    """A block in which matrix products keep the precision of their factors: no autocast, no TF32, no bfloat16."""
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        with contextlib.ExitStack() as stack:
-            for device in ("cpu", "cuda"):
-                if torch.is_autocast_enabled(device):
-                    stack.enter_context(torch.autocast(device, enabled=False))
-            yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    """A block in which products and convolutions keep the precision of their factors: no autocast, TF32 or bfloat16."""
+    with _products, contextlib.ExitStack() as stack:
+        for device in ("cpu", "cuda"):
+            if torch.is_autocast_enabled(device):
+                stack.enter_context(torch.autocast(device, enabled=False))
+        yield
 
 
-def _squared_norms(parts: Sequence[Contribution]) -> torch.Tensor:
+def _measured(parts: Sequence[Contribution]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Squared norms and masses of the sum of several uses."""
     if len(parts) == 1:
-        return parts[0].squared_norms()
+        return parts[0].measured()
+    measured = [part.measured() for part in parts]
+    masses = torch.stack([mass.sqrt() for _, mass in measured]).sum(0).square()
     tied = {type(part): part for part in parts}
     if len(parts) == 2 and set(tied) == {Lookup, Product}:
-        lookup, other = tied[Lookup], tied[Product]
-        assert isinstance(lookup, Lookup) and isinstance(other, Product)  # noqa: S101, PT018
-        return (lookup.squared_norms() + other.squared_norms() + 2.0 * inner(lookup, other)).clamp(min=0.0)
+        table, other = tied[Lookup], tied[Product]
+        assert isinstance(table, Lookup) and isinstance(other, Product)  # noqa: S101, PT018
+        norms = measured[0][0] + measured[1][0] + 2.0 * inner(table, other)
+        return norms.clamp(min=0.0), masses
     # No form of its own: the sums are formed, a few examples at a time.
-    step = max(1, _CHUNK // parts[0].size)
-    norms = []
-    for start in range(0, parts[0].examples, step):
-        some = [part.take(slice(start, start + step)).dense() for part in parts]
-        norms.append(Dense(sum((part.reshape(some[0].shape) for part in some[1:]), some[0])).squared_norms())
-    return torch.cat(norms).to(exact(norms[0]))
+    every = torch.arange(parts[0].examples, device=masses.device)
+    formed = [Dense(chunk).squared_norms() for _, chunk in _formed(parts, every, None)]
+    return torch.cat(formed) if formed else masses, masses
+
+
+def _formed(
+    parts: Sequence[Contribution], rows: torch.Tensor, dtype: torch.dtype | None = torch.float64
+) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Some examples' gradients themselves, a few at a time: their rows, and (b, size) gradients."""
+    if dtype is torch.float64 and rows.device.type == "mps":
+        dtype = None
+    step = max(1, _CHUNK // max(1, parts[0].size))
+    for start in range(0, len(rows), step):
+        some = rows[start : start + step]
+        total = parts[0].take(some).dense(dtype).reshape(len(some), -1)
+        for part in parts[1:]:
+            total = total + part.take(some).dense(dtype).reshape(len(some), -1)
+        yield some, total

@@ -1,0 +1,172 @@
+"""Does a network keep something of the batch that it has seen?
+
+Promise: `Kept(module)` remembers everything that hangs on a network; `changed()` names the first thing that is no
+longer the same: parameters, buffers (by content, however they were written to), plain attributes, and what lists,
+dictionaries, sets, queues, arrays and objects in them hold, eight levels deep; attributes of the network's own classes.
+
+A network that keeps something (a running mean, a hidden state, a cache) publishes it without noise, and carries one
+batch's examples into the next: no guarantee covers that.
+
+Not covered: what a network writes into global variables, files or other processes.
+
+Example:
+    >>> import torch
+    >>> from reticent.training.keeping import Kept
+    >>> model = torch.nn.Linear(2, 1)
+    >>> model.seen = [1, 2]
+    >>> before = Kept(model)
+    >>> model.seen.append(3)
+    >>> before.changed()
+    'seen'
+"""
+
+from __future__ import annotations
+
+import collections
+import math
+import types
+from typing import Any
+
+import numpy as np
+import torch
+
+__all__ = ["Kept"]
+
+# What torch itself keeps in a module, apart from what the network's author put there.
+_INTERNAL = {*vars(torch.nn.Module()), "_flat_weights", "_flat_weight_refs", "_compiled_call_impl", "__dict__"}
+_FIXED = (
+    bool,
+    int,
+    float,
+    complex,
+    str,
+    bytes,
+    type(None),
+    type,
+    torch.dtype,
+    torch.device,
+    torch.Size,
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    types.MethodType,
+    types.ModuleType,
+)
+_DEEP = 8
+
+
+class Kept:
+    """Everything that hangs on a network at this moment.
+
+    What is compared by identity is held here, so that nothing new can take its place in memory.
+    """
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        self._module = module
+        self._before = _everything(module)
+
+    def changed(self) -> str | None:
+        """The name of something that has changed since, or None."""
+        now = _everything(self._module)
+        for name in sorted({*self._before, *now}):
+            if name not in self._before or name not in now or not _same(self._before[name], now[name]):
+                return name
+        return None
+
+
+def _everything(module: torch.nn.Module) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    classes: set[type] = set()
+    seen: set[int] = set()
+    for place, part in module.named_modules():
+        prefix = f"{place}." if place else ""
+        for name, parameter in part._parameters.items():
+            found[prefix + name] = None if parameter is None else _identity(parameter)
+        for name, buffer in part._buffers.items():
+            found[prefix + name] = None if buffer is None else _contents(buffer)
+        for name, value in vars(part).items():
+            if name not in _INTERNAL:
+                found[prefix + name] = value if isinstance(value, _FIXED) else _signature(value, seen, _DEEP)
+        for kind in type(part).__mro__:
+            if kind not in classes and not kind.__module__.startswith(("torch", "builtins", "typing", "abc")):
+                classes.add(kind)
+                for name, value in vars(kind).items():
+                    if not name.startswith("__") and not isinstance(value, property | classmethod | staticmethod):
+                        found[f"{kind.__name__}.{name}"] = _signature(value, seen, _DEEP)
+    return found
+
+
+def _identity(tensor: torch.Tensor) -> tuple[Any, int, int | None]:
+    try:
+        place = tensor.data_ptr()
+    except RuntimeError:  # what vmap carries along has no memory of its own
+        place = None
+    return _Same(tensor), tensor._version, place
+
+
+def _contents(tensor: torch.Tensor) -> tuple[Any, Any]:
+    identity = _identity(tensor)
+    return identity, None if identity[2] is None else tensor.detach().clone()
+
+
+def _signature(value: Any, seen: set[int], depth: int) -> Any:  # noqa: PLR0911
+    if isinstance(value, _FIXED):
+        return value
+    if isinstance(value, torch.Tensor):
+        return _Same(value), value._version
+    if isinstance(value, torch.nn.Module):
+        return _Same(value)  # its own parts are looked at by their own names, if it belongs to the network
+    if isinstance(value, np.ndarray):
+        return _Same(value), value.tobytes()
+    if id(value) in seen or depth == 0:
+        return _Same(value)
+    seen.add(id(value))
+    try:
+        if isinstance(value, tuple | list | collections.deque):
+            return [_signature(part, seen, depth - 1) for part in value]
+        if isinstance(value, set | frozenset):
+            return len(value), [_signature(part, seen, depth - 1) for part in sorted(value, key=repr)]
+        if isinstance(value, dict | types.MappingProxyType):
+            return [(_signature(k, seen, depth - 1), _signature(v, seen, depth - 1)) for k, v in value.items()]
+        inside = dict(getattr(value, "__dict__", {}))
+        for kind in type(value).__mro__:
+            for slot in getattr(kind, "__slots__", ()):
+                inside[slot] = getattr(value, slot, None)
+        return _Same(value), [(name, _signature(part, seen, depth - 1)) for name, part in inside.items()]
+    finally:
+        seen.discard(id(value))
+
+
+def _same(one: Any, other: Any) -> bool:
+    if one is other:
+        return True
+    if isinstance(one, torch.Tensor) or isinstance(other, torch.Tensor):
+        return (
+            isinstance(one, torch.Tensor)
+            and isinstance(other, torch.Tensor)
+            and one.shape == other.shape
+            and one.dtype == other.dtype
+            and torch.equal(torch.nan_to_num(one), torch.nan_to_num(other))
+        )
+    if isinstance(one, tuple | list) and isinstance(other, tuple | list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    try:
+        return type(one) is type(other) and bool(one == other or (_is_nan(one) and _is_nan(other)))
+    except Exception:  # what cannot be compared counts as changed
+        return False
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and math.isnan(value)
+
+
+class _Same:
+    """A thing that equals nothing but itself."""
+
+    def __init__(self, thing: Any) -> None:
+        self._thing = thing
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other._thing is self._thing
+
+    def __hash__(self) -> int:
+        return id(self._thing)
