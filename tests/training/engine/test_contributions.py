@@ -37,7 +37,7 @@ def test_products(seed, examples, positions, p, d):
     agrees(Product(left, right), gradients)
     chosen = product(left, right)
     agrees(chosen, gradients)
-    assert isinstance(chosen, Dense) == (p * d <= positions * (p + d))
+    assert isinstance(chosen, Dense) == (p * d <= 2 * positions * (p + d))
 
 
 @settings(max_examples=60, deadline=None)

@@ -5,11 +5,11 @@ loop over the examples would give. Its squared norms and its weighted sum over t
 Everything is computed in float32 or better whatever the precision of the network, and norms are added up in float64.
 
 A linear layer that saw T positions of an example has the gradient left^T right, from its output gradients (T, p) and
-its inputs (T, d). Either the T (p + d) numbers of the factors are held, or the p d numbers of the product. The smaller
-form is kept, and it is also the faster one: norms of a product cost T^2 (p + d) operations from its factors ("ghost
-norm", Goodfellow, 2015; Li et al., 2022, section 4) and T p d by forming it; the sum over examples is one matrix
-product from the factors ("book-keeping", Bu et al., 2023, algorithm 1), and one over the examples alone from the
-products.
+its inputs (T, d). Either the T (p + d) numbers of the factors are held, or the p d numbers of the product, whichever
+is smaller (up to a factor of two, because the product is the faster one then): norms of a product cost T^2 (p + d)
+operations from its factors ("ghost norm", Goodfellow, 2015; Li et al., 2022, section 4) and T p d by forming it; the
+sum over examples is one matrix product from the factors ("book-keeping", Bu et al., 2023, algorithm 1), and one over
+the examples alone from the products.
 
 Shapes: B examples, T positions; `left` (B, T, p), `right` (B, T, d), `index` (B, T).
 
@@ -52,6 +52,12 @@ __all__ = [
 _BLOCK = 1 << 10  # numbers whose squares are added up in their own precision
 _CHUNK = 1 << 22  # numbers that are formed at a time where only their norm is asked for
 
+
+KEPT = 2
+"""Gradients are formed at once where they are at most this many times as large as what they are made from.
+
+Forming them replaces the product that sums them up later, so it costs memory and little time.
+"""
 
 CANCELS = 1e-3
 """Where a squared norm is less than this share of the squared mass, the example's gradient is formed in float64.
@@ -230,10 +236,10 @@ class Product(Contribution):
 
 
 def product(left: torch.Tensor, right: torch.Tensor) -> Contribution:
-    """left^T right in the smaller of its two forms."""
+    """left^T right in the cheaper of its two forms."""
     positions, p, d = left.shape[1], left.shape[2], right.shape[2]
     held = Product(left, right)
-    return Dense(held.dense()) if p * d <= positions * (p + d) else held
+    return Dense(held.dense()) if p * d <= KEPT * positions * (p + d) else held
 
 
 @dataclasses.dataclass

@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch.autograd.function import once_differentiable
 
-from reticent.training.engine.contributions import Contribution, Dense, gram_norms, scaled, wide
+from reticent.training.engine.contributions import KEPT, Contribution, Dense, gram_norms, scaled, wide
 from reticent.training.engine.tape import Slot, applied, arrived, low_precision
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 __all__ = ["Convolved", "Geometry", "rules"]
 
 _CHUNK = 1 << 22  # elements of a Gram matrix that are formed at a time
-_KEPT = 2  # gradients are formed at once where they are at most this many times as large as what they come from
 
 
 class Geometry(NamedTuple):
@@ -126,7 +125,7 @@ class Convolved(Contribution):
     def smaller(self) -> Contribution:
         """The same in the smaller of its two forms."""
         numbers = self.inputs.numel() + self.gradients.numel()
-        return Dense(self.dense()) if self.examples * self.size <= _KEPT * numbers else self
+        return Dense(self.dense()) if self.examples * self.size <= KEPT * numbers else self
 
 
 def _convolve(
