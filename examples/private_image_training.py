@@ -18,6 +18,7 @@ from sklearn.datasets import load_digits
 
 import reticent as rt
 from reticent.training import Run
+from reticent.training.seeding import seeded
 
 DELTA = 1e-4
 
@@ -66,9 +67,10 @@ def main(epochs: int = 20) -> Result:
     source = rt.Randomness.simulated(1)  # repeatable, to compare two runs; leave it out for secure randomness
 
     def train(state: Path, **options: object) -> Run:
-        torch.manual_seed(0)
+        with seeded(source.spawn("weights")):
+            model = network()
         return rt.train(
-            network(),
+            model,
             (x[:1500], y[:1500]),
             plan=plan,
             optimizer=lambda parameters: torch.optim.SGD(parameters, lr=2.0, momentum=0.5),
