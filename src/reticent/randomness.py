@@ -117,7 +117,7 @@ class Randomness:
         flat = totals.reshape(-1)
 
         def add(part: slice, values: npt.NDArray[np.float64]) -> None:
-            np.add(flat[part], values, out=flat[part], casting="same_kind")
+            flat[part] += values.astype(flat.dtype)
 
         self._each_normal(flat.size, standard_deviation, add)
 
@@ -167,7 +167,7 @@ class Randomness:
                 if not self._buffer:
                     self._refill()
                 parts.append(self._buffer[:count])
-                self._buffer = self._buffer[count:]
+                self._buffer = self._buffer[count:]  # what has been given is not kept
                 count -= len(parts[-1])
         return b"".join(parts)
 

@@ -210,8 +210,7 @@ class Product(Contribution):
         step = max(1, _CHUNK // (2 * positions**2))
         for start in range(0, self.examples, step):
             part = self.take(slice(start, start + step))
-            left, right = wide(part.left), wide(part.right)
-            parts.append(gram_norms(left @ left.transpose(1, 2), right @ right.transpose(1, 2)))
+            parts.append(_halved_gram(wide(part.left), wide(part.right)))
         return torch.cat([norms for norms, _ in parts]), torch.cat([masses for _, masses in parts])
 
     def dense(self, dtype: torch.dtype | None = None) -> torch.Tensor:  # noqa: D102
@@ -319,6 +318,20 @@ def inner(table: Lookup, other: Product) -> torch.Tensor:
     chosen = torch.gather(left, 2, index[:, None, :].expand(-1, left.shape[1], -1))  # (B, S, T)
     products = right @ wide(table.rows).transpose(1, 2)  # (B, S, T)
     return (chosen * products * used[:, None, :]).sum((1, 2), dtype=exact(left))
+
+
+def _halved_gram(left: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Squared norms and masses of left^T right. Gram matrices are symmetric: a quarter of them is not computed."""
+    half = left.shape[1] // 32 * 16
+    if half == 0:
+        return gram_norms(left @ left.transpose(1, 2), right @ right.transpose(1, 2))
+    (a, b), (c, d) = ((values[:, :half], values[:, half:]) for values in (left, right))
+    first, first_mass = gram_norms(a @ a.transpose(1, 2), c @ c.transpose(1, 2))
+    second, second_mass = gram_norms(b @ b.transpose(1, 2), d @ d.transpose(1, 2))
+    between = (a @ b.transpose(1, 2)).mul_(c @ d.transpose(1, 2)).sum((1, 2), dtype=exact(left))
+    masses = (first_mass.sqrt() + second_mass.sqrt()).square()
+    slack = 0.5 * torch.finfo(left.dtype).eps * (masses - first_mass - second_mass)
+    return (first + second + 2.0 * between).clamp(min=0.0) + slack, masses
 
 
 def gram_norms(lefts: torch.Tensor, rights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

@@ -33,7 +33,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch.autograd.function import once_differentiable
 
-from reticent.training.engine.contributions import KEPT, Contribution, Dense, gram_norms, scaled, wide
+from reticent.training.engine.contributions import KEPT, Contribution, Dense, Product, gram_norms, scaled, wide
 from reticent.training.engine.tape import Slot, applied, arrived, low_precision
 
 if TYPE_CHECKING:
@@ -79,9 +79,12 @@ class Convolved(Contribution):
         walked, fixed = wide(self.inputs)[:, 0], wide(self.gradients)[:, 0]
         if self.geometry.transposed:
             walked, fixed = fixed, walked
-        pixels = math.prod(walked.shape[2:])
-        if pixels * pixels > _CHUNK:
+        pixels, places = math.prod(walked.shape[2:]), math.prod(fixed.shape[2:])
+        if min(pixels, places) ** 2 > _CHUNK:
             return self._measured_by_forming()
+        if pixels**2 > places**2 * math.prod(self.shape[2:]):  # long strides: there are fewer patches than pixels
+            patches = _patches(walked, self.shape[2:], self.geometry)
+            return Product(fixed.flatten(2).transpose(1, 2), patches).measured()
         step = max(1, _CHUNK // max(1, pixels * pixels))
         kernel, walk = self.shape[2:], self.geometry
         parts = []
@@ -188,6 +191,19 @@ def _weight_gradient(
         gradients, inputs, like, None, *geometry, (False, True, False)
     )[1]
     return found
+
+
+def _patches(images: torch.Tensor, kernel: tuple[int, ...], walk: Geometry) -> torch.Tensor:
+    """(b, L, C K) all patches of (b, C, *image) images."""
+    if len(kernel) == 2:
+        return F.unfold(images, kernel, walk.dilation, walk.padding, walk.stride).transpose(1, 2)
+    images = F.pad(images, [side for n in reversed(walk.padding) for side in (n, n)])
+    for axis, (size, stride, dilation) in enumerate(zip(kernel, walk.stride, walk.dilation, strict=True)):
+        images = images.unfold(2 + axis, (size - 1) * dilation + 1, stride)[..., ::dilation]
+    places = range(2, 2 + len(kernel))
+    inside = range(2 + len(kernel), 2 + 2 * len(kernel))
+    images = images.permute(0, *places, 1, *inside)
+    return images.reshape(len(images), math.prod(images.shape[1 : 1 + len(kernel)]), -1)
 
 
 def _patch_gram(images: torch.Tensor, kernel: tuple[int, ...], walk: Geometry, places: tuple[int, ...]) -> torch.Tensor:

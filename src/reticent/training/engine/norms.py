@@ -168,8 +168,8 @@ class _GroupNorm(torch.autograd.Function):
         examples = len(inputs)
         sums = gradients.reshape(count, channels, space).sum(2, dtype=wide(gradients[:0]).dtype)
         if of_weight is not None:
-            left = wide(gradients).reshape(count * channels, 1, space)
-            products = (left @ wide(inputs).reshape(count * channels, space, 1)).reshape(count, ctx.groups, -1)
+            together = wide(gradients) * wide(inputs)
+            products = together.reshape(count, channels, space).sum(2).reshape(count, ctx.groups, -1)
             centred = products - sums.reshape(products.shape) * mean.reshape(count, ctx.groups, 1)
             scaled = centred * deviation.reshape(count, ctx.groups, 1)
             of_weight.add(Dense(scaled.reshape(examples, -1, channels).sum(1)))

@@ -138,9 +138,9 @@ class _Linear(torch.autograd.Function):
         bias: torch.Tensor | None,
     ) -> torch.Tensor:
         ctx.slots, ctx.turned, ctx.shape = slots, turned, inputs.shape
-        ctx.save_for_backward(None if slots[0] is None else inputs, weight)
         matrix = weight if turned else weight.T
         flat = inputs.reshape(-1, inputs.shape[-1])
+        ctx.save_for_backward(None if slots[0] is None else flat, weight)
         with torch.autocast(inputs.device.type, enabled=False):
             outputs = flat @ matrix if bias is None else torch.addmm(bias, flat, matrix)
         # A view would forbid the operations in place that often follow.
@@ -153,7 +153,8 @@ class _Linear(torch.autograd.Function):
         arrived()
         inputs, weight = ctx.saved_tensors
         examples, positions = ctx.shape[0], math.prod(ctx.shape[1:-1])
-        left = gradients.reshape(examples, positions, gradients.shape[-1])
+        flat = gradients.reshape(-1, gradients.shape[-1])
+        left = flat.reshape(examples, positions, gradients.shape[-1])
         of_weight, of_bias = ctx.slots
         if of_weight is not None:
             right = inputs.reshape(examples, positions, inputs.shape[-1])
@@ -163,7 +164,6 @@ class _Linear(torch.autograd.Function):
             of_bias.add(Dense(own))
         onward = None
         if ctx.needs_input_grad[3]:
-            flat = gradients.reshape(-1, gradients.shape[-1])
             onward = (flat @ (weight.T if ctx.turned else weight)).reshape(ctx.shape)
         return None, None, None, onward, None, None
 
