@@ -165,22 +165,20 @@ class _GroupNorm(torch.autograd.Function):
         of_weight, of_bias = ctx.slots
         gradients = gradients.contiguous()
         count, channels, space = ctx.sizes
-        examples = len(inputs)
-        sums = gradients.reshape(count, channels, space).sum(2, dtype=wide(gradients[:0]).dtype)
-        if of_weight is not None:
-            together = wide(gradients) * wide(inputs)
-            products = together.reshape(count, channels, space).sum(2).reshape(count, ctx.groups, -1)
-            centred = products - sums.reshape(products.shape) * mean.reshape(count, ctx.groups, 1)
-            scaled = centred * deviation.reshape(count, ctx.groups, 1)
-            of_weight.add(Dense(scaled.reshape(examples, -1, channels).sum(1)))
-        if of_bias is not None:
-            of_bias.add(Dense(sums.reshape(examples, -1, channels).sum(1)))
-        onward = None
-        if ctx.needs_input_grad[3]:
-            onward = torch.ops.aten.native_group_norm_backward(
-                gradients.flatten(0, 1), inputs.flatten(0, 1), mean, deviation, weight, *ctx.sizes, ctx.groups,
-                [True, False, False],
-            )[0].reshape(inputs.shape)  # fmt: skip
+        # As one row in which every channel of every example is a channel of its own: the sums that torch computes for
+        # the gradients of scale and shift then are those of the examples, in the same pass.
+        flat = (1, count * channels, space)
+        spread = None if weight is None else weight.to(wide(weight[:0]).dtype).repeat(count)
+        groups = count * ctx.groups
+        onward, scales, shifts = torch.ops.aten.native_group_norm_backward(
+            wide(gradients).reshape(flat), wide(inputs).reshape(flat), mean.reshape(1, -1), deviation.reshape(1, -1),
+            spread, *flat, groups, [ctx.needs_input_grad[3], of_weight is not None, of_bias is not None],
+        )  # fmt: skip
+        for slot, found in ((of_weight, scales), (of_bias, shifts)):
+            if slot is not None:
+                slot.add(Dense(found.reshape(len(inputs), -1, channels).sum(1)))
+        if onward is not None:
+            onward = onward.reshape(inputs.shape).to(inputs.dtype)
         return None, None, None, onward, None, None
 
 

@@ -10,7 +10,7 @@ acts on the state's product with its weights.
 
 Packed sequences have no rule; they run as a loop over the examples.
 
-Shapes inside: time first, (T, M, features), M = examples * their own small batch.
+Shapes inside: (M, T, features), M = examples * their own small batch.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class _Cell:
     gates: int
 
     def forward(self, projected: torch.Tensor, state: State, weights: _Weights) -> tuple[torch.Tensor, State, State]:
-        """Outputs (T, M, h), the last state, and what the backward pass needs."""
+        """Outputs (M, T, h), the last state, and what the backward pass needs."""
         raise NotImplementedError
 
     def backward(
@@ -61,20 +61,21 @@ class _Lstm(_Cell):
     def forward(self, projected: torch.Tensor, state: State, weights: _Weights) -> tuple[torch.Tensor, State, State]:
         hidden, cell = state
         size, turned = weights.state.shape[0] // 4, weights.state.T
-        cells = projected.new_empty((len(projected), *cell.shape))
-        outputs = projected.new_empty((len(projected), *hidden.shape))
-        for t, gates in enumerate(projected):
+        steps = projected.unbind(1)
+        cells = projected.new_empty((len(projected), len(steps), cell.shape[1]))
+        outputs = projected.new_empty((len(projected), len(steps), hidden.shape[1]))
+        for t, gates in enumerate(steps):
             gates.addmm_(hidden, turned)
             gates[:, : 2 * size].sigmoid_()
             gates[:, 2 * size : 3 * size].tanh_()
             gates[:, 3 * size :].sigmoid_()
             i, f, g, o = gates.chunk(4, 1)
-            torch.mul(f, cell, out=cells[t])
-            cell = cells[t].addcmul_(i, g)
+            cell = torch.mul(f, cell, out=cells[:, t]).addcmul_(i, g)
             if weights.projection is None:
-                hidden = torch.mul(o, cell.tanh(), out=outputs[t])
+                hidden = torch.mul(o, cell.tanh(), out=outputs[:, t])
             else:
-                hidden = torch.mm(o * cell.tanh(), weights.projection.T, out=outputs[t])
+                hidden = o * cell.tanh() @ weights.projection.T
+                outputs[:, t] = hidden
         return outputs, (hidden.clone(), cell.clone()), (projected, cells)
 
     def backward(
@@ -84,22 +85,22 @@ class _Lstm(_Cell):
         hidden, cell = last
         found = torch.empty_like(activated)
         before = None if weights.projection is None else torch.empty_like(outputs)
-        for t in range(len(activated) - 1, -1, -1):
-            i, f, g, o = activated[t].chunk(4, 1)
-            into = found[t].chunk(4, 1)
-            hidden = hidden + gradients[t]
+        for t in range(activated.shape[1] - 1, -1, -1):
+            i, f, g, o = activated[:, t].chunk(4, 1)
+            into = found[:, t].chunk(4, 1)
+            hidden = hidden + gradients[:, t]
             if weights.projection is not None and before is not None:
-                before[t] = hidden
+                before[:, t] = hidden
                 hidden = hidden @ weights.projection
-            squashed = cells[t].tanh()
+            squashed = cells[:, t].tanh()
             cell = cell + torch.ops.aten.tanh_backward(hidden * o, squashed)
             torch.ops.aten.sigmoid_backward.grad_input(cell * g, i, grad_input=into[0])
-            earlier = cells[t - 1] if t else state[1]
+            earlier = cells[:, t - 1] if t else state[1]
             torch.ops.aten.sigmoid_backward.grad_input(cell * earlier, f, grad_input=into[1])
             torch.ops.aten.tanh_backward.grad_input(cell * i, g, grad_input=into[2])
             torch.ops.aten.sigmoid_backward.grad_input(hidden * squashed, o, grad_input=into[3])
             cell = cell * f
-            hidden = found[t] @ weights.state
+            hidden = found[:, t] @ weights.state
         return found, found, (hidden, cell), before
 
 
@@ -109,17 +110,18 @@ class _Gru(_Cell):
     def forward(self, projected: torch.Tensor, state: State, weights: _Weights) -> tuple[torch.Tensor, State, State]:
         (hidden,) = state
         size, turned = weights.state.shape[0] // 3, weights.state.T
-        outputs = projected.new_empty((len(projected), *hidden.shape))
-        news = projected.new_empty((len(projected), *hidden.shape))
-        for t, gates in enumerate(projected):
+        steps = projected.unbind(1)
+        outputs = projected.new_empty((len(projected), len(steps), hidden.shape[1]))
+        news = torch.empty_like(outputs)
+        for t, gates in enumerate(steps):
             from_state = hidden @ turned if weights.state_bias is None else torch.addmm(
                 weights.state_bias, hidden, turned
             )  # fmt: skip
             gates[:, : 2 * size].add_(from_state[:, : 2 * size]).sigmoid_()
-            news[t] = from_state[:, 2 * size :]
+            news[:, t] = from_state[:, 2 * size :]
             r, z, n = gates.chunk(3, 1)
-            n.addcmul_(r, news[t]).tanh_()
-            hidden = torch.lerp(n, hidden, z, out=outputs[t])
+            n.addcmul_(r, news[:, t]).tanh_()
+            hidden = torch.lerp(n, hidden, z, out=outputs[:, t])
         return outputs, (hidden.clone(),), (projected, news)
 
     def backward(
@@ -129,17 +131,17 @@ class _Gru(_Cell):
         (hidden,) = last
         of_inputs, of_state = torch.empty_like(activated), torch.empty_like(activated)
         size = weights.state.shape[0] // 3
-        for t in range(len(activated) - 1, -1, -1):
-            r, z, n = activated[t].chunk(3, 1)
-            into = of_inputs[t].chunk(3, 1)
-            hidden = hidden + gradients[t]
-            earlier = outputs[t - 1] if t else state[0]
+        for t in range(activated.shape[1] - 1, -1, -1):
+            r, z, n = activated[:, t].chunk(3, 1)
+            into = of_inputs[:, t].chunk(3, 1)
+            hidden = hidden + gradients[:, t]
+            earlier = outputs[:, t - 1] if t else state[0]
             torch.ops.aten.sigmoid_backward.grad_input(hidden * (earlier - n), z, grad_input=into[1])
             torch.ops.aten.tanh_backward.grad_input(hidden * (1 - z), n, grad_input=into[2])
-            torch.ops.aten.sigmoid_backward.grad_input(into[2] * news[t], r, grad_input=into[0])
-            of_state[t] = of_inputs[t]
-            of_state[t, :, 2 * size :] *= r
-            hidden = torch.addmm(hidden * z, of_state[t], weights.state)
+            torch.ops.aten.sigmoid_backward.grad_input(into[2] * news[:, t], r, grad_input=into[0])
+            of_state[:, t] = of_inputs[:, t]
+            of_state[:, t, 2 * size :] *= r
+            hidden = torch.addmm(hidden * z, of_state[:, t], weights.state)
         return of_inputs, of_state, (hidden,), None
 
 
@@ -151,7 +153,7 @@ class _Plain(_Cell):
 
     def forward(self, projected: torch.Tensor, state: State, weights: _Weights) -> tuple[torch.Tensor, State, State]:
         (hidden,) = state
-        for step in projected:
+        for step in projected.unbind(1):
             hidden = self._forward(step.addmm_(hidden, weights.state.T))
         return projected.clone(), (hidden.clone(),), (projected,)
 
@@ -160,9 +162,9 @@ class _Plain(_Cell):
     ) -> tuple[torch.Tensor, torch.Tensor, State, torch.Tensor | None]:
         (hidden,) = last
         found = torch.empty_like(gradients)
-        for t in range(len(gradients) - 1, -1, -1):
-            found[t] = self._backward(hidden + gradients[t], kept[0][t])
-            hidden = found[t] @ weights.state
+        for t in range(gradients.shape[1] - 1, -1, -1):
+            found[:, t] = self._backward(hidden + gradients[:, t], kept[0][:, t])
+            hidden = found[:, t] @ weights.state
         return found, found, (hidden,), None
 
 
@@ -171,7 +173,7 @@ def _relu_backward(gradient: torch.Tensor, result: torch.Tensor) -> torch.Tensor
 
 
 class _Sequence(torch.autograd.Function):
-    """One layer in one direction: inputs (T, M, d) and first state to outputs (T, M, h) and last state."""
+    """One layer in one direction: inputs (M, T, d) and first state to outputs (M, T, h) and last state."""
 
     @staticmethod
     def forward(
@@ -226,7 +228,7 @@ def _fill(
     if ctx.slots[0] is not None:
         ctx.slots[0].add(product(left, _rows(inputs, ctx.examples)))
     if ctx.slots[1] is not None:
-        earlier = torch.cat([state[0].unsqueeze(0), outputs[:-1]])
+        earlier = torch.cat([state[0].unsqueeze(1), outputs[:, :-1]], 1)
         ctx.slots[1].add(product(from_state, _rows(earlier, ctx.examples)))
     for slot, gates in zip(ctx.slots[2:4], (left, from_state), strict=True):
         if slot is not None:
@@ -234,10 +236,8 @@ def _fill(
 
 
 def _rows(values: torch.Tensor, examples: int) -> torch.Tensor:
-    """(T, M, features) as (B, T * M / B, features)."""
-    steps, rows, features = values.shape
-    parts = values.reshape(steps, examples, rows // examples, features).transpose(0, 1)
-    return parts.reshape(examples, -1, features)
+    """(M, T, features) as (B, T * M / B, features)."""
+    return values.reshape(examples, -1, values.shape[-1])
 
 
 _CELLS: dict[Any, _Cell] = {
@@ -275,8 +275,8 @@ def _rule(function: Any) -> Callable[..., Any]:
 
         def use(inputs: torch.Tensor, *given: torch.Tensor) -> Any:
             examples, own = inputs.shape[0], inputs.shape[1 if batch_first else 2]
-            # (T, B * own, features), and states (layers, B * own, h).
-            x = inputs.flatten(0, 1).transpose(0, 1) if batch_first else inputs.transpose(0, 1).flatten(1, 2)
+            # (B * own, T, features), and states (layers, B * own, h).
+            x = inputs.flatten(0, 1) if batch_first else inputs.transpose(1, 2).flatten(0, 1)
             start = [part.transpose(0, 1).flatten(1, 2) for part in given]
             dtype = layers[0][0].inputs.dtype
             x, start, ends = x.to(dtype), [part.to(dtype) for part in start], []
@@ -285,7 +285,7 @@ def _rule(function: Any) -> Callable[..., Any]:
                 for direction in range(directions):
                     place = layer * directions + direction
                     weights, slots = layers[place]
-                    walked = x.flip(0) if direction else x
+                    walked = x.flip(1) if direction else x
                     outputs, *last = applied(
                         _Sequence,
                         recorder.anchor,
@@ -296,13 +296,13 @@ def _rule(function: Any) -> Callable[..., Any]:
                         *(part[place] for part in start),
                         *weights,
                     )
-                    found.append(outputs.flip(0) if direction else outputs)
+                    found.append(outputs.flip(1) if direction else outputs)
                     ends.append(last)
                 x = torch.cat(found, -1) if directions == 2 else found[0]
                 if dropout and train and layer < num_layers - 1:
                     x = torch.nn.functional.dropout(x, dropout)
-            result = x.unflatten(1, (examples, own)).movedim(1, 0)
-            result = result.transpose(1, 2) if batch_first else result
+            result = x.unflatten(0, (examples, own))
+            result = result if batch_first else result.transpose(1, 2)
             finals = (torch.stack(part).unflatten(1, (examples, own)).movedim(1, 0) for part in zip(*ends, strict=True))
             return result, *finals
 
