@@ -28,6 +28,7 @@ import os
 import threading
 from collections.abc import Callable
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -40,7 +41,8 @@ __all__ = ["Randomness", "required"]
 
 _KEY_BYTES = 32
 _REFILL_BYTES = 1 << 16  # fixed, so that a stream does not depend on the sizes in which it is asked for
-_BLOCK = 1 << 14
+_ZEROS = bytes(_REFILL_BYTES)
+_BLOCK = 1 << 15
 
 
 class Randomness:
@@ -101,34 +103,37 @@ class Randomness:
     def normal(self, shape: int | tuple[int, ...], *, standard_deviation: float = 1.0) -> npt.NDArray[np.float64]:
         """Independent Gaussian numbers with mean 0 (Box and Muller, 1958), in float64."""
         drawn = np.empty(math.prod(_shape(shape)))
-        self._each_normal(drawn.size, standard_deviation, lambda part, values: np.copyto(drawn[part], values))
+        self._each_normal(drawn, standard_deviation, lambda part, values: np.copyto(drawn[part], values))
         return drawn.reshape(_shape(shape))
 
     def add_normal(self, totals: npt.NDArray[np.floating], *, standard_deviation: float) -> None:
-        """Add independent Gaussian numbers to a contiguous array in place; drawn in float64, then rounded to its type.
+        """Add independent Gaussian numbers to a contiguous array of float32 or float64 in place.
 
-        The numbers are those that `normal` would give, without an array of their own.
+        The numbers are those that `normal` would give, up to the rounding of the array's type, without an array of
+        their own.
 
         Raises:
             UsageError: the array is not contiguous.
         """
         if not totals.flags.c_contiguous:
             raise UsageError("Expected a contiguous array to add noise to, got strides.", "Copy it first.")
+        if totals.dtype not in (np.float32, np.float64):
+            raise UsageError(f"Expected float32 or float64 to add noise to, got {totals.dtype}.", "Convert it first.")
         flat = totals.reshape(-1)
 
-        def add(part: slice, values: npt.NDArray[np.float64]) -> None:
-            flat[part] += values.astype(flat.dtype)
+        def add(part: slice, values: npt.NDArray[Any]) -> None:
+            flat[part] += values
 
-        self._each_normal(flat.size, standard_deviation, add)
+        self._each_normal(flat, standard_deviation, add)
 
     def _each_normal(
-        self, size: int, standard_deviation: float, use: Callable[[slice, npt.NDArray[np.float64]], None]
+        self, flat: npt.NDArray[Any], standard_deviation: float, use: Callable[[slice, npt.NDArray[Any]], None]
     ) -> None:
         _checks.non_negative(standard_deviation=standard_deviation)
         # In blocks that stay in the processor's cache; the numbers are gone once they have been used.
-        for start in range(0, size, _BLOCK):
-            count = min(_BLOCK, size - start)
-            values = _gaussian(self.bits(2 * ((count + 1) // 2)))
+        for start in range(0, flat.size, _BLOCK):
+            count = min(_BLOCK, flat.size - start)
+            values = _gaussian(self.bits(2 * ((count + 1) // 2)), flat.dtype)
             values *= standard_deviation
             use(slice(start, start + count), values[:count])
 
@@ -173,8 +178,7 @@ class Randomness:
 
     def _refill(self) -> None:
         stream = Cipher(algorithms.ChaCha20(self._key, bytes(16)), mode=None).encryptor()
-        out = stream.update(bytes(_KEY_BYTES + _REFILL_BYTES))
-        self._key, self._buffer = out[:_KEY_BYTES], out[_KEY_BYTES:]
+        self._key, self._buffer = stream.update(_ZEROS[:_KEY_BYTES]), stream.update(_ZEROS)
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()  # the old one may have been held by a thread that is not here
@@ -183,22 +187,28 @@ class Randomness:
             self._key, self._buffer = os.urandom(_KEY_BYTES), b""
 
 
-def _gaussian(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.float64]:
-    """As many standard normal numbers as words: an even number."""
+def _gaussian(words: npt.NDArray[np.uint64], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
+    """As many standard normal numbers as words: an even number.
+
+    Radius and angle come from 64 and 53 random bits through float64, whatever the type of the result; in float32 the
+    number is right to that type's rounding.
+    """
     pairs = len(words) // 2
-    drawn = np.empty(2 * pairs)
+    drawn = np.empty(2 * pairs, dtype)
     # The squared radius in [0, 88.7] from 64 bits; adding one keeps the logarithm finite.
-    radius = words[:pairs].astype(np.float64)
-    radius += 1.0
-    radius *= 2.0**-64
-    np.log(radius, out=radius)
-    radius *= -2.0
+    wide = words[:pairs].astype(np.float64)
+    wide += 1.0
+    wide *= 2.0**-64
+    np.log(wide, out=wide)
+    wide *= -2.0
+    radius = wide.astype(dtype, copy=False)
     np.sqrt(radius, out=radius)
     # The point on the circle from the tangent t of half its angle, (1 - t^2, 2t) / (1 + t^2): numpy has a vectorised
     # tangent on most processors, and seldom a vectorised sine.
-    tangent = (words[pairs:] >> np.uint64(11)).astype(np.float64)
-    tangent *= 2.0**-53 * math.pi
-    np.tan(tangent, out=tangent)
+    half = (words[pairs:] >> np.uint64(11)).astype(np.float64)
+    half *= 2.0**-53 * math.pi
+    np.tan(half, out=half)
+    tangent = half.astype(dtype, copy=False)
     square = tangent * tangent
     np.subtract(1.0, square, out=drawn[:pairs])
     np.multiply(tangent, 2.0, out=drawn[pairs:])

@@ -8,6 +8,7 @@ import itertools
 import pytest
 import torch
 from tests.oracles import gradients as oracle
+from tests.training.engine.cases import Fn
 from torch import nn
 
 from reticent.randomness import Randomness
@@ -22,19 +23,6 @@ PADDED = torch.tensor([[0, 0, 1], [1, 1, 1], [2, 0, 2], [3, 4, 3]])
 def _fixed_weights():
     with seeded(Randomness.simulated(20)):
         yield
-
-
-class Fn(nn.Module):
-    """Modules and parameters by name, with a forward written in the test."""
-
-    def __init__(self, forward, **parts):
-        super().__init__()
-        for name, part in parts.items():
-            setattr(self, name, part)
-        self._forward = forward
-
-    def forward(self, *inputs):
-        return self._forward(self, *inputs)
 
 
 def squares(outputs, weights):

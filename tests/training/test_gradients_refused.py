@@ -6,23 +6,11 @@ import collections
 
 import pytest
 import torch
+from tests.training.engine.cases import Fn
 from torch import nn
 
 from reticent.errors import ModelError
 from reticent.training import PerExampleModel
-
-
-class Fn(nn.Module):
-    """Modules and parameters by name, with a forward written in the test."""
-
-    def __init__(self, forward, **parts):
-        super().__init__()
-        for name, part in parts.items():
-            setattr(self, name, part)
-        self._forward = forward
-
-    def forward(self, *inputs):
-        return self._forward(self, *inputs)
 
 
 class Counting(nn.Module):
