@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 _BLOCK = 1 << 10  # numbers whose squares are added up in their own precision
+_SMALL = 1 << 14  # numbers of which a copy in float64 costs nothing
 _CHUNK = 1 << 22  # numbers that are formed at a time where only their norm is asked for
 
 
@@ -162,6 +163,9 @@ class Dense(Contribution):
     def measured(self) -> tuple[torch.Tensor, torch.Tensor]:  # noqa: D102
         flat = wide(self.values).reshape(len(self.values), self.size)
         dtype = exact(flat)
+        if flat.numel() <= _SMALL:
+            norms: torch.Tensor = torch.linalg.vector_norm(flat, dim=1, dtype=dtype).square()
+            return norms, norms
         # Blocks are short enough for their own precision; what they give is added up in float64.
         whole = self.size - self.size % _BLOCK
         blocks = flat[:, :whole].reshape(len(flat), whole // _BLOCK, _BLOCK)

@@ -187,13 +187,15 @@ class Gathered:
         with torch.no_grad(), full_precision():
             for name, parts in self._parts.items():
                 norms, masses = _measured(parts)
+                found[name] = norms
+                if masses is norms:
+                    continue
                 cancels = torch.nonzero(norms < CANCELS * masses).squeeze(1)  # not so for what is not finite
                 if len(cancels):
                     # Norm and sum have to be of the same numbers, and neither may be rounding: both in float64.
                     self._cancelling[name] = cancels
                     formed = [Dense(chunk).squared_norms() for _, chunk in _formed(parts, cancels)]
                     norms[cancels] = torch.cat(formed).to(norms.dtype)
-                found[name] = norms
         return found
 
     def weighted(self, factors: Mapping[str, torch.Tensor], *, release: bool = False) -> dict[str, torch.Tensor]:
@@ -203,7 +205,8 @@ class Gathered:
             factors: name to (B,). An example with factor zero takes no part, even if its gradient is not finite.
             release: let go of each parameter's gradients once they are summed; nothing can be asked afterwards.
         """
-        totals = {}
+        totals: dict[str, torch.Tensor] = {}
+        kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # parameters of one group share their factors
         # Small sums come first: most of the memory has been let go of when the large ones are made.
         order = sorted(self._parts, key=lambda name: self.shapes[name].numel())
         with torch.no_grad(), full_precision(), scratch():
@@ -216,7 +219,9 @@ class Gathered:
                     for some, chunk in _formed(parts, rows):
                         apart = apart + Dense(chunk).weighted(own[some]).reshape(self.shapes[name])
                     own = own.index_fill(0, rows, 0.0)
-                used = torch.nonzero(own).squeeze(1)
+                if id(own) not in kept:
+                    kept[id(own)] = own, torch.nonzero(own).squeeze(1)
+                used = kept[id(own)][1]
                 if len(used) < len(own):
                     parts, own = [part.take(used) for part in parts], own[used]
                 total = parts[0].weighted(own)
