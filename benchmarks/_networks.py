@@ -170,7 +170,7 @@ def _row_table(rows: int, width: int) -> nn.Parameter:
 def _looked_up(table: nn.Parameter | nn.Embedding, examples: int) -> torch.Tensor:
     """All rows of the table: (rows, width) of a parameter, (examples, rows, width) of an embedding."""
     if isinstance(table, nn.Embedding):
-        return table(torch.arange(table.num_embeddings, device=table.weight.device).expand(examples, -1))
+        return table(torch.arange(table.num_embeddings, device=table.weight.device).repeat(examples, 1))
     return table
 
 

@@ -9,7 +9,7 @@ moment of one step, measured apart from the time: parameters, data and what torc
 operations); numpy's arrays and oneDNN's scratch space are not seen.
 
 Before anything is timed, each way takes one step without noise, and its clipped mean gradient is compared with
-reticent's. A way that fails says why, and the others go on. Needs `pip install opacus==1.6.0` for the ways of Opacus.
+reticent's. A way that fails says why, and the others go on: so do those of Opacus without the extra `bench`.
 """
 
 from __future__ import annotations
@@ -42,7 +42,6 @@ from reticent.training.seeding import seeded
 
 _NOISE = 1.0
 _TOLERANCE = 1e-3
-_WARM_UP = 2
 _REWRITTEN = "_rewritten"
 _SECOND = "the second step"
 _FEWEST, _MOST = 5, 31
@@ -54,10 +53,17 @@ class Entrant:
 
     build: Callable[[float], Stepper]
     found: dict[str, Any]
+    stepper: Stepper | None = None
 
     @property
     def failed(self) -> bool:
         return "failed" in self.found
+
+    def warm(self) -> Stepper:
+        """The training with noise, after one more step."""
+        self.stepper = self.stepper or self.build(_NOISE)
+        _whole(self.stepper)
+        return self.stepper
 
     def attempt(self, task: Callable[[], Any]) -> Any:
         """The result, or None when this way cannot do it; why is noted."""
@@ -160,7 +166,7 @@ def _clipped_share(network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor) -
 
 def _note_memory(entrants: dict[str, Entrant], x: torch.Tensor, y: torch.Tensor) -> None:
     for entrant in entrants.values():
-        measured = entrant.attempt(lambda entrant=entrant: _peak_and_left(_warm(entrant), x, y))
+        measured = entrant.attempt(lambda entrant=entrant: _peak_and_left(entrant.warm(), x, y))
         if measured is not None:
             entrant.found |= {"peak_mb": round(measured[0] / 1e6, 1), "left_mb": round(measured[1] / 1e6, 1)}
     usual = entrants["ordinary"].found.get("peak_mb")
@@ -213,7 +219,7 @@ def _seen_by_profiler(stepper: Stepper) -> tuple[int, int]:
 
 def _note_times(entrants: dict[str, Entrant], key: str, clock: str, settings: argparse.Namespace) -> None:
     """Interleaved repeats: each way one step in turn, starting with another one each time."""
-    steppers = {name: entrant.attempt(lambda entrant=entrant: _warm(entrant)) for name, entrant in entrants.items()}
+    steppers = {name: entrant.attempt(lambda entrant=entrant: entrant.warm()) for name, entrant in entrants.items()}
     names = [name for name, stepper in steppers.items() if stepper is not None]
     taken: dict[str, list[float]] = {name: [] for name in names}
     start = time.monotonic()
@@ -254,14 +260,6 @@ def _seconds(stepper: Stepper, clock: str, cuda: bool) -> float:
     if cuda:
         torch.cuda.synchronize()
     return now() - start
-
-
-def _warm(entrant: Entrant) -> Stepper:
-    """A training that has taken its first steps."""
-    stepper = entrant.build(_NOISE)
-    for _ in range(_WARM_UP):
-        _whole(stepper)
-    return stepper
 
 
 def _whole(stepper: Stepper) -> None:
