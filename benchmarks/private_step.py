@@ -300,7 +300,7 @@ def _print(result: dict[str, Any]) -> None:
     console.print(" ".join(f"{name}={value}" for name, value in result["machine"].items()))
     for name, network in result["networks"].items():
         ways = network["ways"]
-        timings = [key for key in ("threads_1", "threads_2", "wall") if any(key in way for way in ways.values())]
+        timings = [key for key, value in ways["ordinary"].items() if isinstance(value, dict)]
         title = f"{name}: {network['about']}; batch {network['batch']}, {network['trainable']:,} trainable parameters"
         table = Table(title=title, title_justify="left")
         table.add_column("way")

@@ -16,12 +16,12 @@ Shapes: B examples, T positions; `left` (B, T, p), `right` (B, T, d), `index` (B
 Example:
     >>> import torch
     >>> from reticent.training.engine.contributions import product
-    >>> left, right = torch.ones(2, 1, 3), torch.tensor([[[1.0, 2.0]], [[0.0, 1.0]]])
+    >>> left, right = torch.ones(2, 1, 30), torch.ones(2, 1, 20)
     >>> use = product(left, right)
     >>> type(use).__name__, use.squared_norms().round(decimals=3).tolist()
-    ('Product', [15.0, 3.0])
-    >>> use.weighted(torch.tensor([1.0, 10.0], dtype=torch.float64)).tolist()
-    [[1.0, 12.0], [1.0, 12.0], [1.0, 12.0]]
+    ('Product', [600.0, 600.0])
+    >>> use.weighted(torch.tensor([1.0, 10.0], dtype=torch.float64))[0, :3].tolist()
+    [11.0, 11.0, 11.0]
 """
 
 from __future__ import annotations
