@@ -304,8 +304,8 @@ def test_secure_streams_never_repeat() -> None:
 def test_the_key_that_made_a_number_is_erased() -> None:
     source = secure()
     keys = set()
-    for _ in range(4):
-        source.bits(randomness._REFILL_BYTES // 8)
+    for refill in range(4):
+        source.bits((randomness._FIRST_REFILL << refill) // 8)
         keys.add(source._key)
     assert len(keys) == 4
     assert source._buffer == b""
@@ -349,7 +349,7 @@ def in_a_fork(work: Callable[[], list[int]]) -> list[int]:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this platform")
-@pytest.mark.parametrize("used", [0, 5, randomness._REFILL_BYTES // 8])
+@pytest.mark.parametrize("used", [0, 5, randomness._FIRST_REFILL // 8])
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_forks(used: int) -> None:
     source, simulated = secure(), Randomness.simulated(5)

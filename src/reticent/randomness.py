@@ -40,8 +40,10 @@ from reticent.errors import UsageError
 __all__ = ["Randomness", "required"]
 
 _KEY_BYTES = 32
-_REFILL_BYTES = 1 << 16  # fixed, so that a stream does not depend on the sizes in which it is asked for
-_ZEROS = bytes(_REFILL_BYTES)
+# Refills double from the first to the largest, so that a few numbers are cheap and many are too. Their sizes depend on
+# nothing else: a stream does not change with the sizes in which it is asked for.
+_FIRST_REFILL, _LARGEST_REFILL = 1 << 12, 1 << 17
+_ZEROS = bytes(_LARGEST_REFILL)
 _BLOCK = 1 << 15
 
 
@@ -51,6 +53,7 @@ class Randomness:
     def __init__(self, key: bytes, *, seed: int | None, path: str = "") -> None:
         self._key = key
         self._buffer = b""
+        self._refills = 0
         self._lock = threading.Lock()
         self._process = os.getpid()
         self._seed = seed
@@ -78,7 +81,7 @@ class Randomness:
     def __reduce__(self) -> tuple[object, ...]:
         if self._seed is None:
             return (Randomness.secure, ())
-        return (_restored, (self._key, self._buffer, self._seed, self._path))
+        return (_restored, (self._key, self._buffer, self._refills, self._seed, self._path))
 
     def spawn(self, label: str) -> Randomness:
         """An independent stream named `label`; for a simulation the same label always gives the same stream."""
@@ -103,11 +106,13 @@ class Randomness:
     def normal(self, shape: int | tuple[int, ...], *, standard_deviation: float = 1.0) -> npt.NDArray[np.float64]:
         """Independent Gaussian numbers with mean 0 (Box and Muller, 1958), in float64."""
         drawn = np.empty(math.prod(_shape(shape)))
-        self._each_normal(drawn, standard_deviation, lambda part, values: np.copyto(drawn[part], values))
+        self._each_normal(drawn, standard_deviation, lambda part, values: np.copyto(part, values))
         return drawn.reshape(_shape(shape))
 
-    def add_normal(self, totals: npt.NDArray[np.floating], *, standard_deviation: float) -> None:
-        """Add independent Gaussian numbers to a contiguous array of float32 or float64 in place.
+    def add_normal(
+        self, totals: npt.NDArray[np.floating], *, standard_deviation: float, divisor: float = 1.0
+    ) -> None:
+        """Add independent Gaussian numbers to a contiguous array of float32 or float64 in place, and divide the sums.
 
         The numbers are those that `normal` would give, up to the rounding of the array's type, without an array of
         their own.
@@ -121,21 +126,29 @@ class Randomness:
             raise UsageError(f"Expected float32 or float64 to add noise to, got {totals.dtype}.", "Convert it first.")
         flat = totals.reshape(-1)
 
-        def add(part: slice, values: npt.NDArray[Any]) -> None:
-            flat[part] += values
+        def add(part: npt.NDArray[Any], values: npt.NDArray[Any]) -> None:
+            part += values
+            if divisor != 1.0:
+                part /= divisor
 
         self._each_normal(flat, standard_deviation, add)
 
     def _each_normal(
-        self, flat: npt.NDArray[Any], standard_deviation: float, use: Callable[[slice, npt.NDArray[Any]], None]
+        self,
+        flat: npt.NDArray[Any],
+        standard_deviation: float,
+        use: Callable[[npt.NDArray[Any], npt.NDArray[Any]], None],
     ) -> None:
         _checks.non_negative(standard_deviation=standard_deviation)
-        # In blocks that stay in the processor's cache; the numbers are gone once they have been used.
-        for start in range(0, flat.size, _BLOCK):
-            count = min(_BLOCK, flat.size - start)
-            values = _gaussian(self.bits(2 * ((count + 1) // 2)), flat.dtype)
-            values *= standard_deviation
-            use(slice(start, start + count), values[:count])
+        space = _space(flat.dtype)
+        try:
+            # In blocks that stay in the processor's cache; the numbers are gone once they have been used.
+            for start in range(0, flat.size, _BLOCK):
+                part = flat[start : start + _BLOCK]
+                values = _gaussian(self.bits(2 * ((part.size + 1) // 2)), standard_deviation, space)
+                use(part, values[: part.size])
+        finally:
+            space.forget(min(flat.size, _BLOCK))
 
     def bernoulli(self, probability: float, size: int) -> npt.NDArray[np.bool_]:
         """(size,) independent coins that show True with the given probability, exact to 2^-64."""
@@ -174,48 +187,81 @@ class Randomness:
                 parts.append(self._buffer[:count])
                 self._buffer = self._buffer[count:]  # what has been given is not kept
                 count -= len(parts[-1])
-        return b"".join(parts)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def _refill(self) -> None:
         stream = Cipher(algorithms.ChaCha20(self._key, bytes(16)), mode=None).encryptor()
-        self._key, self._buffer = stream.update(_ZEROS[:_KEY_BYTES]), stream.update(_ZEROS)
+        size = min(_FIRST_REFILL << min(self._refills, 16), _LARGEST_REFILL)
+        self._key, self._buffer = stream.update(_ZEROS[:_KEY_BYTES]), stream.update(memoryview(_ZEROS)[:size])
+        self._refills += 1
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()  # the old one may have been held by a thread that is not here
         self._process = os.getpid()
         if self._seed is None:
-            self._key, self._buffer = os.urandom(_KEY_BYTES), b""
+            self._key, self._buffer, self._refills = os.urandom(_KEY_BYTES), b"", 0
 
 
-def _gaussian(words: npt.NDArray[np.uint64], dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """As many standard normal numbers as words: an even number.
+class _Space:
+    """Memory in which a block of numbers is made, again and again: the system hands out fresh memory page by page."""
 
-    Radius and angle come from 64 and 53 random bits through float64, whatever the type of the result; in float32 the
+    def __init__(self, dtype: npt.DTypeLike) -> None:
+        half = _BLOCK // 2
+        self.drawn = np.empty(_BLOCK, dtype)
+        self.wide, self.bits = np.empty(half), np.empty(half, np.uint64)
+        self.radius, self.tangent, self.square = (np.empty(half, dtype) for _ in range(3))
+
+    def forget(self, count: int) -> None:
+        """Wipe a block of `count` numbers, so that it cannot be read from memory later."""
+        for array in vars(self).values():
+            array[:count].fill(0)
+
+
+_spaces = threading.local()
+
+
+def _space(dtype: npt.DTypeLike) -> _Space:
+    name = np.dtype(dtype).name
+    if not hasattr(_spaces, name):
+        setattr(_spaces, name, _Space(dtype))
+    found: _Space = getattr(_spaces, name)
+    return found
+
+
+def _gaussian(words: npt.NDArray[np.uint64], standard_deviation: float, space: _Space) -> npt.NDArray[Any]:
+    """As many normal numbers as words, an even number of at most a block; they lie in `space`.
+
+    Radius and angle come from 63 and 53 random bits through float64, whatever the type of the result; in float32 the
     number is right to that type's rounding.
     """
     pairs = len(words) // 2
-    drawn = np.empty(2 * pairs, dtype)
-    # The squared radius in [0, 88.7] from 64 bits; adding one keeps the logarithm finite.
-    wide = words[:pairs].astype(np.float64)
-    wide += 1.0
-    wide *= 2.0**-64
+    wide, bits, radius = space.wide[:pairs], space.bits[:pairs], space.radius[:pairs]
+    tangent, square, drawn = space.tangent[:pairs], space.square[:pairs], space.drawn[: 2 * pairs]
+    # The squared radius in [0, 88.7] from 63 bits (converting signed numbers takes no branch); adding a half keeps the
+    # logarithm finite.
+    np.right_shift(words[:pairs], np.uint64(1), out=bits)
+    np.copyto(wide, bits.view(np.int64), casting="unsafe")
+    wide += 0.5
+    wide *= 2.0**-63
     np.log(wide, out=wide)
     wide *= -2.0
-    radius = wide.astype(dtype, copy=False)
+    np.copyto(radius, wide, casting="unsafe")
     np.sqrt(radius, out=radius)
+    radius *= standard_deviation
     # The point on the circle from the tangent t of half its angle, (1 - t^2, 2t) / (1 + t^2): numpy has a vectorised
     # tangent on most processors, and seldom a vectorised sine.
-    half = (words[pairs:] >> np.uint64(11)).astype(np.float64)
-    half *= 2.0**-53 * math.pi
-    np.tan(half, out=half)
-    tangent = half.astype(dtype, copy=False)
-    square = tangent * tangent
+    np.right_shift(words[pairs:], np.uint64(11), out=bits)
+    np.copyto(wide, bits.view(np.int64), casting="unsafe")
+    wide *= 2.0**-53 * math.pi
+    np.tan(wide, out=wide)
+    np.copyto(tangent, wide, casting="unsafe")
+    np.multiply(tangent, tangent, out=square)
     np.subtract(1.0, square, out=drawn[:pairs])
-    np.multiply(tangent, 2.0, out=drawn[pairs:])
     square += 1.0
     radius /= square
     drawn[:pairs] *= radius
-    drawn[pairs:] *= radius
+    radius *= 2.0
+    np.multiply(tangent, radius, out=drawn[pairs:])
     return drawn
 
 
@@ -224,9 +270,9 @@ def _shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
     return tuple(_checks.at_least(0, size=size) for size in sizes)
 
 
-def _restored(key: bytes, buffer: bytes, seed: int, path: str) -> Randomness:
+def _restored(key: bytes, buffer: bytes, refills: int, seed: int, path: str) -> Randomness:
     stream = Randomness(key, seed=seed, path=path)
-    stream._buffer = buffer
+    stream._buffer, stream._refills = buffer, refills
     return stream
 
 

@@ -92,7 +92,7 @@ class PerExampleModel(torch.nn.Module):
             )
         size = structures.examples_in(inputs, named, self._views)
         before = Kept(self.module)
-        self._before = {name: _gradient_of(self.module, name) for name in self._trainable}
+        self._before = self._plain_gradients()
         if size == 0:
             outputs, recording = self._empty(inputs, named), Recording([])
         else:
@@ -122,8 +122,9 @@ class PerExampleModel(torch.nn.Module):
                 "Call loss.backward() on outputs of the private model.",
             )
         parts = self._recording.gathered()
+        now = self._plain_gradients()
         for name, before in self._before.items():
-            if _gradient_of(self.module, name) != before:
+            if now[name] != before:
                 raise ModelError(
                     f"Expected every use of {name} to be seen, but autograd brought it a gradient of the whole batch.",
                     "Use parameters as attributes of their modules, inside forward() and outside of TorchScript; "
@@ -166,6 +167,12 @@ class PerExampleModel(torch.nn.Module):
         if self._recording is not None:
             self._recording.clear()
         self._recording = None
+
+    def _plain_gradients(self) -> dict[str, tuple[int, int] | None]:
+        """For each parameter, which tensor its `.grad` is, and how often that was written to."""
+        own = dict(self.module.named_parameters(remove_duplicate=False))
+        gradients = {name: own[name].grad for name in self._trainable}
+        return {name: None if found is None else (id(found), found._version) for name, found in gradients.items()}
 
     def _empty(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
         """Outputs of shape (0, ...) that a loss can be computed from: a Poisson sample may be empty."""
@@ -212,9 +219,3 @@ def refuse_mixing(module: torch.nn.Module) -> None:
                 f"Expected initialised parameters, but {name} has no shape yet.",
                 "Pass one batch through the lazy module first.",
             )
-
-
-def _gradient_of(module: torch.nn.Module, name: str) -> tuple[int, int] | None:
-    """Which tensor a parameter's gradient is, and how often it was written to."""
-    gradient = module.get_parameter(name).grad
-    return None if gradient is None else (id(gradient), gradient._version)

@@ -23,6 +23,7 @@ Example:
 from __future__ import annotations
 
 import collections
+import functools
 import math
 import types
 from typing import Any
@@ -54,6 +55,11 @@ _FIXED = (
 _DEEP = 8
 
 
+# Values of these types, and tuples of them, cannot change: they are compared as they are.
+_ATOMS = frozenset(_FIXED)
+_FROM_LIBRARIES = ("torch", "builtins", "typing", "abc")
+
+
 class Kept:
     """Everything that hangs on a network at this moment.
 
@@ -66,46 +72,79 @@ class Kept:
 
     def changed(self) -> str | None:
         """The name of something that has changed since, or None."""
-        now = _everything(self._module)
-        for name in sorted({*self._before, *now}):
-            if name not in self._before or name not in now or not _same(self._before[name], now[name]):
-                return name
-        return None
+        now, found = _everything(self._module), []
+        for place in self._before.keys() | now.keys():
+            before, after = self._before.get(place, {}), now.get(place, {})
+            for name in before.keys() | after.keys():
+                if name not in before or name not in after or not _same(before[name], after[name]):
+                    found.append(f"{place}.{name}" if place else name)  # noqa: PERF401
+        return min(found, default=None)
 
 
-def _everything(module: torch.nn.Module) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _everything(module: torch.nn.Module) -> dict[str, dict[str, Any]]:
+    """Place of a module, or name of a class, to what hangs there: called twice in every step, so it has to be quick."""
+    found: dict[str, dict[str, Any]] = {}
     classes: set[type] = set()
     seen: set[int] = set()
     for place, part in module.named_modules():
-        prefix = f"{place}." if place else ""
+        own = {
+            name: value if _cannot_change(value) else _signature(value, seen, _DEEP)
+            for name, value in part.__dict__.items()
+            if name not in _INTERNAL
+        }
         for name, parameter in part._parameters.items():
-            found[prefix + name] = None if parameter is None else _identity(parameter)
+            own[name] = None if parameter is None else _Place(parameter)
         for name, buffer in part._buffers.items():
-            found[prefix + name] = None if buffer is None else _contents(buffer)
-        for name, value in vars(part).items():
-            if name not in _INTERNAL:
-                found[prefix + name] = value if isinstance(value, _FIXED) else _signature(value, seen, _DEEP)
-        for kind in type(part).__mro__:
-            if kind not in classes and not kind.__module__.startswith(("torch", "builtins", "typing", "abc")):
-                classes.add(kind)
-                for name, value in vars(kind).items():
-                    if not name.startswith("__") and not isinstance(value, property | classmethod | staticmethod):
-                        found[f"{kind.__name__}.{name}"] = _signature(value, seen, _DEEP)
+            own[name] = None if buffer is None else _contents(buffer)
+        found[place] = own
+        classes.update(_own_classes(type(part)))
+    for kind in classes:
+        found[kind.__name__] = {
+            name: _signature(value, seen, _DEEP)
+            for name, value in vars(kind).items()
+            if not name.startswith("__") and not isinstance(value, property | classmethod | staticmethod)
+        }
     return found
 
 
-def _identity(tensor: torch.Tensor) -> tuple[Any, int, int | None]:
-    try:
-        place = tensor.data_ptr()
-    except RuntimeError:  # what vmap carries along has no memory of its own
-        place = None
-    return _Same(tensor), tensor._version, place
+@functools.lru_cache(maxsize=1024)
+def _own_classes(kind: type) -> tuple[type, ...]:
+    """The classes of a module that its author wrote."""
+    return tuple(base for base in kind.__mro__ if not base.__module__.startswith(_FROM_LIBRARIES))
+
+
+def _cannot_change(value: Any) -> bool:
+    kind = type(value)
+    return kind in _ATOMS or (kind is tuple and _ATOMS.issuperset(map(type, value)))
+
+
+class _Place:
+    """Which tensor it is, how often it was written to, and where it lies."""
+
+    __slots__ = ("data", "tensor", "version")
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor, self.version = tensor, tensor._version
+        try:
+            self.data: int | None = tensor.data_ptr()
+        except RuntimeError:  # what vmap carries along has no memory of its own
+            self.data = None
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, _Place)
+            and other.tensor is self.tensor
+            and other.version == self.version
+            and other.data == self.data
+        )
+
+    def __hash__(self) -> int:
+        return id(self.tensor)
 
 
 def _contents(tensor: torch.Tensor) -> tuple[Any, Any]:
-    identity = _identity(tensor)
-    return identity, None if identity[2] is None else tensor.detach().clone()
+    place = _Place(tensor)
+    return place, None if place.data is None else tensor.detach().clone()
 
 
 def _signature(value: Any, seen: set[int], depth: int) -> Any:  # noqa: PLR0911

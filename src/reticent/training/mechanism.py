@@ -106,7 +106,7 @@ class PrivateSum:
                 total = torch.zeros(shape, dtype=dtype, device=self._devices[name])
             # A unit moves each group by its threshold, so all of them, each in units of its own, by sqrt(groups).
             deviation = multiplier * self.thresholds[self._groups[name]] * math.sqrt(count)
-            result[name] = _with_noise(total.to(dtype), deviation, noise).div_(plan.batch_size)
+            result[name] = _with_noise(total.to(dtype), deviation, noise, plan.batch_size)
         if plan.clipping.quantile is not None:
             self._move(plan.clipping.quantile, noise)
         self._short = [0.0] * count
@@ -186,11 +186,11 @@ def _clipped(
     )
 
 
-def _with_noise(total: torch.Tensor, deviation: float, noise: Randomness) -> torch.Tensor:
+def _with_noise(total: torch.Tensor, deviation: float, noise: Randomness, divisor: float) -> torch.Tensor:
     total = total.contiguous()
     if total.device.type == "cpu":
-        noise.add_normal(total.numpy(), standard_deviation=deviation)
+        noise.add_normal(total.numpy(), standard_deviation=deviation, divisor=divisor)
         return total
     drawn = noise.normal(tuple(total.shape), standard_deviation=deviation)
     kind = np.float64 if total.dtype == torch.float64 else np.float32
-    return total.add_(torch.from_numpy(drawn.astype(kind, copy=False)).to(total.device))
+    return total.add_(torch.from_numpy(drawn.astype(kind, copy=False)).to(total.device)).div_(divisor)

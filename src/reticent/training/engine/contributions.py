@@ -35,6 +35,8 @@ from collections.abc import Iterator
 
 import torch
 
+from reticent.training.engine import products
+
 __all__ = [
     "Contribution",
     "Dense",
@@ -52,7 +54,7 @@ __all__ = [
 _BLOCK = 1 << 10  # numbers whose squares are added up in their own precision
 _SMALL = 1 << 14  # numbers of which a copy in float64 costs nothing
 _CHUNK = 1 << 22  # numbers that are formed at a time where only their norm is asked for
-
+_WHOLE = 6e6  # products of numbers in a Gram matrix; below, halving it costs more in calls than it saves
 
 KEPT = 2
 """Gradients are formed at once where they are at most this many times as large as what they are made from.
@@ -227,7 +229,7 @@ class Product(Contribution):
             left = scaled(left, column)
         else:
             right = scaled(right, column)
-        return left.reshape(-1, left.shape[2]).T @ right.reshape(-1, right.shape[2])
+        return products.rows(left.reshape(-1, left.shape[2]).T, right.reshape(-1, right.shape[2]).T)
 
     def take(self, rows: torch.Tensor | slice) -> Product:  # noqa: D102
         return Product(self.left[rows], self.right[rows])
@@ -327,12 +329,14 @@ def inner(table: Lookup, other: Product) -> torch.Tensor:
 def _halved_gram(left: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Squared norms and masses of left^T right. Gram matrices are symmetric: a quarter of them is not computed."""
     half = left.shape[1] // 32 * 16
-    if half == 0:
-        return gram_norms(left @ left.transpose(1, 2), right @ right.transpose(1, 2))
+    if half == 0 or all(products.is_split(v) and v[0].numel() * len(v[0]) < _WHOLE for v in (left, right)):
+        return gram_norms(products.each_rows(left, left), products.each_rows(right, right))
     (a, b), (c, d) = ((values[:, :half], values[:, half:]) for values in (left, right))
-    first, first_mass = gram_norms(a @ a.transpose(1, 2), c @ c.transpose(1, 2))
-    second, second_mass = gram_norms(b @ b.transpose(1, 2), d @ d.transpose(1, 2))
-    between = (a @ b.transpose(1, 2)).mul_(c @ d.transpose(1, 2)).sum((1, 2), dtype=exact(left))
+    first, first_mass = gram_norms(products.each_rows(a, a), products.each_rows(c, c))
+    # The second half with everything: what lies between the halves, and its own Gram matrix.
+    lefts, rights = products.each_rows(b, left), products.each_rows(d, right)
+    second, second_mass = gram_norms(lefts[:, :, half:], rights[:, :, half:])
+    between = lefts[:, :, :half].mul_(rights[:, :, :half]).sum((1, 2), dtype=exact(left))
     masses = (first_mass.sqrt() + second_mass.sqrt()).square()
     slack = 0.5 * torch.finfo(left.dtype).eps * (masses - first_mass - second_mass)
     return (first + second + 2.0 * between).clamp(min=0.0) + slack, masses

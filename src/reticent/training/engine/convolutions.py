@@ -25,6 +25,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -33,6 +34,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch.autograd.function import once_differentiable
 
+from reticent.training.engine import products
 from reticent.training.engine.contributions import KEPT, Contribution, Dense, Product, gram_norms, scaled, wide
 from reticent.training.engine.tape import Slot, applied, arrived, low_precision
 
@@ -82,7 +84,8 @@ class Convolved(Contribution):
         pixels, places = math.prod(walked.shape[2:]), math.prod(fixed.shape[2:])
         if min(pixels, places) ** 2 > _CHUNK:
             return self._measured_by_forming()
-        if pixels**2 > places**2 * math.prod(self.shape[2:]):  # long strides: there are fewer patches than pixels
+        # Grams of pixels, of one class for each residue of the stride, against the Gram of patches.
+        if pixels**2 > places**2 * math.prod(self.shape[2:]) * math.prod(self.geometry.stride):
             patches = _patches(walked, self.shape[2:], self.geometry)
             return Product(fixed.flatten(2).transpose(1, 2), patches).measured()
         step = max(1, _CHUNK // max(1, pixels * pixels))
@@ -91,8 +94,8 @@ class Convolved(Contribution):
         for start in range(0, self.examples, step):
             some = slice(start, start + step)
             patches = _patch_gram(walked[some], kernel, walk, fixed.shape[2:])
-            flat = fixed[some].flatten(2)
-            parts.append(gram_norms(patches, flat.transpose(1, 2) @ flat))
+            flat = fixed[some].flatten(2).transpose(1, 2)
+            parts.append(gram_norms(patches, products.each_rows(flat, flat)))
         return torch.cat([norms for norms, _ in parts]), torch.cat([masses for _, masses in parts])
 
     def dense(self, dtype: torch.dtype | None = None) -> torch.Tensor:  # noqa: D102
@@ -207,26 +210,48 @@ def _patches(images: torch.Tensor, kernel: tuple[int, ...], walk: Geometry) -> t
 
 
 def _patch_gram(images: torch.Tensor, kernel: tuple[int, ...], walk: Geometry, places: tuple[int, ...]) -> torch.Tensor:
-    """(b, L, L) inner products of all patches of (b, C, *image) images, L = prod(places)."""
-    flat = images.flatten(2)
-    space = images.shape[2:]
-    gram = (flat.transpose(1, 2) @ flat).reshape(len(images), *space, *space)
-    dimensions = len(space)
+    """(b, L, L) inner products of all patches of (b, C, *image) images, L = prod(places).
+
+    A kernel element only meets the pixels that lie a multiple of the stride apart, so each such class of pixels has a
+    Gram matrix of its own: the longer the stride, the less there is to compute.
+    """
+    total: torch.Tensor | None = None
+    for residues in itertools.product(*(range(stride) for stride in walk.stride)):
+        # Along each axis: the kernel elements of this class, as distances in pixels of this class.
+        shifts = [
+            [(offset * gap - pad - rest) // stride for offset in range(size) if (offset * gap - pad - rest) % stride == 0]
+            for size, gap, pad, stride, rest in zip(kernel, walk.dilation, walk.padding, walk.stride, residues, strict=True)
+        ]  # fmt: skip
+        own = images[(..., *(slice(rest, None, stride) for rest, stride in zip(residues, walk.stride, strict=True)))]
+        if own.numel() == 0 or not all(shifts):
+            continue
+        gram = _box_sums(own, shifts, places)
+        total = gram if total is None else total.add_(gram)
+    count = math.prod(places)
+    return images.new_zeros(len(images), count, count) if total is None else total.reshape(-1, count, count)
+
+
+def _box_sums(images: torch.Tensor, shifts: list[list[int]], places: tuple[int, ...]) -> torch.Tensor:
+    """(b, *places, *places) the sum over all shifts k of <pixel l + k, pixel m + k>; there is nothing outside."""
+    space, dimensions = images.shape[2:], len(places)
+    flat = images.flatten(2).transpose(1, 2)
+    gram = products.each_rows(flat, flat).reshape(len(images), *space, *space)
     for axis in range(dimensions):
-        pad, stride, dilation = walk.padding[axis], walk.stride[axis], walk.dilation[axis]
         count, first, second = places[axis], 1 + axis, 1 + dimensions + axis
-        total = gram.new_zeros([count if place in (first, second) else n for place, n in enumerate(gram.shape)])
-        for offset in range(kernel[axis]):
-            # Patch l touches pixel l * stride + shift; outside the image there is nothing to add.
-            shift = offset * dilation - pad
-            low = max(0, -(shift // stride))
-            high = min(count, (space[axis] - 1 - shift) // stride + 1)
-            if low < high:
-                pixels = slice(low * stride + shift, (high - 1) * stride + shift + 1, stride)
-                into = _along(gram.ndim, first, second, slice(low, high))
-                total[into] += gram[_along(gram.ndim, first, second, pixels)]
-        gram = total
-    return gram.reshape(len(images), math.prod(places), math.prod(places))
+        shape = [count if place in (first, second) else n for place, n in enumerate(gram.shape)]
+        total: torch.Tensor | None = None
+        for shift in shifts[axis]:
+            low, high = max(0, -shift), min(count, space[axis] - shift)
+            if low >= high:
+                continue
+            pixels = gram[_along(gram.ndim, first, second, slice(low + shift, high + shift))]
+            if total is None and high - low == count:  # the first that fills everything saves the zeros
+                total = pixels.clone() if len(shifts[axis]) > 1 else pixels
+                continue
+            total = gram.new_zeros(shape) if total is None else total
+            total[_along(gram.ndim, first, second, slice(low, high))] += pixels
+        gram = gram.new_zeros(shape) if total is None else total
+    return gram
 
 
 def _along(dimensions: int, first: int, second: int, part: slice) -> tuple[slice, ...]:

@@ -24,7 +24,7 @@ import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -216,7 +216,7 @@ class Recorder(TorchFunctionMode):
         """Call `use(*tensors)` with the batch as first dimension of every tensor, and of every output."""
         tensors = self._with_copies(tensors)
         if self._batched is not None:
-            return applied(Through, use, True, self._batched, *tensors)
+            return _through(use, True, self._batched, tensors)
         if torch._C._are_functorch_transforms_active():
             raise NotImplementedError("inside a transform of the network's own")
         outputs = use(*(tensor.unsqueeze(0) for tensor in tensors))
@@ -224,7 +224,8 @@ class Recorder(TorchFunctionMode):
 
     def run_raw(self, use: Callable[..., Any], *tensors: torch.Tensor) -> Any:
         """Like `run`, but tensors that are the same for all examples come as they are: `use(flags, *tensors)`."""
-        return applied(Through, use, False, self._batched, *self._with_copies(tensors))
+        assert self._batched is not None  # noqa: S101
+        return _through(use, False, self._batched, self._with_copies(tensors))
 
     def _touched(self, args: Any, kwargs: Any) -> bool:
         known = self._known
@@ -260,8 +261,8 @@ class Recorder(TorchFunctionMode):
             if self._batched is None:
                 self._copies[name] = self.tape.copies(name, value)[0]
             else:
-                self._copies[name] = applied(
-                    Through, lambda _: self.tape.copies(name, value), True, self._batched, self._batched
+                self._copies[name] = _through(
+                    lambda _: self.tape.copies(name, value), True, self._batched, (self._batched,)
                 )
         copy = self._copies[known.name]
         return copy.transpose(-1, -2) if known.transposed else copy
@@ -303,20 +304,50 @@ class Through(torch.autograd.Function):
         """Called with the whole batch, where it lies in each tensor given by `in_dims`."""
         if in_dims[2] is None:
             raise NotImplementedError("inside another vmap")
-        flags = [dimension is not None for dimension in in_dims[3:]]
-        moved = [
-            tensor if dimension is None else tensor.movedim(dimension, 0)
-            for tensor, dimension in zip(tensors, in_dims[3:], strict=True)
-        ]
-        if lead:
-            moved = [
-                tensor if flag else tensor.expand(info.batch_size, *tensor.shape)
-                for tensor, flag in zip(moved, flags, strict=True)
-            ]
-            outputs = use(*moved)
-        else:
-            outputs = use(flags, *moved)
+        outputs = _with_whole_batch(use, lead, info.batch_size, tensors, in_dims[3:])
         return outputs, structures.each(outputs, lambda _: 0)
+
+
+def _with_whole_batch(
+    use: Callable[..., Any], lead: bool, size: int, tensors: Sequence[torch.Tensor], places: Sequence[int | None]
+) -> Any:
+    moved = [
+        tensor if place is None or place == 0 else tensor.movedim(place, 0)
+        for tensor, place in zip(tensors, places, strict=True)
+    ]
+    if not lead:
+        return use([place is not None for place in places], *moved)
+    return use(*(
+        tensor.expand(size, *tensor.shape) if place is None else tensor
+        for tensor, place in zip(moved, places, strict=True)
+    ))  # fmt: skip
+
+
+def _through(use: Callable[..., Any], lead: bool, batched: torch.Tensor, tensors: Sequence[torch.Tensor]) -> Any:
+    """What `Through` gives; by hand where this torch has the same functions inside, which saves 0.2 ms a call."""
+    if not _by_hand():
+        return applied(Through, use, lead, batched, *tensors)
+    inside = torch._C._functorch
+    top, level = inside.peek_interpreter_stack(), inside.maybe_get_level(batched)
+    if top is None or top.key() != inside.TransformType.Vmap or top.level() != level:
+        return applied(Through, use, lead, batched, *tensors)  # inside a transform of the network's own
+    mine = [inside.is_batchedtensor(tensor) and inside.maybe_get_level(tensor) == level for tensor in tensors]
+    places = [inside.maybe_get_bdim(tensor) if own else None for tensor, own in zip(tensors, mine, strict=True)]
+    values = [inside.get_unwrapped(tensor) if own else tensor for tensor, own in zip(tensors, mine, strict=True)]
+    size = inside.get_unwrapped(batched).shape[0]
+    layer = inside.pop_dynamic_layer_stack()
+    try:
+        outputs = _with_whole_batch(use, lead, size, values, places)
+    finally:
+        inside.push_dynamic_layer_stack(layer)
+    return structures.each(outputs, lambda output: inside._add_batch_dim(output, 0, level))
+
+
+@functools.cache
+def _by_hand() -> bool:
+    names = ("peek_interpreter_stack", "maybe_get_level", "is_batchedtensor", "maybe_get_bdim", "get_unwrapped")
+    names = (*names, "pop_dynamic_layer_stack", "push_dynamic_layer_stack", "_add_batch_dim", "TransformType")
+    return all(hasattr(torch._C._functorch, name) for name in names)
 
 
 @functools.cache

@@ -17,7 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch.autograd.function import once_differentiable
 
 from reticent.errors import ModelError
-from reticent.training.engine import attention, convolutions, norms, recurrent
+from reticent.training.engine import attention, convolutions, norms, products, recurrent
 from reticent.training.engine.contributions import Dense, lookup, product, wide
 from reticent.training.engine.tape import Slot, applied, arrived, low_precision
 
@@ -138,11 +138,10 @@ class _Linear(torch.autograd.Function):
         bias: torch.Tensor | None,
     ) -> torch.Tensor:
         ctx.slots, ctx.turned, ctx.shape = slots, turned, inputs.shape
-        matrix = weight if turned else weight.T
         flat = inputs.reshape(-1, inputs.shape[-1])
         ctx.save_for_backward(None if slots[0] is None else flat, weight)
         with torch.autocast(inputs.device.type, enabled=False):
-            outputs = flat @ matrix if bias is None else torch.addmm(bias, flat, matrix)
+            outputs = products.rows(flat, weight.T if turned else weight, bias)
         # A view would forbid the operations in place that often follow.
         shaped: torch.Tensor = torch.ops.aten._unsafe_view(outputs, [*inputs.shape[:-1], outputs.shape[-1]])
         return shaped
@@ -164,7 +163,7 @@ class _Linear(torch.autograd.Function):
             of_bias.add(Dense(own))
         onward = None
         if ctx.needs_input_grad[3]:
-            onward = (flat @ (weight.T if ctx.turned else weight)).reshape(ctx.shape)
+            onward = products.rows(flat, weight if ctx.turned else weight.T).reshape(ctx.shape)
         return None, None, None, onward, None, None
 
 
