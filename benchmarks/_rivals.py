@@ -16,6 +16,7 @@ from _networks import mean_loss
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
 from reticent.training import PerExampleModel
+from reticent.training.engine import products
 from reticent.training.mechanism import PrivateSum
 
 CLIP = 1.0
@@ -64,13 +65,23 @@ def reticent(network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, noise: 
 
     def step() -> None:
         mean_loss(private(x), y).backward()
-        total.add(private.gathered(), float(size))  # the mean over the batch, undone
+        total.add(private.take(), float(size))  # the mean over the batch, undone
         for name, gradient in total.finish().items():
             parameters[name].grad = gradient.to(parameters[name].dtype)
-        private.forget()
         optimizer.step()
 
     return Stepper(network, step, optimizer.zero_grad)
+
+
+def by_torchs_products(network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, noise: float) -> Stepper:
+    """Reticent with the products that an ordinary step takes: what is left is what the engine itself saves."""
+    stepper = reticent(network, x, y, noise)
+
+    def step() -> None:
+        with products.of_torch():
+            stepper.step()
+
+    return stepper._replace(step=step)
 
 
 def by_vmap(network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, noise: float) -> Stepper:
@@ -149,6 +160,7 @@ def _two_passes(criterion: Any) -> Any:
 WAYS: dict[str, tuple[Way, str]] = {
     "ordinary": (ordinary, "no privacy: SGD on the mean loss"),
     "reticent": (reticent, "PerExampleModel and PrivateSum, as in make_private; noise from the secure generator"),
+    "reticent_torch": (by_torchs_products, "the same with torch's own products of matrices: nothing through oneDNN"),
     "vmap": (by_vmap, "torch.func.vmap(grad(loss)), clipping and noise of torch"),
     "opacus_hooks": (by_opacus("hooks"), 'Opacus grad_sample_mode="hooks" (its default); noise of torch'),
     "opacus_ghost": (by_opacus("ghost"), 'Opacus grad_sample_mode="ghost", two backward passes; noise of torch'),

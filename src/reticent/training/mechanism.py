@@ -48,6 +48,7 @@ ASSUMED = (
 """What every guarantee of a training rests on, beside its own assumptions."""
 
 _AUTOMATIC = 0.01  # Bu et al. (2023): keeps the factor of a vanishing gradient bounded
+_SMALL = 1 << 14  # numbers of a sum that gets its noise together with others
 _REACH = 30.0  # a threshold moves by at most this many natural logarithms from where it started
 
 
@@ -99,14 +100,26 @@ class PrivateSum:
         noise = self._noise.spawn(f"step {self._steps}")  # a stream of its own, so that a repeatable run can go on here
         self._steps += 1
         multiplier = plan.clipping.gradient_noise_multiplier(plan.noise_multiplier, plan.batch_size, groups=count)
-        result = {}
+        # A unit moves each group by its threshold, so all of them, each in units of its own, by sqrt(groups).
+        deviations = [multiplier * threshold * math.sqrt(count) for threshold in self.thresholds]
+        result: dict[str, torch.Tensor] = {}
+        small: dict[Any, dict[str, torch.Tensor]] = {}
         for name, (shape, dtype) in self._shapes.items():
-            total = self._totals.pop(name, None)
-            if total is None:
-                total = torch.zeros(shape, dtype=dtype, device=self._devices[name])
-            # A unit moves each group by its threshold, so all of them, each in units of its own, by sqrt(groups).
-            deviation = multiplier * self.thresholds[self._groups[name]] * math.sqrt(count)
-            result[name] = _with_noise(total.to(dtype), deviation, noise, plan.batch_size)
+            total, device = self._totals.pop(name, None), self._devices[name]
+            total = torch.zeros(shape, dtype=dtype, device=device) if total is None else total.to(dtype)
+            group = self._groups[name]
+            if total.numel() <= _SMALL:
+                small.setdefault((group, dtype, device), {})[name] = total
+            else:
+                result[name] = _with_noise(total, deviations[group], noise, plan.batch_size)
+        for (group, _, _), totals in small.items():
+            # One draw for all of them: with a draw for each bias, most of a small network's time would be calls.
+            together = torch.cat([total.reshape(-1) for total in totals.values()])
+            noisy = _with_noise(together, deviations[group], noise, plan.batch_size)
+            parts = noisy.split([total.numel() for total in totals.values()])
+            for (name, total), part in zip(totals.items(), parts, strict=True):
+                result[name] = part.reshape(total.shape).clone()  # memory of its own: an optimizer may write to it
+        result = {name: result[name] for name in self._shapes}
         if plan.clipping.quantile is not None:
             self._move(plan.clipping.quantile, noise)
         self._short = [0.0] * count

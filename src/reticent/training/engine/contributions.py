@@ -27,11 +27,12 @@ Example:
 from __future__ import annotations
 
 import abc
+import collections
 import contextlib
 import dataclasses
 import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 
@@ -48,6 +49,7 @@ __all__ = [
     "product",
     "scaled",
     "scratch",
+    "shared_grams",
     "wide",
 ]
 
@@ -57,9 +59,13 @@ _CHUNK = 1 << 22  # numbers that are formed at a time where only their norm is a
 _WHOLE = 6e6  # products of numbers in a Gram matrix; below, halving it costs more in calls than it saves
 
 KEPT = 2
-"""Gradients are formed at once where they are at most this many times as large as what they are made from.
+"""Gradients are never held in a form that is more than this many times as large as the other."""
 
-Forming them replaces the product that sums them up later, so it costs memory and little time.
+_LONG = 64
+"""Positions for which the two forms of a product cost the same time if they are of the same size.
+
+Gradients that are formed have to be written and read twice, some 1.1 ns a number; Gram matrices of T positions take
+some 1.5e-11 T^2 s for each number in a row of the factors. All else is the same.
 """
 
 CANCELS = 1e-3
@@ -99,6 +105,38 @@ def scaled(values: torch.Tensor, factors: torch.Tensor) -> torch.Tensor:
     if key not in memory or memory[key].numel() < values.numel():
         memory[key] = values.new_empty(values.numel())
     return torch.mul(values, factors, out=memory[key][: values.numel()].view(values.shape))
+
+
+_grams = threading.local()
+
+
+@contextlib.contextmanager
+def shared_grams(parts: Iterable[Contribution]) -> Iterator[None]:
+    """A block in which the Gram matrix of a factor that several of these products have is computed once.
+
+    The gradients of an LSTM's gates belong to two weights, the inputs of an attention layer to three.
+    """
+    factors = [id(factor) for part in parts if isinstance(part, Product) for factor in (part.left, part.right)]
+    _grams.wanted, _grams.kept = {which for which, count in collections.Counter(factors).items() if count > 1}, {}
+    try:
+        yield
+    finally:
+        del _grams.wanted, _grams.kept
+
+
+def _is_shared(factor: torch.Tensor) -> bool:
+    return id(factor) in getattr(_grams, "wanted", ())
+
+
+def _gram(factor: torch.Tensor) -> torch.Tensor:
+    if not _is_shared(factor):
+        values = wide(factor)
+        return products.each_rows(values, values)
+    if id(factor) not in _grams.kept:
+        values = wide(factor)
+        _grams.kept[id(factor)] = products.each_rows(values, values)
+    found: torch.Tensor = _grams.kept[id(factor)]
+    return found
 
 
 def exact(values: torch.Tensor) -> torch.dtype:
@@ -189,6 +227,10 @@ class Dense(Contribution):
         return Dense(self.values[rows])
 
     def join(self, other: Contribution) -> Contribution | None:  # noqa: D102
+        if isinstance(other, Product):  # the gradients are there already: adding to them is all that is left
+            left, right = wide(other.left), wide(other.right)
+            own = self.dense().reshape(self.examples, left.shape[2], right.shape[2])
+            return Dense(torch.baddbmm(own, left.transpose(1, 2), right).reshape(self.values.shape))
         return Dense(self.dense() + other.dense()) if isinstance(other, Dense) else None
 
 
@@ -212,8 +254,10 @@ class Product(Contribution):
         if positions <= 1:
             norms = Dense(self.left).squared_norms() * Dense(self.right).squared_norms()
             return norms, norms
-        parts = []
         step = max(1, _CHUNK // (2 * positions**2))
+        if step >= self.examples and (_is_shared(self.left) or _is_shared(self.right)):
+            return gram_norms(_gram(self.left), _gram(self.right))
+        parts = []
         for start in range(0, self.examples, step):
             part = self.take(slice(start, start + step))
             parts.append(_halved_gram(wide(part.left), wide(part.right)))
@@ -237,14 +281,15 @@ class Product(Contribution):
     def join(self, other: Contribution) -> Contribution | None:  # noqa: D102
         if isinstance(other, Product):  # the sum of two products is the product of their positions put end to end
             return product(torch.cat([self.left, other.left], dim=1), torch.cat([self.right, other.right], dim=1))
-        return None
+        return other.join(self) if isinstance(other, Dense) else None
 
 
 def product(left: torch.Tensor, right: torch.Tensor) -> Contribution:
     """left^T right in the cheaper of its two forms."""
     positions, p, d = left.shape[1], left.shape[2], right.shape[2]
     held = Product(left, right)
-    return Dense(held.dense()) if p * d <= KEPT * positions * (p + d) else held
+    most = min(KEPT, max(1 / KEPT, positions / _LONG))
+    return Dense(held.dense()) if p * d <= most * positions * (p + d) else held
 
 
 @dataclasses.dataclass
@@ -343,13 +388,12 @@ def _halved_gram(left: torch.Tensor, right: torch.Tensor) -> tuple[torch.Tensor,
 
 
 def gram_norms(lefts: torch.Tensor, rights: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(B,) squared norms and masses of left^T right from the Gram matrices (B, T, T) of both; the first is overwritten.
+    """(B,) squared norms and masses of left^T right from the Gram matrices (B, T, T) of both.
 
     The squared norm is the sum over positions s and t of <left s, left t> <right s, right t>.
     """
     squares = torch.diagonal(lefts, dim1=1, dim2=2) * torch.diagonal(rights, dim1=1, dim2=2)
     masses = squares.clamp(min=0.0).sqrt().sum(1, dtype=exact(lefts)).square()
-    lefts *= rights
-    norms = lefts.sum((1, 2), dtype=exact(lefts))
+    norms = (lefts * rights).sum((1, 2), dtype=exact(lefts))
     # A norm that comes out too small would clip too little, so what rounding usually takes away is added.
     return norms.clamp(min=0.0) + 0.5 * torch.finfo(lefts.dtype).eps * masses, masses

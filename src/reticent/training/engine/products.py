@@ -48,11 +48,18 @@ def of_torch() -> Iterator[None]:
         _setting.off = False
 
 
-def rows(first: torch.Tensor, second: torch.Tensor, bias: torch.Tensor | None = None) -> torch.Tensor:
-    """(m, n) the inner products of the rows of (m, k) and (n, k), plus `bias` (n,)."""
-    work = 2 * first.numel() * len(second)
+def rows(
+    first: torch.Tensor, second: torch.Tensor, bias: torch.Tensor | None = None, *, times: int = 1
+) -> torch.Tensor:
+    """(m, n) the inner products of the rows of (m, k) and (n, k), plus `bias` (n,); for one of `times` like products."""
+    work = 2 * first.numel() * len(second) * times
     if work >= _LARGE and _faster(first, second) and (bias is None or bias.dtype == torch.float32):
-        return _one_dnn()(first, second, bias, "none", [], "")
+        # torch copies the first factor if its rows do not lie side by side: then it should be the smaller one.
+        if bias is None and not first.is_contiguous() and len(first) >= 4 * len(second):
+            turned: torch.Tensor = _one_dnn()(second, first, None, "none", [], "").T
+            return turned
+        product: torch.Tensor = _one_dnn()(first, second, bias, "none", [], "")
+        return product
     return first @ second.T if bias is None else torch.addmm(bias, first, second.T)
 
 

@@ -44,7 +44,10 @@ def _linear(recorder: Recorder, input: Any, weight: Any, bias: Any = None, *, tu
 
     def use(inputs: torch.Tensor) -> Any:
         inputs, matrix, shift = _cast(inputs, value, extra.value)
-        return applied(_Linear, recorder.anchor, (known.slot, extra.slot), turned, inputs, matrix, shift)
+        slots = (known.slot, extra.slot)
+        # What is frozen passes gradients on, and asks for none of its own.
+        anchor = recorder.anchor if any(slots) else None
+        return applied(_Linear, anchor, slots, turned, inputs, matrix, shift)
 
     return recorder.run(use, input)
 
@@ -130,7 +133,7 @@ class _Linear(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        anchor: torch.Tensor,
+        anchor: torch.Tensor | None,
         slots: Slots,
         turned: bool,
         inputs: torch.Tensor,
@@ -206,5 +209,5 @@ with_parameters: dict[Any, Callable[..., Any]] = {
 }
 """Functions that take parameters."""
 
-without_parameters: dict[Any, Callable[..., Any]] = attention.rules
-"""Functions without parameters that vmap runs badly."""
+without_parameters: dict[Any, Callable[..., Any]] = {F.linear: _linear, **attention.rules}
+"""Functions without trainable parameters that vmap runs badly: a frozen layer becomes a product and a sum there."""

@@ -25,7 +25,7 @@ from typing import Any
 
 import torch
 
-from reticent.training.engine.contributions import CANCELS, Contribution, Dense, Lookup, Product, inner, scratch
+from reticent.training.engine.contributions import CANCELS, Contribution, Dense, Lookup, Product, inner, scratch, shared_grams
 
 __all__ = [
     "Gathered",
@@ -184,7 +184,8 @@ class Gathered:
     def squared_norms(self) -> dict[str, torch.Tensor]:
         """Name to (B,) squared norms in float64, of the parameters that the loss reached."""
         found = {}
-        with torch.no_grad(), full_precision():
+        every = (part for parts in self._parts.values() for part in parts)
+        with torch.no_grad(), full_precision(), shared_grams(every):
             for name, parts in self._parts.items():
                 norms, masses = _measured(parts)
                 found[name] = norms
