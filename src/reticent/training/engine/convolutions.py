@@ -36,7 +36,7 @@ from torch.autograd.function import once_differentiable
 
 from reticent.training.engine import products
 from reticent.training.engine.contributions import KEPT, Contribution, Dense, Product, gram_norms, scaled, wide
-from reticent.training.engine.tape import Slot, applied, arrived, low_precision
+from reticent.training.engine.tape import Slot, applied, arrived, low_precision, own_precision
 
 if TYPE_CHECKING:
     from reticent.training.engine.recorder import Recorder
@@ -163,7 +163,7 @@ class _Convolution(torch.autograd.Function):
     ) -> torch.Tensor:
         ctx.slots, ctx.geometry = slots, geometry
         ctx.save_for_backward(inputs, weight)
-        with torch.autocast(inputs.device.type, enabled=False):
+        with own_precision(inputs):
             outputs = torch.ops.aten.convolution(inputs.flatten(0, 1), weight, bias, *geometry)
         shaped: torch.Tensor = torch.ops.aten._unsafe_view(outputs, [*inputs.shape[:2], *outputs.shape[1:]])
         return shaped

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch.autograd.function import once_differentiable
 
 from reticent.training.engine.contributions import Dense, wide
@@ -183,7 +184,9 @@ class _GroupNorm(torch.autograd.Function):
 
 
 rules: dict[Any, Callable[..., Any]] = {
+    F.layer_norm: _layer_norm,
     torch.layer_norm: _layer_norm,
+    F.group_norm: _group_norm,
     torch.group_norm: _group_norm,
     torch.instance_norm: _instance_norm,
     torch.rms_norm: _rms_norm,

@@ -23,7 +23,7 @@ from torch.autograd.function import once_differentiable
 
 from reticent.training.engine import products
 from reticent.training.engine.contributions import Dense, product, wide
-from reticent.training.engine.tape import Slot, applied, arrived
+from reticent.training.engine.tape import Slot, applied, arrived, own_precision
 
 __all__ = ["rules"]
 
@@ -201,7 +201,7 @@ class _Sequence(torch.autograd.Function):
         if shift is not None and weights.state_bias is not None and not isinstance(cell, _Gru):
             shift = shift + weights.state_bias
         flat = inputs.reshape(-1, inputs.shape[-1])
-        with torch.autocast(inputs.device.type, enabled=False):
+        with own_precision(inputs):
             projected = products.rows(flat, weights.inputs, shift)
             projected = torch.ops.aten._unsafe_view(projected, [*inputs.shape[:-1], projected.shape[-1]])
             outputs, last, kept = cell.forward(projected, state, weights)

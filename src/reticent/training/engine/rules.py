@@ -19,7 +19,7 @@ from torch.autograd.function import once_differentiable
 from reticent.errors import ModelError
 from reticent.training.engine import attention, convolutions, norms, products, recurrent
 from reticent.training.engine.contributions import Dense, lookup, product, wide
-from reticent.training.engine.tape import Slot, applied, arrived, low_precision
+from reticent.training.engine.tape import Slot, applied, arrived, low_precision, own_precision
 
 if TYPE_CHECKING:
     from reticent.training.engine.recorder import Recorder
@@ -143,7 +143,7 @@ class _Linear(torch.autograd.Function):
         ctx.slots, ctx.turned, ctx.shape = slots, turned, inputs.shape
         flat = inputs.reshape(-1, inputs.shape[-1])
         ctx.save_for_backward(None if slots[0] is None else flat, weight)
-        with torch.autocast(inputs.device.type, enabled=False):
+        with own_precision(inputs):
             outputs = products.rows(flat, weight.T if turned else weight, bias)
         # A view would forbid the operations in place that often follow.
         shaped: torch.Tensor = torch.ops.aten._unsafe_view(outputs, [*inputs.shape[:-1], outputs.shape[-1]])

@@ -37,6 +37,7 @@ __all__ = [
     "forward_pass",
     "full_precision",
     "low_precision",
+    "own_precision",
 ]
 
 _CHUNK = 1 << 22
@@ -255,6 +256,13 @@ def low_precision(values: torch.Tensor) -> torch.dtype | None:
     if values.dtype not in _CAST or not torch.is_autocast_enabled(device):
         return None
     return torch.get_autocast_dtype(device)
+
+
+def own_precision(values: torch.Tensor) -> contextlib.AbstractContextManager[Any]:
+    """A block without autocast on the device of these values; a rule has cast what has to be cast."""
+    device = values.device.type
+    enabled = torch.is_autocast_enabled(device)
+    return torch.autocast(device, enabled=False) if enabled else contextlib.nullcontext()
 
 
 class Shared:
