@@ -420,3 +420,23 @@ def test_noise_is_added_to_arrays_that_can_hold_it_only():
         Randomness.secure().add_normal(np.zeros((4, 4))[:, ::2], standard_deviation=1.0)
     with pytest.raises(UsageError, match="float32 or float64"):
         Randomness.secure().add_normal(np.zeros(4, np.float16), standard_deviation=1.0)
+
+
+def test_the_sum_is_divided_after_the_noise():
+    totals = np.full(70_001, 3.0)
+    Randomness.simulated(5).add_normal(totals, standard_deviation=0.5, divisor=8.0)
+    expected = (3.0 + Randomness.simulated(5).normal(70_001, standard_deviation=0.5)) / 8.0
+    np.testing.assert_array_equal(totals, expected)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_no_noise_stays_in_memory(dtype):
+    Randomness.secure().add_normal(np.zeros(100_000, dtype), standard_deviation=1.0)
+    assert not any(array.any() for array in vars(randomness._space(dtype)).values())
+
+
+def test_a_stream_does_not_depend_on_the_sizes_in_which_it_is_asked_for():
+    at_once = Randomness.simulated(3).bits(60_000)
+    source = Randomness.simulated(3)
+    pieces = [source.bits(size) for size in (1, 500, 11, 511, 1, 20_000, 38_976)]
+    np.testing.assert_array_equal(np.concatenate(pieces), at_once)

@@ -9,7 +9,7 @@ from tests.training.engine.cases import CASES, SIZE, Fn, numbers
 from torch import nn
 
 from reticent.randomness import Randomness
-from reticent.training.engine import record
+from reticent.training.engine import record, recorder
 from reticent.training.seeding import seeded
 
 WEIGHTS = torch.arange(1.0, SIZE + 1, dtype=torch.float64)
@@ -136,6 +136,20 @@ def test_equals_the_loop_in_single_precision(name):
     _, recording = recorded(model, inputs)
     double = tuple(v.double() if v.is_floating_point() else v for v in inputs)
     check(name, model.double(), double, recording, 1e-5, 1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.usefixtures("everything_is_large")
+@pytest.mark.parametrize("name", SINGLE[::2])
+def test_equals_the_loop_where_products_go_to_onednn(name):
+    test_equals_the_loop_in_single_precision(name)
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same'")
+@pytest.mark.parametrize("name", [name for name in CASES if name not in LOOPED][2::6])
+def test_equals_the_loop_where_torch_has_no_shortcut_to_the_batch(name, monkeypatch):
+    monkeypatch.setattr(recorder, "_by_hand", lambda: False)
+    test_equals_the_loop(name)
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
