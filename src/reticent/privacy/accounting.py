@@ -1,13 +1,13 @@
-"""From mechanisms to numbers: composed privacy-loss distributions and the trade-off curve they imply.
+"""From mechanisms to numbers: the losses of all of them together, and what they bound.
 
-Promise: every number is an upper bound on the truth, for any discretisation interval; a finer one is only closer.
+Promise: every number is an upper bound on the truth; see `reticent.privacy.losses`.
 
 Example:
     >>> from reticent.privacy import Relation, SampledGaussian
     >>> from reticent.privacy.accounting import epsilon_at
     >>> mechanisms = (SampledGaussian(noise_multiplier=1.5, sample_rate=0.04, count=2250),)
-    >>> round(epsilon_at(mechanisms, Relation.ADD_OR_REMOVE_ONE, 1e-5), 4)
-    6.7688
+    >>> round(epsilon_at(mechanisms, Relation.ADD_OR_REMOVE_ONE, 1e-5), 3)
+    6.769
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ import dataclasses
 import functools
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from reticent.privacy.losses import Composed, compose
 from reticent.privacy.mechanisms import Mechanism
 from reticent.privacy.units import Relation
 
-__all__ = ["INTERVAL", "composed_loss", "delta_at", "epsilon_at", "merged", "trade_off_lines"]
+__all__ = ["composed", "delta_at", "epsilon_at", "merged", "true_positive_rates"]
 
-INTERVAL = 1e-4  # dp-accounting's own default; halving it moves epsilon by less than 1e-3 of itself
-_CURVE_POINTS = 4096
-_INFINITE_EPSILON = 1e12  # stands in for infinity: only the mass of infinite loss is left there
+_LARGEST_EPSILON = 700.0  # above it only the mass of an infinite loss is left
 
 
 def merged(mechanisms: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
@@ -46,53 +44,48 @@ def is_unbounded(mechanisms: Iterable[Mechanism]) -> bool:
 
 
 @functools.lru_cache(maxsize=64)
-def composed_loss(mechanisms: tuple[Mechanism, ...], relation: Relation, interval: float = INTERVAL) -> Any:
-    """The privacy-loss distribution of all mechanisms together, or None when nothing is released."""
-    total = None
-    for mechanism in merged(m for m in mechanisms if not m.is_free):
-        part = mechanism.loss(relation, interval)
-        total = part if total is None else total.compose(part)
-    return total
+def composed(mechanisms: tuple[Mechanism, ...], relation: Relation) -> tuple[Composed, ...]:
+    """The loss of all mechanisms together, for a unit removed and for one added; one where the two are the same.
+
+    Empty when nothing is released.
+    """
+    several = merged(m for m in mechanisms if not m.is_free)
+    if not several:
+        return ()
+    losses = [(mechanism.losses(relation), mechanism.count) for mechanism in several]
+    directions = max(len(both) for both, _ in losses)
+    return tuple(compose((both[place % len(both)], count) for both, count in losses) for place in range(directions))
 
 
-def epsilon_at(
-    mechanisms: tuple[Mechanism, ...], relation: Relation, delta: float, interval: float = INTERVAL
-) -> float:
+def epsilon_at(mechanisms: tuple[Mechanism, ...], relation: Relation, delta: float) -> float:
     """The smallest epsilon for which the mechanisms together are (epsilon, delta)-private."""
     if is_unbounded(mechanisms):
         return math.inf
-    loss = composed_loss(mechanisms, relation, interval)
-    return 0.0 if loss is None else max(0.0, float(loss.get_epsilon_for_delta(delta)))
+    return max((loss.epsilon(delta) for loss in composed(mechanisms, relation)), default=0.0)
 
 
 def delta_at(mechanisms: tuple[Mechanism, ...], relation: Relation, epsilon: float) -> float:
     """The smallest delta for which the mechanisms together are (epsilon, delta)-private."""
     if is_unbounded(mechanisms):
         return 1.0
-    loss = composed_loss(mechanisms, relation)
-    if loss is None:
-        return 0.0
-    return min(1.0, max(0.0, float(loss.get_delta_for_epsilon(min(epsilon, _INFINITE_EPSILON)))))
+    asked = min(epsilon, _LARGEST_EPSILON)
+    return max((loss.delta(asked) for loss in composed(mechanisms, relation)), default=0.0)
 
 
-@functools.lru_cache(maxsize=64)
-def trade_off_lines(
-    mechanisms: tuple[Mechanism, ...], relation: Relation
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Intercepts a and slopes b such that any attack's true-positive rate is at most min(a + b * FPR).
+def true_positive_rates(
+    mechanisms: tuple[Mechanism, ...], relation: Relation, false_positive_rates: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float64]:
+    """The most that any attack can reach at these false-positive rates, whichever of the two data sets it names.
 
-    Every pair (epsilon, delta) gives two lines: TPR <= delta + e^epsilon FPR, and, from the same statement about the
-    complements, TPR <= 1 - e^-epsilon (1 - delta - FPR) (Kairouz, Oh and Viswanath, 2015, eq. 4). A minimum over a
-    finite grid of epsilons can only be too high, so the bound stays valid whatever the grid.
+    Each direction bounds both: the true positives of who names P, and, from the complements, of who names Q
+    (Kairouz, Oh and Viswanath, 2015, eq. 4).
     """
     if is_unbounded(mechanisms):
-        return np.array([1.0]), np.array([0.0])
-    loss = composed_loss(mechanisms, relation)
-    if loss is None:
-        return np.array([0.0]), np.array([1.0])
-    never = float(loss.get_delta_for_epsilon(_INFINITE_EPSILON))  # what no epsilon brings down
-    top = max(1e-3, min(600.0, float(loss.get_epsilon_for_delta(never + 1e-12))))
-    epsilons = np.unique(np.concatenate([np.linspace(0, top, _CURVE_POINTS), np.geomspace(top * 1e-4, top, 256)]))
-    deltas = np.clip(np.asarray(loss.get_delta_for_epsilon(epsilons), dtype=np.float64), 0.0, 1.0)
-    up, down = np.exp(epsilons), np.exp(-epsilons)
-    return np.concatenate([deltas, 1 - down * (1 - deltas)]), np.concatenate([up, down])
+        return np.ones_like(false_positive_rates)
+    losses = composed(mechanisms, relation)
+    if not losses:
+        return false_positive_rates
+    one, other = losses[0], losses[-1]
+    named = np.minimum(one.most(false_positive_rates), other.most_reflected(false_positive_rates))
+    other_named = np.minimum(other.most(false_positive_rates), one.most_reflected(false_positive_rates))
+    return np.clip(np.maximum(named, other_named), false_positive_rates, 1.0)

@@ -105,13 +105,7 @@ class Guarantee:
                 f"Expected 0 <= false_positive_rate <= 1, got {false_positive_rate!r}.",
                 "Pass fractions, not percentages.",
             )
-        intercepts, slopes = accounting.trade_off_lines(self.mechanisms, self.relation)
-        flat = rates.reshape(-1)
-        bound = np.empty_like(flat)
-        for start in range(0, len(flat), 1024):  # bounded memory for long arrays
-            part = slice(start, start + 1024)
-            bound[part] = (intercepts + slopes * flat[part, None]).min(axis=1)
-        bound = np.clip(bound.reshape(rates.shape), rates, 1.0)
+        bound = accounting.true_positive_rates(self.mechanisms, self.relation, rates)
         return float(bound) if rates.ndim == 0 else bound
 
     def advantage(self) -> float:

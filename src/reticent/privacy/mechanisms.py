@@ -1,7 +1,7 @@
 """Randomised steps whose privacy loss is known: the parts that a guarantee is composed of.
 
-Promise: a mechanism is a frozen, serialisable description; `loss(relation, interval)` is a privacy-loss distribution
-that is never below the true one (dp-accounting's connect-the-dots discretisation, rounded up; Doroshenko et al., 2022).
+Promise: a mechanism is a frozen, serialisable description; `losses(relation)` are the privacy losses of one use of it:
+for a unit that is removed and for one that is added, or one where both are the same (see `reticent.privacy.losses`).
 
 Sensitivity is one clipping norm: `noise_multiplier` is the noise's standard deviation (or scale) divided by the largest
 contribution of one unit, in l2 norm for the Gaussian and l1 norm for the Laplace mechanism.
@@ -9,30 +9,25 @@ contribution of one unit, in l2 norm for the Gaussian and l1 norm for the Laplac
 Example:
     >>> from reticent.privacy import Relation, SampledGaussian
     >>> step = SampledGaussian(noise_multiplier=1.0, sample_rate=1.0, count=1)
-    >>> round(step.loss(Relation.ADD_OR_REMOVE_ONE, 1e-4).get_epsilon_for_delta(1e-5), 3)
+    >>> removed, added = step.losses(Relation.ADD_OR_REMOVE_ONE)
+    >>> from reticent.privacy.losses import compose
+    >>> round(compose([(removed, 1)]).epsilon(1e-5), 3)
     4.377
 """
 
 from __future__ import annotations
 
 import dataclasses
-import math
 from typing import Any, ClassVar
-
-from dp_accounting import NeighboringRelation
-from dp_accounting.pld import privacy_loss_distribution as pld
 
 from reticent import _checks
 from reticent.errors import UsageError
+from reticent.privacy.losses import Loss, gaussian, laplace, replaced_gaussian, two_point
 from reticent.privacy.rounding import round_up
 from reticent.privacy.units import Relation
 
 __all__ = ["EpsilonDelta", "Laplace", "Mechanism", "SampledGaussian", "mechanism_from_dict", "mechanism_to_dict"]
 
-_RELATIONS = {
-    Relation.ADD_OR_REMOVE_ONE: NeighboringRelation.ADD_OR_REMOVE_ONE,
-    Relation.REPLACE_ONE: NeighboringRelation.REPLACE_ONE,
-}
 _LARGEST_EPSILON = 700.0
 
 
@@ -73,15 +68,13 @@ class SampledGaussian:
         """Whether no epsilon below infinity holds."""
         return not self.is_free and self.noise_multiplier == 0
 
-    def loss(self, relation: Relation, interval: float) -> Any:
-        """The privacy-loss distribution of all `count` steps together."""
-        single = pld.from_gaussian_mechanism(
-            self.noise_multiplier,
-            sampling_prob=self.sample_rate,
-            value_discretization_interval=interval,
-            neighboring_relation=_RELATIONS[relation],
-        )
-        return single.self_compose(self.count)
+    def losses(self, relation: Relation) -> tuple[Loss, ...]:
+        """The privacy losses of one step."""
+        noise, rate = self.noise_multiplier, self.sample_rate
+        if relation is Relation.REPLACE_ONE:
+            return (replaced_gaussian(noise_multiplier=noise, sample_rate=rate),)
+        directions = (True,) if rate == 1.0 else (True, False)
+        return tuple(gaussian(noise_multiplier=noise, sample_rate=rate, removed=removed) for removed in directions)
 
     def text(self) -> str:
         """One line for reports."""
@@ -114,11 +107,10 @@ class Laplace:
         """Whether no epsilon below infinity holds."""
         return not self.is_free and self.noise_multiplier == 0
 
-    def loss(self, relation: Relation, interval: float) -> Any:
-        """The privacy-loss distribution of all `count` sums together."""
+    def losses(self, relation: Relation) -> tuple[Loss, ...]:
+        """The privacy loss of one sum."""
         # Exchanging a unit removes one contribution and adds another: twice the sensitivity, so half the noise.
-        scale = self.noise_multiplier / (2.0 if relation is Relation.REPLACE_ONE else 1.0)
-        return pld.from_laplace_mechanism(scale, value_discretization_interval=interval).self_compose(self.count)
+        return (laplace(scale=self.noise_multiplier / (2.0 if relation is Relation.REPLACE_ONE else 1.0)),)
 
     def text(self) -> str:
         """One line for reports."""
@@ -155,17 +147,10 @@ class EpsilonDelta:
         """Whether no epsilon below infinity holds; one whose e^epsilon is no longer a float is counted as such."""
         return not self.is_free and self.epsilon > _LARGEST_EPSILON
 
-    def loss(self, relation: Relation, interval: float) -> Any:
-        """The privacy-loss distribution of all `count` uses together."""
-        from dp_accounting.pld.common import DifferentialPrivacyParameters
-
+    def losses(self, relation: Relation) -> tuple[Loss, ...]:
+        """The privacy loss of one use."""
         del relation  # the two numbers were proven under it
-        # The distribution lives on multiples of the interval; the next multiple above epsilon is a weaker promise.
-        upward = math.ceil(self.epsilon / interval - 1e-9) * interval
-        single = pld.from_privacy_parameters(
-            DifferentialPrivacyParameters(upward, self.delta), value_discretization_interval=interval
-        )
-        return single.self_compose(self.count)
+        return (two_point(epsilon=self.epsilon, delta=self.delta),)
 
     def text(self) -> str:
         """One line for reports."""

@@ -27,7 +27,7 @@ from scipy.optimize import brentq
 
 from reticent import _checks
 from reticent.errors import UsageError
-from reticent.privacy.accounting import INTERVAL, epsilon_at
+from reticent.privacy.accounting import epsilon_at
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import SampledGaussian
@@ -203,15 +203,12 @@ class Plan:
             raise UsageError(f"Expected a plan as written by as_dict(), got {error}.", "Save it again.") from error
 
     def _with_least_noise(self, epsilon: float) -> Plan:
-        def epsilon_of(noise: float, interval: float) -> float:
-            mechanisms = (SampledGaussian(noise, self.sample_rate, self.steps),)
-            return epsilon_at(mechanisms, self.relation, self.delta, interval)
+        def epsilon_of(noise: float) -> float:
+            return epsilon_at((SampledGaussian(noise, self.sample_rate, self.steps),), self.relation, self.delta)
 
         def excess(log_noise: float) -> float:
-            return math.log(max(epsilon_of(math.exp(log_noise), coarse), 1e-12) / epsilon)
+            return math.log(max(epsilon_of(math.exp(log_noise)), 1e-12) / epsilon)
 
-        # The search runs on a coarse grid, where epsilon is a little too high; the answer is checked on the fine one.
-        coarse = max(INTERVAL, min(1e-3, epsilon / 500))
         # A first guess from the central limit of subsampled Gaussians; less noise means longer distributions, so the
         # walk starts where they are short and goes down in small strides.
         spread = self.sample_rate * math.sqrt(self.steps)
@@ -229,11 +226,8 @@ class Plan:
             if low < math.log(_SMALLEST_NOISE):
                 return dataclasses.replace(self, noise_multiplier=math.exp(high))
         noise = math.exp(brentq(excess, low, high, xtol=_TOLERANCE / 2))
-        while epsilon_of(noise, INTERVAL) > epsilon:  # the root may lie a hair too low
+        while epsilon_of(noise) > epsilon:  # the root may lie a hair too low
             noise *= 1 + _TOLERANCE
-        # ... and more than a hair too high, because the coarse grid rounds up.
-        while epsilon_of(noise * (1 - 2 * _TOLERANCE), INTERVAL) <= epsilon:
-            noise *= 1 - 2 * _TOLERANCE
         return dataclasses.replace(self, noise_multiplier=noise)
 
 
