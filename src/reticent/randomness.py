@@ -106,12 +106,10 @@ class Randomness:
     def normal(self, shape: int | tuple[int, ...], *, standard_deviation: float = 1.0) -> npt.NDArray[np.float64]:
         """Independent Gaussian numbers with mean 0 (Box and Muller, 1958), in float64."""
         drawn = np.empty(math.prod(_shape(shape)))
-        self._each_normal(drawn, standard_deviation, lambda part, values: np.copyto(part, values))
+        self._each_normal(drawn, standard_deviation, np.copyto)
         return drawn.reshape(_shape(shape))
 
-    def add_normal(
-        self, totals: npt.NDArray[np.floating], *, standard_deviation: float, divisor: float = 1.0
-    ) -> None:
+    def add_normal(self, totals: npt.NDArray[np.floating], *, standard_deviation: float, divisor: float = 1.0) -> None:
         """Add independent Gaussian numbers to a contiguous array of float32 or float64 in place, and divide the sums.
 
         The numbers are those that `normal` would give, up to the rounding of the array's type, without an array of

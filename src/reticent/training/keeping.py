@@ -97,7 +97,8 @@ def _everything(module: torch.nn.Module) -> dict[str, dict[str, Any]]:
         for name, buffer in part._buffers.items():
             own[name] = None if buffer is None else _contents(buffer)
         found[place] = own
-        classes.update(_own_classes(type(part)))
+        kind: Any = type(part)
+        classes.update(_own_classes(kind))
     for kind in classes:
         found[kind.__name__] = {
             name: _signature(value, seen, _DEEP)

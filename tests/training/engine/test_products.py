@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reticent.training.engine import contributions, products
 
 LAYOUTS = {
-    "as it comes": lambda m, k: torch.randn(m, k),
+    "as it comes": torch.randn,
     "turned": lambda m, k: torch.randn(k, m).T,
     "some columns": lambda m, k: torch.randn(m, k + 5)[:, 2 : 2 + k],
     "every second row": lambda m, k: torch.randn(2 * m, k)[::2],

@@ -218,11 +218,13 @@ def _patch_gram(images: torch.Tensor, kernel: tuple[int, ...], walk: Geometry, p
     total: torch.Tensor | None = None
     for residues in itertools.product(*(range(stride) for stride in walk.stride)):
         # Along each axis: the kernel elements of this class, as distances in pixels of this class.
+        axes = zip(kernel, walk.dilation, walk.padding, walk.stride, residues, strict=True)
         shifts = [
-            [(offset * gap - pad - rest) // stride for offset in range(size) if (offset * gap - pad - rest) % stride == 0]
-            for size, gap, pad, stride, rest in zip(kernel, walk.dilation, walk.padding, walk.stride, residues, strict=True)
-        ]  # fmt: skip
-        own = images[(..., *(slice(rest, None, stride) for rest, stride in zip(residues, walk.stride, strict=True)))]
+            [place // stride for place in range(-pad - rest, size * gap - pad - rest, gap) if place % stride == 0]
+            for size, gap, pad, stride, rest in axes
+        ]
+        steps: Any = (..., *(slice(rest, None, step) for rest, step in zip(residues, walk.stride, strict=True)))
+        own = images[steps]
         if own.numel() == 0 or not all(shifts):
             continue
         gram = _box_sums(own, shifts, places)

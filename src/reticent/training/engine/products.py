@@ -51,7 +51,7 @@ def of_torch() -> Iterator[None]:
 def rows(
     first: torch.Tensor, second: torch.Tensor, bias: torch.Tensor | None = None, *, times: int = 1
 ) -> torch.Tensor:
-    """(m, n) the inner products of the rows of (m, k) and (n, k), plus `bias` (n,); for one of `times` like products."""
+    """(m, n) the inner products of the rows of (m, k) and (n, k), plus `bias` (n,); one of `times` such products."""
     work = 2 * first.numel() * len(second) * times
     if work >= _LARGE and _faster(first, second) and (bias is None or bias.dtype == torch.float32):
         # torch copies the first factor if its rows do not lie side by side: then it should be the smaller one.
@@ -88,7 +88,7 @@ def _faster(first: torch.Tensor, second: torch.Tensor) -> bool:
         and first.numel() > 0
         and second.numel() > 0
         and _is_slow_in_mkl()
-        and bool(torch.backends.mkldnn.enabled)  # type: ignore[attr-defined]
+        and bool(torch._C._get_mkldnn_enabled())
         and not getattr(_setting, "off", False)
     )
 
@@ -103,7 +103,7 @@ def _is_slow_in_mkl() -> bool:
         "AuthenticAMD" in processor
         and torch.backends.cpu.get_cpu_capability().startswith("AVX512")
         and torch.backends.mkl.is_available()
-        and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+        and torch.backends.mkldnn.is_available()
         and hasattr(torch.ops.mkldnn, "_linear_pointwise")
     )
 

@@ -345,9 +345,9 @@ def _through(use: Callable[..., Any], lead: bool, batched: torch.Tensor, tensors
 
 @functools.cache
 def _by_hand() -> bool:
-    names = ("peek_interpreter_stack", "maybe_get_level", "is_batchedtensor", "maybe_get_bdim", "get_unwrapped")
-    names = (*names, "pop_dynamic_layer_stack", "push_dynamic_layer_stack", "_add_batch_dim", "TransformType")
-    return all(hasattr(torch._C._functorch, name) for name in names)
+    asked = ("peek_interpreter_stack", "maybe_get_level", "is_batchedtensor", "maybe_get_bdim", "get_unwrapped")
+    moved = ("pop_dynamic_layer_stack", "push_dynamic_layer_stack", "_add_batch_dim", "TransformType")
+    return all(hasattr(torch._C._functorch, name) for name in (*asked, *moved))
 
 
 @functools.cache

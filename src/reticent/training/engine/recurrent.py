@@ -66,7 +66,7 @@ class _Lstm(_Cell):
         cells = projected.new_empty((len(projected), len(steps), cell.shape[1]))
         outputs = projected.new_empty((len(projected), len(steps), hidden.shape[1]))
         for t, gates in enumerate(steps):
-            gates += products.rows(hidden, weights.state, times=len(steps))
+            gates.add_(products.rows(hidden, weights.state, times=len(steps)))
             gates[:, : 2 * size].sigmoid_()
             gates[:, 3 * size :].sigmoid_()
             i, f, g, o = gates.chunk(4, 1)

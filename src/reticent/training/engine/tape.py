@@ -25,7 +25,16 @@ from typing import Any
 
 import torch
 
-from reticent.training.engine.contributions import CANCELS, Contribution, Dense, Lookup, Product, inner, scratch, shared_grams
+from reticent.training.engine.contributions import (
+    CANCELS,
+    Contribution,
+    Dense,
+    Lookup,
+    Product,
+    inner,
+    scratch,
+    shared_grams,
+)
 
 __all__ = [
     "Gathered",
