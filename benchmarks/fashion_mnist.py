@@ -3,7 +3,7 @@
 Run: python benchmarks/fashion_mnist.py --recipe end_to_end|scattering [--seed 1] [--epsilon 3] [--holdout 0] [--json]
 (once before: reticent data fetch fashion-mnist)
 
-* end_to_end: a small convolutional network with tanh (Papernot et al., 2021), from raw pixels. Bar: 86 %.
+* end_to_end: a small convolutional network with group normalisation, from raw pixels. Bar: 86 %.
 * scattering: a linear layer on a fixed scattering transform (Tramer and Boneh, 2021). Bar: 88 %.
 
 Everything that prepares the pictures looks at one picture at a time and uses constants that were known before. What is
@@ -87,19 +87,32 @@ def centred(pixels: torch.Tensor) -> torch.Tensor:
 
 
 def convolutional() -> nn.Module:
-    """The network of Papernot et al. (2021), table 1: 26,010 parameters."""
-    return nn.Sequential(
-        nn.Conv2d(1, 16, 8, stride=2, padding=3),
-        nn.Tanh(),
-        nn.MaxPool2d(2, stride=1),
-        nn.Conv2d(16, 32, 4, stride=2),
-        nn.Tanh(),
-        nn.MaxPool2d(2, stride=1),
+    """Two convolutions, each normalised over groups of channels without scale and shift, and a linear layer.
+
+    Normalisation bounds what a picture can do (De et al., 2022); its scale and shift would only cost noise. The last
+    layer starts at zero, the others orthogonal.
+    """
+    model = nn.Sequential(
+        nn.Conv2d(1, 32, 8, stride=2, padding=3),
+        nn.GroupNorm(8, 32, affine=False),
+        nn.ReLU(),
+        nn.AvgPool2d(2),
+        nn.Conv2d(32, 64, 3, padding=1),
+        nn.GroupNorm(8, 64, affine=False),
+        nn.ReLU(),
+        nn.AvgPool2d(2, ceil_mode=True),
         nn.Flatten(),
-        nn.Linear(32 * 4 * 4, 32),
-        nn.Tanh(),
-        nn.Linear(32, CLASSES),
+        nn.GroupNorm(1, 64 * 4 * 4, affine=False),
+        nn.Linear(64 * 4 * 4, CLASSES),
     )
+    for layer in model:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.orthogonal_(layer.weight.view(len(layer.weight), -1), 1.4)
+            nn.init.zeros_(layer.bias)
+        elif isinstance(layer, nn.Linear):
+            nn.init.zeros_(layer.weight)
+            nn.init.zeros_(layer.bias)
+    return model
 
 
 def linear() -> nn.Module:
@@ -170,7 +183,7 @@ RECIPES = {
         bar=0.86,
         batch_size=4096,
         epochs=40,
-        learning_rate=4.0,
+        learning_rate=8.0,
         l2_clip_norm=0.1,
         physical_batch_size=1024,
     ),
