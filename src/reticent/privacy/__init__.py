@@ -1,5 +1,6 @@
 """What is promised: units, neighbouring relations, mechanisms, guarantees, and plans calibrated to them."""
 
+from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import EpsilonDelta, Laplace, Mechanism, SampledGaussian
@@ -7,11 +8,13 @@ from reticent.privacy.plan import Plan
 from reticent.privacy.units import Relation, Unit
 
 __all__ = [
+    "Budget",
     "Clipping",
     "EpsilonDelta",
     "Guarantee",
     "Laplace",
     "Mechanism",
+    "Odometer",
     "Plan",
     "Relation",
     "SampledGaussian",

@@ -22,9 +22,10 @@ import numpy.typing as npt
 
 from reticent.privacy.losses import Composed, compose
 from reticent.privacy.mechanisms import Mechanism
+from reticent.privacy.renyi import ORDERS, epsilon_of
 from reticent.privacy.units import Relation
 
-__all__ = ["composed", "delta_at", "epsilon_at", "merged", "true_positive_rates"]
+__all__ = ["composed", "delta_at", "epsilon_at", "merged", "renyi_epsilon_at", "true_positive_rates"]
 
 _LARGEST_EPSILON = 700.0  # above it only the mass of an infinite loss is left
 
@@ -62,6 +63,15 @@ def epsilon_at(mechanisms: tuple[Mechanism, ...], relation: Relation, delta: flo
     if is_unbounded(mechanisms):
         return math.inf
     return max((loss.epsilon(delta) for loss in composed(mechanisms, relation)), default=0.0)
+
+
+def renyi_epsilon_at(mechanisms: tuple[Mechanism, ...], relation: Relation, delta: float) -> float:
+    """The same by Renyi divergences: a second opinion, larger but from other formulas."""
+    used = [mechanism for mechanism in mechanisms if not mechanism.is_free]
+    if not used:
+        return 0.0
+    total = sum(mechanism.count * mechanism.renyi(relation) for mechanism in used)
+    return epsilon_of(np.asarray(total), ORDERS, delta=delta)
 
 
 def delta_at(mechanisms: tuple[Mechanism, ...], relation: Relation, epsilon: float) -> float:

@@ -81,6 +81,11 @@ class Guarantee:
         _checks.delta(delta=delta, dataset_size=self.dataset_size)
         return accounting.epsilon_at(self.mechanisms, self.relation, delta)
 
+    def renyi_epsilon(self, delta: float) -> float:
+        """A second opinion on `epsilon(delta)` from Renyi divergences: never smaller, infinite where there are none."""
+        _checks.delta(delta=delta, dataset_size=self.dataset_size)
+        return accounting.renyi_epsilon_at(self.mechanisms, self.relation, delta)
+
     def delta(self, epsilon: float) -> float:
         """The smallest delta for which the output is (epsilon, delta)-differentially private."""
         _checks.non_negative(epsilon=epsilon, or_infinite=True)

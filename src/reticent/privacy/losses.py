@@ -45,10 +45,13 @@ Array = npt.NDArray[np.float64]
 
 _SPREAD = 5e-5  # the grid's share of the variance of the composed loss
 _TAIL = 1e-16  # mass on either side that may be taken for an infinite loss, all mechanisms together
-_TILTED = 6.0  # logarithm of the factor by which rounding may grow around the mean for the sake of large losses
+# Logarithms of the factors by which rounding may grow for the sake of large losses: around the mean, and far below it,
+# where delta is near 1.
+_TILTED, _TILTED_BELOW = 6.0, 18.0
 _LONGER = 1.8  # by which factor the window may be longer for that
 _COARSE = 2048  # points of the grid on which the window is found
-_LEAST, _MOST = 1 << 12, 1 << 21  # points of the window
+_LEAST, _MOST = 1 << 14, 1 << 21  # points of the window; four times the least for a few uses, which smooth nothing
+_A_FEW = 16
 
 
 @dataclasses.dataclass(frozen=True)
@@ -118,17 +121,17 @@ class Composed:
 
     def epsilon(self, delta: float) -> float:
         """The least epsilon, at or above 0, at which the divergence is at most delta."""
-        if self.infinite > delta:
+        if self.infinite > delta * (1.0 + 1e-12):  # equal but for rounding is equal
             return math.inf
         if self.delta(0.0) <= delta:
             return 0.0
         # The first loss at which delta is met; below it the divergence is linear in e^epsilon.
-        place = int(np.searchsorted(-self.delta(self.losses), -delta, side="left"))
+        place = int(np.searchsorted(-self.delta(self.losses), -delta * (1.0 + 1e-12), side="left"))
         p, q = float(self._p[place]), float(self._q[place])
         if q == 0.0:  # a loss whose e^-loss is no number any more
             return float(self.losses[place])
         lowest = float(self.losses[place - 1]) if place else 0.0
-        return min(max(math.log((self.infinite + p - delta) / q), lowest), float(self.losses[place]))
+        return min(max(math.log(max(self.infinite + p - delta, 5e-324) / q), lowest), float(self.losses[place]))
 
     def most(self, false_positive_rates: Array) -> Array:
         """The most P(S) for any S with the given Q(S), as far as losses above zero bound it."""
@@ -165,11 +168,16 @@ def compose(steps: Iterable[tuple[Loss, int]], *, spread: float = _SPREAD) -> Co
     low, high = window.low, window.high
     interval = math.sqrt(6.0 * spread * max(variance, 1e-300) / total)
     longest = max(high - low, *(loss.highest - loss.lowest for loss, _ in several))
-    interval = max(min(interval, (high - low) / _LEAST), longest / _MOST)
+    interval = max(min(interval, (high - low) / (_LEAST if total > _A_FEW else 4 * _LEAST)), longest / _MOST)
     atoms = {loss.atom: count * loss.atom for loss, count in several if loss.atom is not None}
     if atoms:
         atom = max(atoms, key=atoms.__getitem__)
         interval = atom / math.ceil(atom / interval)
+    if total == 1:  # nothing to transform, so nothing to round
+        first, masses, infinite = several[0][0].on_grid(interval)
+        above = slice(max(0, 1 - first), None)
+        points: Array = np.arange(first, first + len(masses), dtype=np.float64) * interval
+        return Composed(points[above], masses[above], infinite)
     size = fft.next_fast_len(math.ceil((high - low) / interval) + 2, real=True)
     start = math.floor(low / interval)
     spectrum: Any = 1.0
@@ -256,13 +264,15 @@ class _Window(NamedTuple):
         with np.errstate(divide="ignore", invalid="ignore"):
             ends = np.where(steeper > 0, (moments[None, :] - moments[:, None] - allowed[:, None]) / steeper, np.inf)
         highs = np.minimum(ends.min(axis=1), highest)
-        # The steepest under which the losses around the mean lose few digits, and the window stays short.
-        short = highs - low <= _LONGER * (highs[0] - low)
-        place = int(np.flatnonzero(short & (moments - tilts * mean <= _TILTED))[-1])
+        # The steepest under which losses around the mean, and the least that are kept, lose few digits, and the window
+        # stays short.
+        exact = (moments - tilts * mean <= _TILTED) & (moments - tilts * max(low, 0.0) <= _TILTED_BELOW)
+        place = int(np.flatnonzero(exact & (highs - low <= _LONGER * (highs[0] - low)))[-1])
         high, tilt = float(highs[place]), float(tilts[place])
+        below = _TAIL if low > lowest else 0.0
         if high >= highest:
-            return cls(low, highest, tilt, _TAIL)
-        return cls(low, max(high, mean) + margin, tilt, 2 * _TAIL)
+            return cls(low, highest, tilt, below)
+        return cls(low, max(high, mean) + margin, tilt, below + _TAIL)
 
 
 def _from_above(masses: Array) -> Array:
@@ -304,6 +314,8 @@ def gaussian(*, noise_multiplier: float, sample_rate: float = 1.0, removed: bool
 
     def loss_of(output: float) -> float:
         exponent = (2.0 * output - 1.0) / (2.0 * s * s)
+        if q == 1.0:
+            return exponent
         if exponent > 30.0:
             return exponent + math.log(q + (1.0 - q) * math.exp(-exponent))
         return math.log1p(q * math.expm1(exponent))

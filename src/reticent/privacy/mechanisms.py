@@ -20,13 +20,19 @@ from __future__ import annotations
 import dataclasses
 from typing import Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
+
 from reticent import _checks
 from reticent.errors import UsageError
+from reticent.privacy import renyi
 from reticent.privacy.losses import Loss, gaussian, laplace, replaced_gaussian, two_point
 from reticent.privacy.rounding import round_up
 from reticent.privacy.units import Relation
 
 __all__ = ["EpsilonDelta", "Laplace", "Mechanism", "SampledGaussian", "mechanism_from_dict", "mechanism_to_dict"]
+
+Array = npt.NDArray[np.float64]
 
 _LARGEST_EPSILON = 700.0
 
@@ -76,6 +82,15 @@ class SampledGaussian:
         directions = (True,) if rate == 1.0 else (True, False)
         return tuple(gaussian(noise_multiplier=noise, sample_rate=rate, removed=removed) for removed in directions)
 
+    def renyi(self, relation: Relation) -> Array:
+        """The Renyi divergences of one step, at `renyi.ORDERS`."""
+        return renyi.gaussian(
+            renyi.ORDERS,
+            noise_multiplier=self.noise_multiplier,
+            sample_rate=self.sample_rate,
+            replaced=relation is Relation.REPLACE_ONE,
+        )
+
     def text(self) -> str:
         """One line for reports."""
         sampled = f"Poisson samples at rate {self.sample_rate:.6g}" if self.sample_rate < 1 else "all units"
@@ -111,6 +126,14 @@ class Laplace:
         """The privacy loss of one sum."""
         # Exchanging a unit removes one contribution and adds another: twice the sensitivity, so half the noise.
         return (laplace(scale=self.noise_multiplier / (2.0 if relation is Relation.REPLACE_ONE else 1.0)),)
+
+    def renyi(self, relation: Relation) -> Array:
+        """The Renyi divergences of one sum, at `renyi.ORDERS`."""
+        if self.noise_multiplier == 0:
+            return np.full_like(renyi.ORDERS, np.inf)
+        return renyi.laplace(
+            renyi.ORDERS, scale=self.noise_multiplier / (2.0 if relation is Relation.REPLACE_ONE else 1.0)
+        )
 
     def text(self) -> str:
         """One line for reports."""
@@ -151,6 +174,13 @@ class EpsilonDelta:
         """The privacy loss of one use."""
         del relation  # the two numbers were proven under it
         return (two_point(epsilon=self.epsilon, delta=self.delta),)
+
+    def renyi(self, relation: Relation) -> Array:
+        """The Renyi divergences of one use, at `renyi.ORDERS`: infinite unless delta is 0."""
+        del relation
+        if self.delta > 0 or self.is_unbounded:
+            return np.full_like(renyi.ORDERS, np.inf)
+        return renyi.randomised_response(renyi.ORDERS, epsilon=self.epsilon)
 
     def text(self) -> str:
         """One line for reports."""
