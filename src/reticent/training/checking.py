@@ -87,10 +87,16 @@ def check_model(model: torch.nn.Module, batch: Any, *, loss: Loss | None = None)
     refuse_mixing(model)
     values = list(batch) if isinstance(batch, tuple | list) else [batch]
     inputs = tuple(values[:-1] if loss is not None else values)
+    if not inputs:
+        raise UsageError("Expected the network's inputs, got none.", "Pass (inputs, targets) with a loss.")
     if structures.examples_in(inputs, {}, 1) < 2:
         raise UsageError("Expected at least two examples, got fewer.", "One example alone cannot show a leak.")
     reduction = None
     if loss is not None:
+        if not isinstance(values[-1], torch.Tensor) or len(values[-1]) != structures.examples_in(inputs, {}, 1):
+            raise UsageError(
+                "Expected as many targets as examples, got others.", "Pass (inputs, targets) with one target for each."
+            )
         rows = varied_rows(values[-1].cpu()) if len(inputs) == 1 else []
         if len(rows) > 1:
             reduction = reduction_of(loss, model, inputs[0][rows], values[-1][rows])

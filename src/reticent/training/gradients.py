@@ -91,6 +91,7 @@ class PerExampleModel(torch.nn.Module):
                 "Call the model once per batch; evaluate with model.eval() or inside torch.no_grad().",
             )
         size = structures.examples_in(inputs, named, self._views)
+        self._refuse_frozen()
         before = Kept(self.module)
         self._before = self._plain_gradients()
         if size == 0:
@@ -168,6 +169,16 @@ class PerExampleModel(torch.nn.Module):
             self._recording.clear()
         self._recording = None
 
+    def _refuse_frozen(self) -> None:
+        own = dict(self.module.named_parameters(remove_duplicate=False))
+        for name in self._trainable:
+            if name not in own or not own[name].requires_grad:
+                raise UsageError(
+                    f"Expected the trainable parameters that were there when training was made private, but {name} "
+                    f"{'is frozen' if name in own else 'is gone'}.",
+                    "Freeze, exchange and rename parameters before make_private (a new one has its own guarantee).",
+                )
+
     def _plain_gradients(self) -> dict[str, tuple[int, int] | None]:
         """For each parameter, which tensor its `.grad` is, and how often that was written to."""
         own = dict(self.module.named_parameters(remove_duplicate=False))
@@ -200,8 +211,9 @@ def refuse_mixing(module: torch.nn.Module) -> None:
             )
         if isinstance(part, _MIXING):
             raise ModelError(
-                f"Expected a network that treats examples one by one, but {place} mixes them.",
-                "Replace it by torch.nn.GroupNorm or torch.nn.LayerNorm.",
+                f"Expected a network that treats examples one by one, but {place} mixes them in training mode.",
+                "Replace it by torch.nn.GroupNorm or torch.nn.LayerNorm; where it is frozen and always in evaluation "
+                "mode, by the multiplication and addition that it then is.",
             )
         if isinstance(part, torch.nn.Embedding | torch.nn.EmbeddingBag) and part.max_norm is not None:
             raise ModelError(

@@ -203,6 +203,11 @@ def _cut(batch: Any) -> Any:
 
 def plain_loader(loader: DataLoader[Any]) -> int:
     """Number of records behind a loader whose order carries no meaning; anything else is refused."""
+    if isinstance(loader, PrivateLoader):
+        raise UsageError(
+            "Expected an ordinary DataLoader, got one that is private already.",
+            "Call make_private once, with the loader that you built; for another training build everything anew.",
+        )
     if not isinstance(loader, DataLoader):
         raise UsageError(f"Expected a torch DataLoader, got {type(loader).__name__}.", "Wrap the data set in one.")
     if not hasattr(loader.dataset, "__len__") or isinstance(loader.dataset, torch.utils.data.IterableDataset):

@@ -39,8 +39,11 @@ from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.mechanism import ASSUMED, one_row_each
 from reticent.training.seeding import seeded
 from reticent.training.steps import Augment, OrdinarySteps, PrivateSteps, Progress
+from reticent.training.trials import refuse_mixing_inputs
 
 __all__ = ["Run", "refuse_several_rows", "train"]
+
+_TRIED = 5
 
 Optimizer = torch.optim.Optimizer | Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
 
@@ -132,6 +135,8 @@ def train(
     for name, number in (("physical_batch_size", physical_batch_size), ("views", views), ("save_every", save_every)):
         if number is not None:
             _checks.at_least(1, **{name: number})
+    if save_every is not None and state is None:
+        raise UsageError("Expected a file to save to, got save_every without state.", "Pass state='run.state'.")
     stepper = _optimizer(optimizer, model)
     x, y = _tensors(records, model)
     model.train()
@@ -150,6 +155,7 @@ def train(
             raise UsageError("Expected epochs and batch_size inside the plan, got them beside it.", "Leave them out.")
         refuse_several_rows(plan.unit, records, "Plan for Unit.EXAMPLE, or merge each owner's rows into one record.")
         refuse_mixing(model)
+        refuse_mixing_inputs(model, x[:_TRIED])
         rows = varied_rows(records.labels)
         engine = PrivateSteps(
             model,
@@ -192,6 +198,11 @@ def _optimizer(optimizer: Optimizer | None, model: torch.nn.Module) -> torch.opt
         raise ModelError("Expected a network with trainable parameters, got none.", "Unfreeze some of them.")
     if optimizer is None:
         return torch.optim.Adam(parameters, lr=1e-3)
+    if not (isinstance(optimizer, torch.optim.Optimizer) or callable(optimizer)):
+        raise UsageError(
+            f"Expected a torch optimizer or a function from parameters to one, got {optimizer!r}.",
+            "Pass for instance lambda parameters: torch.optim.SGD(parameters, lr=0.1).",
+        )
     made = optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer(parameters)
     theirs = {id(p) for group in made.param_groups for p in group["params"]}
     if not theirs <= {id(p) for p in model.parameters()}:

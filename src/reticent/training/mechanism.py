@@ -66,16 +66,20 @@ class PrivateSum:
         plan: noise, clipping norm, expected batch size and how to clip.
         parameters: name to parameter; sums are made for these.
         noise: where the noise comes from.
+        prefix: what the names have in front that whoever wrote the plan does not know of.
 
     Attributes:
         ignored: how many examples had a gradient that was not finite. About the data: no promise covers it.
         thresholds: the clipping norm of each group. Public: they follow from noisy quantities only.
     """
 
-    def __init__(self, plan: Plan, parameters: Mapping[str, torch.Tensor], noise: Randomness) -> None:
+    def __init__(
+        self, plan: Plan, parameters: Mapping[str, torch.Tensor], noise: Randomness, *, prefix: str = ""
+    ) -> None:
         self._plan, self._noise = plan, noise
         self._steps = 0
-        self._groups, parts = plan.clipping.assigned(parameters)
+        groups, parts = plan.clipping.assigned(name.removeprefix(prefix) for name in parameters)
+        self._groups = {name: groups[name.removeprefix(prefix)] for name in parameters}
         self._start = [plan.l2_clip_norm * part for part in parts]
         self.thresholds = list(self._start)
         self.ignored = 0

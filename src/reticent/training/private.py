@@ -50,7 +50,7 @@ from reticent.training.losses import Loss
 from reticent.training.mechanism import ASSUMED, PrivateSum, one_row_each
 from reticent.training.resuming import Identity, restore_training, training_state
 from reticent.training.state import save_state
-from reticent.training.trials import fitting_on_trial, reduction_on_trial
+from reticent.training.trials import fitting_on_trial, reduction_on_trial, refuse_mixing_on_trial
 
 __all__ = ["Private", "make_private"]
 
@@ -134,11 +134,12 @@ def make_private(
     _checks.at_least(1, views=views)
     if physical_batch_size is not None:
         _checks.at_least(1, physical_batch_size=physical_batch_size)
+    refuse_mixing(model)
+    refuse_mixing_on_trial(model, loader)
     declared = loss_reduction or "mean"
     how = _How(declared, False, tuple(public_facts), physical_batch_size, views)
     if loss is None:
         return Private(model, optimizer, loader, plan, source, how)
-    refuse_mixing(model)
     found = reduction_on_trial(loss, model, loader)
     if found == "none" or loss_reduction not in (None, found):
         raise UsageError(
@@ -203,9 +204,20 @@ class Private:
         return self._sum.ignored
 
     @property
+    def between_batches(self) -> bool:
+        """Whether the last batch has been stepped on with all its parts.
+
+        A batch that is larger than the physical batch size comes in parts, each with its own turn of the loop. What
+        counts updates (learning-rate schedules, saving every so often) goes on only where this is true.
+        """
+        return self.loader.between_batches
+
+    @property
     def guarantee(self) -> Guarantee:
         """What has been promised so far: the guarantee of the batches drawn until now."""
-        tried = "tried on some records" if self._how.checked else "declared, not checked; class weights break it"
+        declared = "declared, not checked; class weights break it"
+        tried = "tried on some records, with the loss that was passed: the loop uses that one"
+        tried = tried if self._how.checked else declared
         return self.plan.guarantee(
             steps=self.loader.drawn,
             assumptions=(
@@ -230,7 +242,7 @@ class Private:
         if not self.loader.between_batches:
             raise UsageError(
                 "Expected to save between two steps, got a batch that was drawn and not stepped on.",
-                "Save right after optimizer.step(), and after the last part of a batch.",
+                "Save right after optimizer.step(), and after the last part of a batch: if private.between_batches.",
             )
         return save_state(path, training_state(self._who(), self.loader.drawn, self.optimizer, self._sum))
 
@@ -271,7 +283,8 @@ class Private:
             raise UsageError(
                 f"Expected one step for each batch of private.loader, but the loader drew {_batch_text(drawn)} and "
                 f"the model saw {_batch_text(seen)}.",
-                "For every batch: private.model(x), loss.backward(), optimizer.step(), once each.",
+                "For every batch: private.model(x), loss.backward(), optimizer.step(), once each; and private.model in "
+                "training mode (private.model.train() after an evaluation).",
             )
         parameters = dict(self.model.module.named_parameters())
         self._refuse_plain_gradients(parameters)

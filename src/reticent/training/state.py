@@ -2,7 +2,8 @@
 
 Promise: `load_state(save_state(path, tree))` gives the same tree: tensors to the bit, numbers, texts, lists, tuples
 and dictionaries with keys of any of these plain kinds. The file is safetensors with JSON beside the tensors; reading
-it runs no code. It appears whole or not at all.
+it runs no code. It appears whole or not at all, and one whose bytes have changed is refused (a digest, not a signature:
+it finds damage, not forgery).
 
 Covered: a state holds no key of a secure generator. After a stop a secure run draws fresh batches and fresh noise,
 under the same promise; a simulated one repeats to the bit. Not covered: a state is the training's own memory. It holds
@@ -19,6 +20,7 @@ Example:
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -32,7 +34,8 @@ from reticent.evidence import write_whole
 
 __all__ = ["load_state", "save_state"]
 
-_KIND = "reticent training state 1"
+_KIND = "reticent training state 2"
+_BLANK = "0" * 64  # stands for the digest while it is computed
 
 
 def save_state(path: str | Path, tree: Any) -> Path:
@@ -43,7 +46,9 @@ def save_state(path: str | Path, tree: Any) -> Path:
     """
     tensors: dict[str, torch.Tensor] = {}
     described = json.dumps(_described(tree, tensors))
-    return write_whole(path, safetensors.torch.save(tensors, {"kind": _KIND, "tree": described}))
+    content = safetensors.torch.save(tensors, {"kind": _KIND, "tree": described, "sha256": _BLANK})
+    digest = hashlib.sha256(content).hexdigest()
+    return write_whole(path, _with_digest(content, _BLANK, digest))
 
 
 def load_state(path: str | Path) -> Any:
@@ -60,12 +65,20 @@ def load_state(path: str | Path) -> Any:
             notes = file.metadata() or {}
             if notes.get("kind") != _KIND:
                 raise ValueError(f"it is of kind {notes.get('kind')!r}")
+            digest = notes["sha256"]
+            content = _with_digest(Path(path).read_bytes(), digest, _BLANK)
+            if len(digest) != len(_BLANK) or hashlib.sha256(content).hexdigest() != digest:
+                raise ValueError("its contents are not what was saved")
             return _restored(json.loads(notes["tree"]), file)
     except (ValueError, KeyError, TypeError, IndexError, safetensors.SafetensorError) as error:
         raise IntegrityError(
             f"Expected a training state as save_state writes it, got {path}: {error}.",
             "Save it again, or start anew.",
         ) from error
+
+
+def _with_digest(content: bytes, before: str, after: str) -> bytes:
+    return content.replace(f'"sha256":"{before}"'.encode(), f'"sha256":"{after}"'.encode(), 1)
 
 
 def _described(value: Any, tensors: dict[str, torch.Tensor]) -> Any:

@@ -30,7 +30,7 @@ from reticent.training.resuming import Identity, restore_training, training_stat
 from reticent.training.sampling import poisson_batches, shuffled_batches
 from reticent.training.seeding import unchanged_generators
 from reticent.training.state import save_state
-from reticent.training.trials import most_of
+from reticent.training.trials import most_of, refuse_mixing_views
 
 __all__ = ["Augment", "OrdinarySteps", "PrivateSteps", "Progress", "Steps"]
 
@@ -111,7 +111,7 @@ class PrivateSteps(Steps):
         self._parameters = {
             name: parameter for name, parameter in self._model.module.named_parameters() if parameter.requires_grad
         }
-        private_sum = PrivateSum(plan, self._parameters, source.spawn("noise"))
+        private_sum = PrivateSum(plan, self._parameters, source.spawn("noise"), prefix="model.")
         super().__init__(Identity(model, plan, source), optimizer, private_sum)
         self._private_sum = private_sum
         self._plan, self._sampling = plan, source.spawn("sampling")
@@ -130,6 +130,8 @@ class PrivateSteps(Steps):
                 f"Expected a plan for these {len(x)} records, got one for {self._plan.dataset_size}.",
                 "Calibrate it with dataset_size=len(dataset).",
             )
+        if self._augment is not None and len(x) > 1:
+            refuse_mixing_views(self._augment, x[:5])
         if self._physical is None:
             self._physical = self._fitting(x, y)
         return super().run(x, y, **options)
@@ -156,8 +158,9 @@ class PrivateSteps(Steps):
         if self._augment is not None:
             rows, x = len(x), self._augment(x)
             if not isinstance(x, torch.Tensor) or len(x) != rows:
+                got = f"{len(x)} rows" if isinstance(x, torch.Tensor) else type(x).__name__
                 raise UsageError(
-                    f"Expected {rows} augmented inputs for {rows} inputs, got others.", "Change each row by itself."
+                    f"Expected {rows} augmented inputs for {rows} inputs, got {got}.", "Change each row by itself."
                 )
         self._model(x, y).sum().backward()
 

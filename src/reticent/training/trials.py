@@ -7,21 +7,33 @@ examples fit into memory) depend on shapes and code, and leave this module for n
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch.utils._pytree import tree_leaves
 from torch.utils.data import DataLoader, default_collate
 
-from reticent.errors import UsageError
+from reticent.errors import ModelError, UsageError
 from reticent.privacy import Plan
+from reticent.randomness import Randomness
+from reticent.training.checking import check_model
 from reticent.training.gradients import PerExampleModel
 from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.memory import fitting_size
-from reticent.training.seeding import unchanged_generators
+from reticent.training.seeding import seeded, unchanged_generators
 
-__all__ = ["fitting_on_trial", "most_of", "reduction_on_trial"]
+__all__ = [
+    "fitting_on_trial",
+    "most_of",
+    "reduction_on_trial",
+    "refuse_mixing_inputs",
+    "refuse_mixing_on_trial",
+    "refuse_mixing_views",
+]
 
+_FEW = 5
+_NOTICED = 1e-3  # of the largest output, in single precision
 _LOOKED_AT = 256
 _TRIED = 3
 _RARELY_MORE = 8.0  # standard deviations of a batch's size
@@ -30,6 +42,73 @@ _RARELY_MORE = 8.0  # standard deviations of a batch's size
 def most_of(plan: Plan) -> int:
     """More examples than a batch ever has, short of a miracle (probability below 1e-14)."""
     return min(plan.dataset_size, plan.batch_size + math.ceil(_RARELY_MORE * math.sqrt(plan.batch_size)))
+
+
+def refuse_mixing_on_trial(model: torch.nn.Module, loader: DataLoader[Any]) -> None:
+    """Refuse a network that mixes examples, as far as a few records of the loader show it; see `check_model`."""
+    collate: Any = loader.collate_fn or default_collate
+    try:
+        batch = collate([loader.dataset[i] for i in range(min(_FEW, len(loader.dataset)))])  # type: ignore[arg-type]
+        inputs = batch[0] if isinstance(batch, tuple | list) else batch
+        inputs = inputs.to(next(model.parameters()).device)
+    except Exception:  # the loop may build the network's inputs in its own way
+        return
+    refuse_mixing_inputs(model, inputs)
+
+
+def refuse_mixing_inputs(model: torch.nn.Module, inputs: torch.Tensor) -> None:
+    """Refuse a network whose outputs for some examples depend on another one.
+
+    Private training runs every example by itself, so the promise would hold; but what comes out would be a network for
+    batches of one, without a word.
+    """
+    changed = inputs[:_FEW].clone()
+    if len(changed) < 2:
+        return
+    other = 2 * changed[0] + 1 if changed.is_floating_point() else changed[-1]
+    changed[0] = other
+    try:
+        seen = [_outputs(model, rows) for rows in (inputs[:_FEW], changed)]
+    except Exception:  # the loop may call the network in its own way
+        return
+    for one, same in zip(*seen, strict=True):
+        if one.ndim == 0 or one.shape != same.shape or len(one) != len(changed):
+            return  # not a row for each example: the loop knows what it means
+        largest = float(one.abs().max())
+        if bool(((one - same)[1:].abs() > _NOTICED * max(largest, 1e-30)).any()):
+            check_model(model, inputs[:_FEW])  # names the module
+            raise ModelError(
+                "Expected a network that treats examples one by one, but what comes out for some of them depends on "
+                "another one.",
+                "Replace what computes over the batch; the batch is the first dimension of inputs and outputs.",
+            )
+
+
+def _outputs(model: torch.nn.Module, rows: torch.Tensor) -> list[torch.Tensor]:
+    with torch.no_grad(), seeded(Randomness.simulated(0)):  # the same dropout every time
+        found = [leaf for leaf in tree_leaves(model(rows)) if isinstance(leaf, torch.Tensor)]
+    return [leaf.double() for leaf in found if leaf.is_floating_point()]
+
+
+def refuse_mixing_views(augment: Callable[[torch.Tensor], torch.Tensor], inputs: torch.Tensor) -> None:
+    """Refuse an augmentation that changes some rows by what is in another one.
+
+    Tried with torch's generators in the same state twice; one that draws from elsewhere cannot be tried.
+    """
+    changed = inputs.clone()
+    changed[0] = 2 * changed[0] + 1 if changed.is_floating_point() else changed[-1]
+    seen = []
+    for rows in (inputs, inputs, changed):
+        with seeded(Randomness.simulated(0)):
+            seen.append(augment(rows.clone()))
+    if not all(isinstance(value, torch.Tensor) and len(value) == len(inputs) for value in seen):
+        return  # refused with another message in the first step
+    one, again, other = seen
+    if torch.equal(one, again) and not torch.equal(one[1:], other[1:]):
+        raise UsageError(
+            "Expected an augmentation that changes every row by itself, but what is in one row changed others.",
+            "Leave out what mixes rows (mixup, means over the batch): the promise rests on rows that are apart.",
+        )
 
 
 def reduction_on_trial(loss: Loss, model: torch.nn.Module, loader: DataLoader[Any]) -> str:
