@@ -127,7 +127,7 @@ def test_rows_of_one_owner_are_drawn_together():
     scores = (draw.normal(size=(8, 10)) + 2 * draw.normal(size=10))[:, owners] + 0.01 * draw.normal(size=(8, 120))
     apart, together = curve_of(scores, membership).auc, curve_of(scores, membership, owners=owners).auc
     assert apart.value == together.value
-    assert together.high - together.low > 1.5 * (apart.high - apart.low)
+    assert together.high - together.low > 1.25 * (apart.high - apart.low)
     assert "the 10 owners of 120 records" in together.method
 
 

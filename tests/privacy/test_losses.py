@@ -23,7 +23,7 @@ def exact_delta(mu: float, epsilon: float) -> float:
 
 
 @settings(max_examples=60, deadline=None)
-@given(noise=noises, rate=rates, steps=st.integers(2, 3000), delta=st.floats(-12, -3).map(lambda x: 10**x))
+@given(noise=noises, rate=rates, steps=st.integers(2, 3000), delta=st.floats(-10, -3).map(lambda x: 10**x))
 def test_never_below_a_grid_that_is_ten_times_finer(noise: float, rate: float, steps: int, delta: float) -> None:
     both = [gaussian(noise_multiplier=noise, sample_rate=rate, removed=removed) for removed in (True, False)]
     got = max(compose([(step, steps)]).epsilon(delta) for step in both)

@@ -166,7 +166,9 @@ def test_any_number_of_steps_is_covered_exactly(data: st.DataObject) -> None:
         ({"batch_size": 0}, "Expected a whole number batch_size >= 1, got batch_size=0"),
         ({"batch_size": 512.0}, "Expected a whole number batch_size >= 1, got batch_size=512.0"),
         ({"batch_size": 60_001}, "Expected batch_size <= dataset_size, got batch_size=60001 and dataset_size=60000"),
-        ({"epochs": None}, "Expected either epochs or steps, got epochs=None and steps=None"),
+        ({"epochs": None}, r"Expected all but one of noise_multiplier, .* got no noise_multiplier and no steps"),
+        ({"noise_multiplier": 1.0}, "Expected all but one of noise_multiplier, .* got no gap"),
+        ({"batch_size": None, "noise_multiplier": 1.0}, "got no batch_size but epochs"),
         ({"steps": 10}, "Expected either epochs or steps, got epochs=5 and steps=10"),
         ({"epochs": None, "steps": 0}, "Expected a whole number steps >= 1, got steps=0"),
         ({"epochs": 0}, "Expected epochs > 0, got epochs=0"),
@@ -231,3 +233,35 @@ def test_every_field_is_needed_and_no_other_is_read() -> None:
     for name, bad in (("unit", "row"), ("relation", None), ("steps", "50"), ("delta", 0.5), ("steps", None)):
         with pytest.raises(UsageError, match="Expected a plan as written by as_dict"):
             Plan.from_dict({**whole, name: bad})
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    epsilon=st.floats(0.3, 8.0),
+    noise=st.floats(0.8, 6.0),
+    batch=st.integers(1, 2000),
+    steps=st.integers(1, 300),
+    relation=st.sampled_from(Relation),
+    unknown=st.sampled_from(["noise", "steps", "batch"]),
+)
+def test_calibration_of_any_one_quantity_never_overshoots(
+    epsilon: float, noise: float, batch: int, steps: int, relation: Relation, unknown: str
+) -> None:
+    known = {"noise_multiplier": noise, "batch_size": batch, "steps": steps}
+    del known[{"noise": "noise_multiplier", "steps": "steps", "batch": "batch_size"}[unknown]]
+    try:
+        plan = Plan.calibrate(epsilon=epsilon, delta=1e-5, dataset_size=2000, relation=relation, **known)
+    except UsageError as error:
+        assert "at least one step" in str(error)  # noqa: PT017
+        return
+    assert plan.guarantee().epsilon(1e-5) <= epsilon
+
+    def more(**changed: float) -> float:
+        return dataclasses.replace(plan, **changed).guarantee().epsilon(1e-5)
+
+    if unknown == "noise" and plan.noise_multiplier > 0.0501:
+        assert more(noise_multiplier=plan.noise_multiplier * 0.998) > epsilon
+    if unknown == "steps" and plan.steps < 1_000_000:
+        assert more(steps=plan.steps + 1) > epsilon
+    if unknown == "batch" and plan.batch_size < 2000:
+        assert more(batch_size=plan.batch_size + 1) > epsilon

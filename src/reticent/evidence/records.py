@@ -31,7 +31,7 @@ __all__ = ["Record", "now", "software"]
 
 FORMAT = "reticent-record/1"
 _TIME = "%Y-%m-%dT%H:%M:%SZ"
-_PACKAGES = ("reticent", "torch", "numpy", "scipy", "scikit-learn", "dp-accounting")
+_PACKAGES = ("reticent", "torch", "numpy", "scipy", "scikit-learn")
 
 
 @dataclasses.dataclass(frozen=True)

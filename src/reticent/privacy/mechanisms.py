@@ -9,9 +9,9 @@ contribution of one unit, in l2 norm for the Gaussian and l1 norm for the Laplac
 Example:
     >>> from reticent.privacy import Relation, SampledGaussian
     >>> step = SampledGaussian(noise_multiplier=1.0, sample_rate=1.0, count=1)
-    >>> removed, added = step.losses(Relation.ADD_OR_REMOVE_ONE)
+    >>> (loss,) = step.losses(Relation.ADD_OR_REMOVE_ONE)  # removed or added: the same, where every unit takes part
     >>> from reticent.privacy.losses import compose
-    >>> round(compose([(removed, 1)]).epsilon(1e-5), 3)
+    >>> round(compose([(loss, 1)]).epsilon(1e-5), 3)
     4.377
 """
 

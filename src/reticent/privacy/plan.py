@@ -1,7 +1,8 @@
 """A plan of private training: sampler, clipping, noise and steps, and the noise calibrated to a promise.
 
-Promise: `Plan.calibrate` returns the least noise (within 0.1 %) at which the plan's guarantee meets the asked epsilon
-at the asked delta, and never less: the returned plan's `guarantee().epsilon(delta)` is at or below the target.
+Promise: `Plan.calibrate` finds whichever of noise, steps and batch size is left out: the least noise (within 0.1 %),
+the most steps or the largest batch at which the plan's guarantee meets the asked epsilon at the asked delta. It never
+overshoots: the returned plan's `guarantee().epsilon(delta)` is at or below the target.
 
 A plan is immutable and serialisable. What it says is what the training engine executes; the guarantee of a run comes
 from the steps that were executed, through `guarantee(steps=...)`.
@@ -11,6 +12,8 @@ Example:
     >>> plan = Plan.calibrate(epsilon=3, delta=1e-5, dataset_size=60_000, batch_size=512, epochs=5)
     >>> plan.steps, plan.guarantee().epsilon(1e-5) <= 3
     (586, True)
+    >>> Plan.calibrate(epsilon=3, delta=1e-5, dataset_size=60_000, batch_size=512, noise_multiplier=1.0).steps
+    3728
     >>> Plan.calibrate(epsilon=1e-5, delta=3, dataset_size=60_000, batch_size=512, epochs=5)
     Traceback (most recent call last):
     reticent.errors.UsageError: Expected 0 < delta < 1, got delta=3. Did you swap epsilon and delta?
@@ -37,6 +40,7 @@ __all__ = ["Plan"]
 
 _LARGEST_EPSILON = 100
 _LARGEST_NOISE = 1e7
+_MOST_STEPS = 1_000_000
 _SMALLEST_NOISE = 0.05  # below it epsilon is in the thousands: not a promise worth calibrating to
 _TOLERANCE = 2e-4  # of the noise multiplier
 _STRIDE = math.log(1.25)
@@ -99,15 +103,19 @@ class Plan:
         epsilon: float,
         delta: float,
         dataset_size: int,
-        batch_size: int,
+        batch_size: int | None = None,
         epochs: float | None = None,
         steps: int | None = None,
+        noise_multiplier: float | None = None,
         l2_clip_norm: float = 1.0,
         unit: Unit = Unit.EXAMPLE,
         relation: Relation = Relation.ADD_OR_REMOVE_ONE,
         clipping: Clipping | None = None,
     ) -> Plan:
-        """The plan with the least noise that promises (epsilon, delta); a noise multiplier below 0.05 is never planned.
+        """The plan that promises (epsilon, delta) with the least noise, the most steps or the largest batch.
+
+        Give all but one of `noise_multiplier`, `steps` (or `epochs`) and `batch_size`. Never planned: a noise
+        multiplier below 0.05, more than a million steps.
 
         Args:
             epsilon: the target, above 0.
@@ -115,7 +123,8 @@ class Plan:
             dataset_size: number of units n.
             batch_size: expected batch size.
             epochs: passes over the data, in expectation; gives ceil(epochs * n / batch_size) steps.
-            steps: number of updates; give this or `epochs`.
+            steps: number of updates, instead of `epochs`.
+            noise_multiplier: see `Plan`.
             l2_clip_norm: see `Plan`.
             unit: see `Plan`.
             relation: see `Plan`.
@@ -134,15 +143,43 @@ class Plan:
                 f"Expected epsilon above delta, got epsilon={epsilon!r} and delta={delta!r}.",
                 "Did you swap epsilon and delta?",
             )
-        if (epochs is None) == (steps is None):
+        if epochs is not None and steps is not None:
             raise UsageError(
                 f"Expected either epochs or steps, got epochs={epochs!r} and steps={steps!r}.", "Pass one of the two."
             )
-        if steps is None:
+        unknown = [
+            name
+            for name, value in (
+                ("noise_multiplier", noise_multiplier),
+                ("steps (or epochs)", steps if epochs is None else epochs),
+                ("batch_size", batch_size),
+            )
+            if value is None
+        ]
+        if len(unknown) != 1 or (batch_size is None and epochs is not None):
+            raise UsageError(
+                "Expected all but one of noise_multiplier, steps (or epochs) and batch_size, got no "
+                f"{' and no '.join(unknown) or 'gap'}{' but epochs' if batch_size is None else ''}.",
+                "Pass for instance batch_size and epochs, and the least noise is found; or batch_size and "
+                "noise_multiplier, and the most steps are. With an unknown batch size, say how many steps.",
+            )
+        if epochs is not None and batch_size is not None:
             steps = _steps(_checks.positive(epochs=epochs), dataset_size, _checks.at_least(1, batch_size=batch_size))
         how = Clipping() if clipping is None else clipping
-        plan = cls(1.0, dataset_size, batch_size, steps, l2_clip_norm, unit, relation, delta, how)
-        return plan._with_least_noise(epsilon)
+        plan = cls(
+            1.0 if noise_multiplier is None else noise_multiplier,
+            dataset_size,
+            1 if batch_size is None else batch_size,
+            1 if steps is None else steps,
+            l2_clip_norm,
+            unit,
+            relation,
+            delta,
+            how,
+        )
+        if noise_multiplier is None:
+            return plan._with_least_noise(epsilon)
+        return plan._with_most(epsilon, "steps" if steps is None else "batch_size")
 
     @property
     def sample_rate(self) -> float:
@@ -201,6 +238,28 @@ class Plan:
             return cls(**{**values, **kinds, "clipping": Clipping.from_dict(values["clipping"])})
         except (TypeError, ValueError) as error:
             raise UsageError(f"Expected a plan as written by as_dict(), got {error}.", "Save it again.") from error
+
+    def _with_most(self, epsilon: float, what: str) -> Plan:
+        """The plan with the most steps, or the largest batch, that keeps the promise."""
+        limit = self.dataset_size if what == "batch_size" else _MOST_STEPS
+
+        def fits(number: int) -> bool:
+            return dataclasses.replace(self, **{what: number}).guarantee().epsilon(self.delta) <= epsilon
+
+        if not fits(1):
+            raise UsageError(
+                f"Expected noise under which at least one step keeps epsilon={epsilon!r} at delta={self.delta!r}, got "
+                f"noise_multiplier={self.noise_multiplier!r}.",
+                "Pass more noise, or a larger epsilon.",
+            )
+        low, high = 1, 2
+        while high < limit and fits(high):
+            low, high = high, 2 * high
+        high = min(high, limit + 1)  # the least number that is known, or defined, not to fit
+        while high - low > 1:
+            middle = (low + high) // 2
+            low, high = (middle, high) if fits(middle) else (low, middle)
+        return dataclasses.replace(self, **{what: low})
 
     def _with_least_noise(self, epsilon: float) -> Plan:
         def epsilon_of(noise: float) -> float:
