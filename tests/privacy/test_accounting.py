@@ -85,7 +85,7 @@ def test_numbers_of_dp_accounting(row: tables.Known) -> None:
 
 def test_delta_and_coarse_epsilon_of_dp_accounting() -> None:
     (noise, rate, steps), delta = tables.DELTA_AT_1
-    assert delta_at((SampledGaussian(noise, rate, steps),), ADD, 1.0) == pytest.approx(delta, abs=1e-6)
+    assert delta_at((SampledGaussian(noise, rate, steps),), ADD, 1.0) == pytest.approx(delta, abs=2e-6)
     setting, delta, epsilon = tables.COARSE_EPSILON
     assert ours(setting, delta) == pytest.approx(epsilon, rel=1e-3)
 
