@@ -243,8 +243,13 @@ class Plan:
         """The plan with the most steps, or the largest batch, that keeps the promise."""
         limit = self.dataset_size if what == "batch_size" else _MOST_STEPS
 
+        def with_number(number: int) -> Plan:
+            if what == "steps":
+                return dataclasses.replace(self, steps=number)
+            return dataclasses.replace(self, batch_size=number)
+
         def fits(number: int) -> bool:
-            return dataclasses.replace(self, **{what: number}).guarantee().epsilon(self.delta) <= epsilon
+            return with_number(number).guarantee().epsilon(self.delta) <= epsilon
 
         if not fits(1):
             raise UsageError(
@@ -259,7 +264,7 @@ class Plan:
         while high - low > 1:
             middle = (low + high) // 2
             low, high = (middle, high) if fits(middle) else (low, middle)
-        return dataclasses.replace(self, **{what: low})
+        return with_number(low)
 
     def _with_least_noise(self, epsilon: float) -> Plan:
         def epsilon_of(noise: float) -> float:
