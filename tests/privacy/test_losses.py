@@ -11,7 +11,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from reticent.privacy.losses import Loss, compose, gaussian, laplace, replaced_gaussian, two_point
+from reticent.privacy.losses import (
+    Loss,
+    compose,
+    fixed_size_gaussian,
+    gaussian,
+    laplace,
+    replaced_gaussian,
+    two_point,
+)
 
 noises = st.floats(0.4, 30.0)
 rates = st.one_of(st.just(1.0), st.floats(1e-4, 0.9))
@@ -158,3 +166,24 @@ def test_extremes_have_an_answer(noise: float, rate: float, steps: int) -> None:
     loss = compose([(gaussian(noise_multiplier=noise, sample_rate=rate, removed=True), steps)])
     assert 0 <= loss.epsilon(1e-6) < math.inf
     assert 0 <= loss.delta(1.0) <= 1
+
+
+@settings(max_examples=40, deadline=None)
+@given(noise=st.floats(0.7, 20.0), rate=rates, epsilon=st.floats(0.0, 3.0))
+def test_one_sample_of_fixed_size_in_closed_form(noise: float, rate: float, epsilon: float) -> None:
+    """Balle, Barthe and Gaboardi (2018), theorem 9, for two sums that are two clipping norms apart."""
+    inner = math.log1p(math.expm1(epsilon) / rate)
+    truth = rate * exact_delta(2 / noise, inner)
+    got = compose([(fixed_size_gaussian(noise_multiplier=noise, sample_rate=rate), 1)]).delta(epsilon)
+    assert truth * (1 - 1e-9) - 1e-15 <= got <= truth * 1.01 + 1e-9
+
+
+@pytest.mark.parametrize("steps", [1, 30, 2000])
+def test_samples_of_fixed_size_cost_more_than_either_direction(steps: int) -> None:
+    """They are at least as bad as both of the mixtures that they are made of, and exact where all units take part."""
+    fixed = compose([(fixed_size_gaussian(noise_multiplier=2.0, sample_rate=0.01), steps)]).epsilon(1e-6)
+    for removed in (True, False):
+        mixture = gaussian(noise_multiplier=1.0, sample_rate=0.01, removed=removed)
+        assert fixed >= compose([(mixture, steps)]).epsilon(1e-6) * (1 - 1e-4)
+    whole = compose([(fixed_size_gaussian(noise_multiplier=2 * math.sqrt(steps), sample_rate=1.0), steps)])
+    assert 4.3771780957 <= whole.epsilon(1e-5) <= 4.3771780957 * (1 + 2e-4)

@@ -3,7 +3,7 @@
 from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
-from reticent.privacy.mechanisms import EpsilonDelta, Laplace, Mechanism, SampledGaussian
+from reticent.privacy.mechanisms import EpsilonDelta, FixedSizeGaussian, Laplace, Mechanism, SampledGaussian
 from reticent.privacy.plan import Plan
 from reticent.privacy.units import Relation, Unit
 
@@ -11,6 +11,7 @@ __all__ = [
     "Budget",
     "Clipping",
     "EpsilonDelta",
+    "FixedSizeGaussian",
     "Guarantee",
     "Laplace",
     "Mechanism",

@@ -37,9 +37,19 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
-from scipy.special import ndtr, ndtri
+from scipy.special import log_ndtr, ndtr, ndtri
 
-__all__ = ["Composed", "Loss", "compose", "gaussian", "laplace", "replaced_gaussian", "two_point"]
+__all__ = [
+    "Composed",
+    "Loss",
+    "Profile",
+    "compose",
+    "fixed_size_gaussian",
+    "gaussian",
+    "laplace",
+    "replaced_gaussian",
+    "two_point",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -87,6 +97,33 @@ class Loss:
         masses[0] += float(self.between(np.array([-np.inf, points[0]]))[0][0])
         above = float(self.between(np.array([points[-1], np.inf]))[0][0])
         return first, masses, self.infinite + above
+
+
+@dataclasses.dataclass(frozen=True)
+class Profile(Loss):
+    """A loss of which only the hockey-stick divergences are known, the same in either direction.
+
+    Args:
+        divergence: an array of epsilons at or above 0 to divergences, exact or above, and convex in e^epsilon.
+    """
+
+    divergence: Callable[[Array], Array] = np.zeros_like
+
+    def on_grid(self, interval: float) -> tuple[int, Array, float]:
+        """See `Loss.on_grid`: the masses are those with the given divergences at the points of the grid."""
+        last = math.ceil(self.highest / interval) + 1
+        above = self.divergence(np.arange(last + 1, dtype=np.float64) * interval)
+        # Below zero by symmetry: H_y(P, Q) = 1 - y + y H_(1/y)(Q, P).
+        points: Array = np.arange(-last, last + 1, dtype=np.float64) * interval
+        ratios = np.exp(points)
+        whole = np.concatenate([(1.0 - ratios[:last] + ratios[:last] * above[:0:-1]), above])
+        # Between two points the divergence falls by the Q-mass above them for each unit of e^epsilon.
+        beyond = np.append((whole[:-1] - whole[1:]) / (ratios[:-1] * math.expm1(interval)), 0.0)
+        masses = np.zeros_like(points)
+        masses[1:] = np.clip(beyond[:-1] - beyond[1:], 0.0, None) * ratios[1:]
+        infinite = float(above[-1])
+        masses[0] = max(0.0, 1.0 - infinite - float(masses.sum()))
+        return -last, masses, infinite
 
 
 @dataclasses.dataclass(frozen=True)
@@ -364,6 +401,35 @@ def replaced_gaussian(*, noise_multiplier: float, sample_rate: float = 1.0) -> L
         return p, (1.0 - q) * neither + q * _between(at, -1.0 / s)
 
     return Loss(between, loss_of(-reach), loss_of(reach))
+
+
+def fixed_size_gaussian(*, noise_multiplier: float, sample_rate: float) -> Loss:
+    """A Gaussian sum over a sample of fixed size without replacement, when a unit is exchanged; in either direction.
+
+    The divergence is q times that of two sums one exchange apart, N(2, s^2) and N(0, s^2), at log(1 + (e^l - 1) / q)
+    (Balle, Barthe and Gaboardi, 2018, theorem 9).
+    """
+    s, q = noise_multiplier, sample_rate
+
+    def divergence(epsilons: Array) -> Array:
+        with np.errstate(over="ignore"):
+            inner = np.where(
+                epsilons < 30.0, np.log1p(np.expm1(np.minimum(epsilons, 30.0)) / q), epsilons - math.log(q)
+            )
+        # Balle and Wang (2018), theorem 8, with mu = 2 / s.
+        lower, upper = 1.0 / s - 0.5 * inner * s, -1.0 / s - 0.5 * inner * s
+        with np.errstate(under="ignore"):
+            found: Array = q * np.maximum(ndtr(lower) - np.exp(inner + log_ndtr(upper)), 0.0)
+        return found
+
+    # Beyond the farthest output the divergence is below what may be neglected.
+    farthest = (2.0 * _farthest() + 2.0 / s) / s
+    top = math.log1p(q * math.expm1(farthest)) if farthest < 30.0 else farthest + math.log(q)
+    return Profile(_no_masses, -top, top, divergence=divergence)
+
+
+def _no_masses(losses: Array) -> tuple[Array, Array]:
+    raise NotImplementedError("only the divergences are known")
 
 
 def laplace(*, scale: float) -> Loss:

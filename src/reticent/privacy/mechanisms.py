@@ -26,11 +26,19 @@ import numpy.typing as npt
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy import renyi
-from reticent.privacy.losses import Loss, gaussian, laplace, replaced_gaussian, two_point
+from reticent.privacy.losses import Loss, fixed_size_gaussian, gaussian, laplace, replaced_gaussian, two_point
 from reticent.privacy.rounding import round_up
 from reticent.privacy.units import Relation
 
-__all__ = ["EpsilonDelta", "Laplace", "Mechanism", "SampledGaussian", "mechanism_from_dict", "mechanism_to_dict"]
+__all__ = [
+    "EpsilonDelta",
+    "FixedSizeGaussian",
+    "Laplace",
+    "Mechanism",
+    "SampledGaussian",
+    "mechanism_from_dict",
+    "mechanism_to_dict",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -95,6 +103,68 @@ class SampledGaussian:
         """One line for reports."""
         sampled = f"Poisson samples at rate {self.sample_rate:.6g}" if self.sample_rate < 1 else "all units"
         return f"{self.count} Gaussian sum(s) over {sampled}, noise multiplier {self.noise_multiplier:.6g}"
+
+
+@dataclasses.dataclass(frozen=True)
+class FixedSizeGaussian:
+    """`count` noisy sums, each over a fresh sample of fixed size, a share `sample_rate` of all units, no unit twice.
+
+    Only under `REPLACE_ONE`: with a unit more or less there is no sample of the same share. An exchanged unit moves the
+    sum by two clipping norms, and is charged so.
+    """
+
+    noise_multiplier: float
+    sample_rate: float
+    count: int = 1
+    kind: ClassVar[str] = "fixed_size_gaussian"
+
+    def __post_init__(self) -> None:
+        _keep(
+            self,
+            noise_multiplier=_checks.non_negative(noise_multiplier=self.noise_multiplier),
+            sample_rate=_checks.fraction(sample_rate=self.sample_rate),
+            count=_checks.at_least(0, count=self.count),
+        )
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it reveals nothing at all."""
+        return self.count == 0 or self.sample_rate == 0
+
+    @property
+    def is_unbounded(self) -> bool:
+        """Whether no epsilon below infinity holds."""
+        return not self.is_free and self.noise_multiplier == 0
+
+    def losses(self, relation: Relation) -> tuple[Loss, ...]:
+        """The privacy loss of one step.
+
+        Raises:
+            UsageError: under `ADD_OR_REMOVE_ONE`.
+        """
+        self._refuse(relation)
+        return (fixed_size_gaussian(noise_multiplier=self.noise_multiplier, sample_rate=self.sample_rate),)
+
+    def renyi(self, relation: Relation) -> Array:
+        """No divergences: infinite, unless every unit takes part."""
+        self._refuse(relation)
+        if self.sample_rate < 1:
+            return np.full_like(renyi.ORDERS, np.inf)
+        return renyi.gaussian(renyi.ORDERS, noise_multiplier=self.noise_multiplier, replaced=True)
+
+    def text(self) -> str:
+        """One line for reports."""
+        return (
+            f"{self.count} Gaussian sum(s) over samples of fixed size without replacement, a share of "
+            f"{self.sample_rate:.6g}, noise multiplier {self.noise_multiplier:.6g}"
+        )
+
+    def _refuse(self, relation: Relation) -> None:
+        if relation is not Relation.REPLACE_ONE:
+            raise UsageError(
+                "Expected Relation.REPLACE_ONE for samples of fixed size, got ADD_OR_REMOVE_ONE.",
+                "Plan with relation=Relation.REPLACE_ONE, or sample by Poisson.",
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -188,9 +258,11 @@ class EpsilonDelta:
         return f"{self.count} use(s) of an (epsilon={epsilon:.6g}, delta={delta:.3g})-private mechanism"
 
 
-Mechanism = SampledGaussian | Laplace | EpsilonDelta
+Mechanism = SampledGaussian | FixedSizeGaussian | Laplace | EpsilonDelta
 
-_KINDS: dict[str, type[Mechanism]] = {kind.kind: kind for kind in (SampledGaussian, Laplace, EpsilonDelta)}
+_KINDS: dict[str, type[Mechanism]] = {
+    kind.kind: kind for kind in (SampledGaussian, FixedSizeGaussian, Laplace, EpsilonDelta)
+}
 
 
 def mechanism_to_dict(mechanism: Mechanism) -> dict[str, Any]:

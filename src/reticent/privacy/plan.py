@@ -33,11 +33,15 @@ from reticent.errors import UsageError
 from reticent.privacy.accounting import epsilon_at
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
-from reticent.privacy.mechanisms import SampledGaussian
+from reticent.privacy.mechanisms import FixedSizeGaussian, Mechanism, SampledGaussian
 from reticent.privacy.units import Relation, Unit, check_kinds
 
 __all__ = ["Plan"]
 
+_SAMPLING = {
+    "poisson": "every batch is a fresh Poisson sample",
+    "fixed_size": "every batch is a fresh sample of the same number of units, no unit twice",
+}
 _LARGEST_EPSILON = 100
 _LARGEST_NOISE = 1e7
 _MOST_STEPS = 1_000_000
@@ -48,7 +52,7 @@ _STRIDE = math.log(1.25)
 
 @dataclasses.dataclass(frozen=True)
 class Plan:
-    """Poisson-sampled DP-SGD: what one step does, and how many there are.
+    """DP-SGD: what one step does, and how many there are.
 
     Args:
         noise_multiplier: standard deviation of the noise on the sum, in units of `l2_clip_norm`.
@@ -61,6 +65,9 @@ class Plan:
         delta: the delta that the promise is stated at.
         clipping: how contributions are bounded; the promise does not depend on it. With a quantile, `l2_clip_norm` is
             where the threshold starts.
+        sampling: "poisson": every unit takes part by a coin of its own, so that batches vary in size (Abadi et al.,
+            2016); "fixed_size": batches of exactly `batch_size` different units, only under `Relation.REPLACE_ONE`, and
+            at a higher price (Balle, Barthe and Gaboardi, 2018).
 
     Raises:
         UsageError: a value out of range, a batch larger than the data set, delta >= 1/n.
@@ -75,9 +82,17 @@ class Plan:
     relation: Relation = Relation.ADD_OR_REMOVE_ONE
     delta: float = 1e-5
     clipping: Clipping = dataclasses.field(default_factory=Clipping)
+    sampling: str = "poisson"
 
     def __post_init__(self) -> None:
         check_kinds(self.unit, self.relation)
+        _checks.one_of(_SAMPLING, sampling=self.sampling)
+        if self.sampling == "fixed_size" and self.relation is not Relation.REPLACE_ONE:
+            raise UsageError(
+                "Expected relation=Relation.REPLACE_ONE with batches of fixed size, got ADD_OR_REMOVE_ONE: with one "
+                "unit more or less there is no sample of the same share.",
+                'Pass Relation.REPLACE_ONE, or sampling="poisson".',
+            )
         if not isinstance(self.clipping, Clipping):
             raise UsageError(f"Expected a Clipping, got clipping={self.clipping!r}.", "Pass Clipping(...).")
         for name, value in {
@@ -111,6 +126,7 @@ class Plan:
         unit: Unit = Unit.EXAMPLE,
         relation: Relation = Relation.ADD_OR_REMOVE_ONE,
         clipping: Clipping | None = None,
+        sampling: str = "poisson",
     ) -> Plan:
         """The plan that promises (epsilon, delta) with the least noise, the most steps or the largest batch.
 
@@ -129,6 +145,7 @@ class Plan:
             unit: see `Plan`.
             relation: see `Plan`.
             clipping: see `Plan`.
+            sampling: see `Plan`.
         """
         # Delta first: somebody who swapped the two then reads so, whatever epsilon looks like.
         _checks.delta(delta=delta, dataset_size=_checks.at_least(1, dataset_size=dataset_size))
@@ -176,6 +193,7 @@ class Plan:
             relation,
             delta,
             how,
+            sampling,
         )
         if noise_multiplier is None:
             return plan._with_least_noise(epsilon)
@@ -206,17 +224,21 @@ class Plan:
         """What the plan promises after the given number of executed steps (all of them by default)."""
         count = self.steps if steps is None else _checks.at_least(0, steps=steps)
         return Guarantee(
-            mechanisms=(SampledGaussian(self.noise_multiplier, self.sample_rate, count),),
+            mechanisms=(self._mechanism(self.noise_multiplier, count),),
             unit=self.unit,
             relation=self.relation,
             assumptions=(
-                "every batch is a fresh Poisson sample",
+                _SAMPLING[self.sampling],
                 f"the number of units, n = {self.dataset_size}, is public",
                 *assumptions,
             ),
             dataset_size=self.dataset_size,
             simulated=simulated,
         )
+
+    def _mechanism(self, noise_multiplier: float, count: int) -> Mechanism:
+        kind = SampledGaussian if self.sampling == "poisson" else FixedSizeGaussian
+        return kind(noise_multiplier, self.sample_rate, count)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for records and files; `from_dict` makes an equal plan of them."""
@@ -268,7 +290,7 @@ class Plan:
 
     def _with_least_noise(self, epsilon: float) -> Plan:
         def epsilon_of(noise: float) -> float:
-            return epsilon_at((SampledGaussian(noise, self.sample_rate, self.steps),), self.relation, self.delta)
+            return epsilon_at((self._mechanism(noise, self.steps),), self.relation, self.delta)
 
         def excess(log_noise: float) -> float:
             return math.log(max(epsilon_of(math.exp(log_noise)), 1e-12) / epsilon)

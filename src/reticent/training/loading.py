@@ -1,6 +1,7 @@
-"""Poisson-sampled batches over an ordinary data loader's data set.
+"""The batches of a plan over an ordinary data loader's data set.
 
-Promise: in every batch each record takes part independently with the plan's sampling rate; every batch that is given
+Promise: batches are drawn as the plan is accounted: each record takes part independently with the plan's sampling rate,
+or, with `sampling="fixed_size"`, batches are uniform choices of the plan's size. Every batch that is given
 counts, also an empty one; no more batches are given than planned, and none may be passed over without a step.
 
 Example:
@@ -25,13 +26,13 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, defau
 from reticent.errors import BudgetExhausted, DataError, UsageError
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
-from reticent.training.sampling import poisson_batches
+from reticent.training.sampling import planned_batches
 
 __all__ = ["Part", "PrivateLoader", "plain_loader"]
 
 
 class PrivateLoader:
-    """Poisson-sampled batches over the data set of an ordinary loader; iterating once gives one epoch.
+    """The plan's batches over the data set of an ordinary loader; iterating goes on to the end of the next epoch.
 
     A batch may be empty; its tensors then have shape (0, ...). Iterating past the plan raises `BudgetExhausted`.
 
@@ -71,13 +72,7 @@ class PrivateLoader:
         self._refuse_skipping()
         if self.drawn >= self._plan.steps:
             raise self._exhausted()
-        batches = poisson_batches(
-            self._plan.dataset_size,
-            sample_rate=self._plan.sample_rate,
-            steps=len(self),
-            randomness=self.source,
-            start=self.drawn,
-        )
+        batches = planned_batches(self._plan, steps=len(self), randomness=self.source, start=self.drawn)
         parts = _Parts(batches, self.physical_batch_size, self._views)
         # Every batch counts as spent once its content is about to leave, whatever the loop then does with it.
         for size, batch in self._fetched(parts):

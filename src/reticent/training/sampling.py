@@ -2,6 +2,8 @@
 
 Promise: `poisson_batches` gives exactly `steps` batches; in each, every index takes part independently with the same
 probability. Empty batches are given too: skipping one would tell something about the data and would not be accounted.
+`fixed_size_batches` gives batches of one size, each a uniform choice among all sets of that size, independent of the
+others. `planned_batches` gives those that a plan is accounted for.
 
 Example:
     >>> from reticent.randomness import Randomness
@@ -19,9 +21,11 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
+from reticent.errors import UsageError
+from reticent.privacy import Plan
 from reticent.randomness import Randomness, required
 
-__all__ = ["poisson_batches", "shuffled_batches"]
+__all__ = ["fixed_size_batches", "planned_batches", "poisson_batches", "shuffled_batches"]
 
 
 def poisson_batches(
@@ -36,6 +40,32 @@ def poisson_batches(
     required(randomness)
     for number in range(start, start + _checks.at_least(0, steps=steps)):
         yield np.flatnonzero(randomness.spawn(f"batch {number}").bernoulli(sample_rate, size))
+
+
+def fixed_size_batches(
+    size: int, *, batch_size: int, steps: int, randomness: Randomness, start: int = 0
+) -> Iterator[npt.NDArray[np.int64]]:
+    """`steps` sorted arrays of `batch_size` different indices of 0 .. size-1; a tie of two keys is the only bias."""
+    _checks.at_least(1, size=size)
+    if _checks.at_least(1, batch_size=batch_size) > size:
+        raise UsageError(f"Expected batch_size <= {size}, got batch_size={batch_size}.", "Pass a smaller batch.")
+    required(randomness)
+    for number in range(start, start + _checks.at_least(0, steps=steps)):
+        keys = randomness.spawn(f"batch {number}").bits(size)
+        yield np.sort(np.argpartition(keys, batch_size - 1)[:batch_size])
+
+
+def planned_batches(
+    plan: Plan, *, steps: int, randomness: Randomness, start: int = 0
+) -> Iterator[npt.NDArray[np.int64]]:
+    """`steps` batches of the kind that the plan is accounted for, from the one with number `start` on."""
+    if plan.sampling == "fixed_size":
+        return fixed_size_batches(
+            plan.dataset_size, batch_size=plan.batch_size, steps=steps, randomness=randomness, start=start
+        )
+    return poisson_batches(
+        plan.dataset_size, sample_rate=plan.sample_rate, steps=steps, randomness=randomness, start=start
+    )
 
 
 def shuffled_batches(

@@ -27,7 +27,7 @@ from reticent.training.losses import Loss
 from reticent.training.mechanism import PrivateSum
 from reticent.training.memory import fitting_size
 from reticent.training.resuming import Identity, restore_training, training_state
-from reticent.training.sampling import poisson_batches, shuffled_batches
+from reticent.training.sampling import planned_batches, shuffled_batches
 from reticent.training.seeding import unchanged_generators
 from reticent.training.state import save_state
 from reticent.training.trials import most_of, refuse_mixing_views
@@ -138,8 +138,7 @@ class PrivateSteps(Steps):
 
     def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
         left = self.total - self.done
-        rate = self._plan.sample_rate
-        return poisson_batches(size, sample_rate=rate, steps=left, randomness=self._sampling, start=self.done)
+        return planned_batches(self._plan, steps=left, randomness=self._sampling, start=self.done)
 
     def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
         for start in range(0, len(batch), self._physical or 1):
