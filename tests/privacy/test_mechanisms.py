@@ -96,7 +96,10 @@ def test_numpy_numbers_are_kept_as_python_numbers() -> None:
     ("change", "message"),
     [
         ({"kind": "sampled_gausian"}, "Did you mean 'sampled_gaussian'"),
-        ({"kind": None}, "Expected kind to be one of sampled_gaussian, fixed_size_gaussian, laplace, epsilon_delta"),
+        (
+            {"kind": None},
+            "Expected kind to be one of sampled_gaussian, fixed_size_gaussian, laplace, epsilon_delta, best_of",
+        ),
         ({"kind": "laplace"}, "Expected the fields of laplace, got"),
         ({"extra": 1}, "Expected the fields of sampled_gaussian, got"),
         ({"count": "3"}, "Expected a whole number count >= 0, got count='3'"),

@@ -3,11 +3,12 @@
 from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
-from reticent.privacy.mechanisms import EpsilonDelta, FixedSizeGaussian, Laplace, Mechanism, SampledGaussian
+from reticent.privacy.mechanisms import BestOf, EpsilonDelta, FixedSizeGaussian, Laplace, Mechanism, SampledGaussian
 from reticent.privacy.plan import Plan
 from reticent.privacy.units import Relation, Unit
 
 __all__ = [
+    "BestOf",
     "Budget",
     "Clipping",
     "EpsilonDelta",

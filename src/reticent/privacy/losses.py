@@ -47,6 +47,7 @@ __all__ = [
     "fixed_size_gaussian",
     "gaussian",
     "laplace",
+    "no_masses",
     "replaced_gaussian",
     "two_point",
 ]
@@ -425,10 +426,11 @@ def fixed_size_gaussian(*, noise_multiplier: float, sample_rate: float) -> Loss:
     # Beyond the farthest output the divergence is below what may be neglected.
     farthest = (2.0 * _farthest() + 2.0 / s) / s
     top = math.log1p(q * math.expm1(farthest)) if farthest < 30.0 else farthest + math.log(q)
-    return Profile(_no_masses, -top, top, divergence=divergence)
+    return Profile(no_masses, -top, top, divergence=divergence)
 
 
-def _no_masses(losses: Array) -> tuple[Array, Array]:
+def no_masses(losses: Array) -> tuple[Array, Array]:
+    """What a `Profile` has in place of `between`."""
     raise NotImplementedError("only the divergences are known")
 
 

@@ -25,9 +25,10 @@ import math
 
 import numpy as np
 import numpy.typing as npt
+from scipy.optimize import brentq
 from scipy.special import gammaln, logsumexp
 
-__all__ = ["ORDERS", "delta_of", "epsilon_of", "gaussian", "laplace", "randomised_response"]
+__all__ = ["ORDERS", "best_of", "delta_of", "deltas_of", "epsilon_of", "gaussian", "laplace", "randomised_response"]
 
 Array = npt.NDArray[np.float64]
 
@@ -51,9 +52,18 @@ def epsilon_of(divergences: Array, orders: Array, *, delta: float) -> float:
 
 def delta_of(divergences: Array, orders: Array, *, epsilon: float) -> float:
     """The least delta at this epsilon that any of the orders gives."""
-    with np.errstate(over="ignore"):
-        exponents = (orders - 1) * (divergences - epsilon) - np.log(orders - 1) + orders * np.log1p(-1 / orders)
-        return min(1.0, float(np.exp(exponents).min()))
+    return float(deltas_of(divergences, orders, np.array([epsilon]))[0])
+
+
+def deltas_of(divergences: Array, orders: Array, epsilons: Array) -> Array:
+    """The same for an array of epsilons."""
+    logs = np.zeros_like(epsilons)
+    for order, divergence in zip(orders.tolist(), divergences.tolist(), strict=True):
+        if math.isfinite(divergence):
+            own = (order - 1) * (divergence - epsilons) - math.log(order - 1) + order * math.log1p(-1 / order)
+            np.minimum(logs, own, out=logs)
+    found: Array = np.exp(logs)
+    return found
 
 
 def gaussian(orders: Array, *, noise_multiplier: float, sample_rate: float = 1.0, replaced: bool = False) -> Array:
@@ -114,3 +124,35 @@ def _log_mixture(x: Array, noise: float, rate: float, mean: float) -> Array:
     if rate == 0.0:
         return without
     return np.logaddexp(math.log1p(-rate) + without, math.log(rate) - 0.5 * ((x - mean) / noise) ** 2 - constant)
+
+
+def best_of(divergences: Array, orders: Array, *, mean_runs: float, shape: float) -> Array:
+    """Divergences of the best of a random number of runs, each with the given ones.
+
+    The number is drawn before, from the truncated negative binomial distribution of this shape: 1 is the geometric
+    distribution, 0 the logarithmic one (Papernot and Steinke, 2022, theorem 2).
+
+    Args:
+        divergences: of one run, at `orders`.
+        orders: above 1.
+        mean_runs: expected number of runs, above 1.
+        shape: eta, above -1.
+    """
+    stop = _stop_of(mean_runs, shape)
+    # The theorem holds for every second order; the best one is taken.
+    added = (1 + shape) * ((1 - 1 / orders) * divergences - math.log(stop) / orders)
+    found: Array = divergences + float(np.min(added)) + math.log(mean_runs) / (orders - 1)
+    return found
+
+
+def _stop_of(mean_runs: float, shape: float) -> float:
+    """gamma of the truncated negative binomial distribution with this mean."""
+
+    def mean(log_stop: float) -> float:
+        stop = math.exp(log_stop)
+        if abs(shape) < 1e-9:
+            return (1 / stop - 1) / -log_stop
+        found: float = shape * (1 - stop) / (stop * (1 - stop**shape))
+        return found
+
+    return math.exp(float(brentq(lambda log_stop: mean(log_stop) - mean_runs, -200.0, -1e-9, xtol=1e-14)))
