@@ -54,24 +54,19 @@ Array = npt.NDArray[np.float64]
 _LARGEST_EPSILON = 700.0
 
 
-def _keep(mechanism: Mechanism, **checked: float) -> None:
+def _keep(mechanism: object, **checked: float) -> None:
     """Write the checked values back, so that a mechanism holds Python numbers whatever it was given."""
     for name, value in checked.items():
         object.__setattr__(mechanism, name, value)
 
 
 @dataclasses.dataclass(frozen=True)
-class SampledGaussian:
-    """`count` noisy sums, each over a fresh Poisson sample: every unit takes part with probability `sample_rate`.
-
-    The step of DP-SGD (Abadi et al., 2016). With `sample_rate=1` it is the plain Gaussian mechanism. Under
-    `REPLACE_ONE` the exchanged unit may move the sum by two clipping norms, and is charged so.
-    """
+class _SampledSum:
+    """`count` noisy sums, each over a fresh sample of a share `sample_rate` of all units."""
 
     noise_multiplier: float
     sample_rate: float = 1.0
     count: int = 1
-    kind: ClassVar[str] = "sampled_gaussian"
 
     def __post_init__(self) -> None:
         _keep(
@@ -90,6 +85,17 @@ class SampledGaussian:
     def is_unbounded(self) -> bool:
         """Whether no epsilon below infinity holds."""
         return not self.is_free and self.noise_multiplier == 0
+
+
+@dataclasses.dataclass(frozen=True)
+class SampledGaussian(_SampledSum):
+    """`count` noisy sums, each over a fresh Poisson sample: every unit takes part with probability `sample_rate`.
+
+    The step of DP-SGD (Abadi et al., 2016). With `sample_rate=1` it is the plain Gaussian mechanism. Under
+    `REPLACE_ONE` the exchanged unit may move the sum by two clipping norms, and is charged so.
+    """
+
+    kind: ClassVar[str] = "sampled_gaussian"
 
     def losses(self, relation: Relation) -> tuple[Loss, ...]:
         """The privacy losses of one step."""
@@ -115,35 +121,14 @@ class SampledGaussian:
 
 
 @dataclasses.dataclass(frozen=True)
-class FixedSizeGaussian:
+class FixedSizeGaussian(_SampledSum):
     """`count` noisy sums, each over a fresh sample of fixed size, a share `sample_rate` of all units, no unit twice.
 
     Only under `REPLACE_ONE`: with a unit more or less there is no sample of the same share. An exchanged unit moves the
     sum by two clipping norms, and is charged so.
     """
 
-    noise_multiplier: float
-    sample_rate: float
-    count: int = 1
     kind: ClassVar[str] = "fixed_size_gaussian"
-
-    def __post_init__(self) -> None:
-        _keep(
-            self,
-            noise_multiplier=_checks.non_negative(noise_multiplier=self.noise_multiplier),
-            sample_rate=_checks.fraction(sample_rate=self.sample_rate),
-            count=_checks.at_least(0, count=self.count),
-        )
-
-    @property
-    def is_free(self) -> bool:
-        """Whether it reveals nothing at all."""
-        return self.count == 0 or self.sample_rate == 0
-
-    @property
-    def is_unbounded(self) -> bool:
-        """Whether no epsilon below infinity holds."""
-        return not self.is_free and self.noise_multiplier == 0
 
     def losses(self, relation: Relation) -> tuple[Loss, ...]:
         """The privacy loss of one step.
