@@ -26,6 +26,7 @@ import hashlib
 import math
 import os
 import threading
+import weakref
 from collections.abc import Callable
 from numbers import Integral
 from typing import Any
@@ -47,6 +48,9 @@ _ZEROS = bytes(_LARGEST_REFILL)
 _BLOCK = 1 << 15
 
 
+_alive: weakref.WeakSet[Randomness] = weakref.WeakSet()
+
+
 class Randomness:
     """A stream of random numbers; build it with `secure()` or `simulated(seed)`."""
 
@@ -58,6 +62,7 @@ class Randomness:
         self._process = os.getpid()
         self._seed = seed
         self._path = path
+        _alive.add(self)
 
     @classmethod
     def secure(cls) -> Randomness:
@@ -146,7 +151,7 @@ class Randomness:
                 values = _gaussian(self.bits(2 * ((part.size + 1) // 2)), standard_deviation, space)
                 use(part, values[: part.size])
         finally:
-            space.forget(min(flat.size, _BLOCK))
+            space.forget(min(flat.size + 1, _BLOCK))
 
     def bernoulli(self, probability: float, size: int) -> npt.NDArray[np.bool_]:
         """(size,) independent coins that show True with the given probability, exact to 2^-64."""
@@ -195,9 +200,18 @@ class Randomness:
 
     def _after_fork(self) -> None:
         self._lock = threading.Lock()  # the old one may have been held by a thread that is not here
-        self._process = os.getpid()
         if self._seed is None:
             self._key, self._buffer, self._refills = os.urandom(_KEY_BYTES), b"", 0
+        self._process = os.getpid()  # last: whoever sees it may draw
+
+
+def _renew() -> None:
+    for stream in list(_alive):
+        stream._after_fork()
+
+
+if hasattr(os, "register_at_fork"):  # before there is a second thread that could draw
+    os.register_at_fork(after_in_child=_renew)
 
 
 class _Space:

@@ -11,15 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import norm
 
-from reticent.privacy.losses import (
-    Loss,
-    compose,
-    fixed_size_gaussian,
-    gaussian,
-    laplace,
-    replaced_gaussian,
-    two_point,
-)
+from reticent.privacy.losses import Loss, compose
+from reticent.privacy.pairs import fixed_size_gaussian, gaussian, laplace, replaced_gaussian, two_point
 
 noises = st.floats(0.4, 30.0)
 rates = st.one_of(st.just(1.0), st.floats(1e-4, 0.9))

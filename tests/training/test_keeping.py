@@ -95,3 +95,47 @@ def test_the_place_is_named():
     model = nn.Sequential(nn.Linear(3, 3), Network("deque"))
     with pytest.raises(ModelError, match=r"changed 1\.queue"):
         PerExampleModel(model)(torch.randn(4, 3))
+
+
+class Block(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lin = nn.Linear(3, 2)
+        self.register_buffer("seen", torch.zeros(2))
+
+    def forward(self, x):
+        self.seen = self.seen + 1.0
+        return self.lin(x)
+
+
+class Named(nn.Module):
+    """A part whose name is that of its class."""
+
+    def __init__(self):
+        super().__init__()
+        self.Block = Block()
+
+    def forward(self, x):
+        return self.Block(x)
+
+
+def test_a_part_named_like_its_class_is_watched():
+    with pytest.raises(ModelError, match=r"changed Block\.seen"):
+        PerExampleModel(Named())(torch.randn(4, 3))
+
+
+def test_classes_of_the_same_name_are_watched_apart():
+    def make():
+        class Layer(nn.Module):
+            cache = []  # noqa: RUF012
+
+            def forward(self, x):
+                return x
+
+        return Layer
+
+    one, other = make(), make()
+    model = nn.Sequential(one(), nn.Linear(3, 2), other())
+    before = Kept(model)
+    one.cache.append(1)
+    assert before.changed() == "Layer.cache"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -135,3 +136,51 @@ def test_every_flipped_bit_is_found(tmp_path):
         path.write_bytes(bytes(damaged))
         with pytest.raises(IntegrityError):
             load_state(path)
+
+
+class Restless(nn.Module):
+    """Draws from numpy: the same inputs do not give the same outputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Linear(6, 3)
+
+    def forward(self, x):
+        return self.a(x) + float(np.random.default_rng().normal())
+
+
+def test_what_draws_from_elsewhere_is_no_mixing():
+    private(Restless())
+    rt.train(nn.Linear(6, 3), (X, Y), plan=PLAN, views=2, augment=lambda x: x + float(np.random.default_rng().normal()))
+
+
+def test_augmentations_may_be_particular_about_their_inputs():
+    def particular(x):
+        if bool((x.abs() > 6).any()):
+            raise ValueError("expected values near 0")
+        return x
+
+    rt.train(nn.Linear(6, 3), (X.clamp(-3, 3), Y), plan=PLAN, views=2, augment=particular)
+
+
+def test_zero_grad_may_come_between_forward_and_backward():
+    run = private(nn.Linear(6, 3))
+    for x, y in run.loader:
+        outputs = run.model(x)
+        run.optimizer.zero_grad()
+        nn.functional.cross_entropy(outputs, y).backward()
+        run.optimizer.step()
+    assert run.loader.drawn > 0
+
+
+def test_a_state_of_another_optimizer_changes_nothing(tmp_path):
+    one = private(nn.Linear(6, 3))
+    path = one.save(tmp_path / "run")
+    model = nn.Linear(6, 3)
+    loader = DataLoader(TensorDataset(X, Y), batch_size=12, shuffle=True)
+    groups = [{"params": [model.weight]}, {"params": [model.bias]}]
+    other = rt.make_private(model, torch.optim.SGD(groups, lr=0.1), loader, plan=PLAN)
+    before = model.weight.clone()
+    with pytest.raises(UsageError, match=r"its (optimizer|randomness) differs"):
+        other.restore(path)
+    assert torch.equal(model.weight, before)

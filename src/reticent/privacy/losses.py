@@ -20,7 +20,8 @@ Accuracy: `_SPREAD` moves epsilon by some 5e-5 of itself. What is cut off adds 2
 
 Example:
     >>> import numpy as np
-    >>> from reticent.privacy.losses import gaussian, compose
+    >>> from reticent.privacy.losses import compose
+    >>> from reticent.privacy.pairs import gaussian
     >>> step = gaussian(noise_multiplier=1.0, sample_rate=0.01, removed=True)
     >>> promise = compose([(step, 1000)])
     >>> round(promise.epsilon(1e-5), 3), round(promise.delta(1.0), 5)
@@ -37,28 +38,17 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 from scipy import fft
-from scipy.special import log_ndtr, ndtr, ndtri
 
-__all__ = [
-    "Composed",
-    "Loss",
-    "Profile",
-    "compose",
-    "fixed_size_gaussian",
-    "gaussian",
-    "laplace",
-    "no_masses",
-    "replaced_gaussian",
-    "two_point",
-]
+__all__ = ["TAIL", "Composed", "Loss", "Profile", "compose", "no_masses"]
 
 Array = npt.NDArray[np.float64]
 
 _SPREAD = 1e-4  # the grid's share of the variance of the composed loss
-_TAIL = 1e-16  # mass on either side that may be taken for an infinite loss, all mechanisms together
+TAIL = 1e-16  # mass on either side that may be taken for an infinite loss, all mechanisms together
 # Logarithms of the factors by which rounding may grow for the sake of large losses: around the mean, and far below it,
 # where delta is near 1.
-_TILTED, _TILTED_BELOW = 6.0, 18.0
+_TILTED, _TILTED_BELOW = 6.0, 10.0
+_ROUNDING = 6 * 2.0**-52
 _LONGER = 1.8  # by which factor the window may be longer for that
 _COARSE = 2048  # points of the grid on which the window is found
 _LEAST, _MOST = 1 << 14, 1 << 21  # points of the window; four times the least for a few uses, which smooth nothing
@@ -90,7 +80,8 @@ class Loss:
         points: Array = np.arange(first, last + 1, dtype=np.float64) * interval
         p, q = self.between(points)
         # The two masses at the ends of a gap that together have its P-mass and its Q-mass.
-        upper = np.clip((p - q * np.exp(points[:-1])) / -math.expm1(-interval), 0.0, p)
+        with np.errstate(divide="ignore", over="ignore"):
+            upper = np.clip((p - np.exp(points[:-1] + np.log(q))) / -math.expm1(-interval), 0.0, p)
         masses = np.zeros(len(points))
         masses[1:] = upper
         masses[:-1] += p - upper
@@ -127,6 +118,11 @@ class Profile(Loss):
         return -last, masses, infinite
 
 
+def no_masses(losses: Array) -> tuple[Array, Array]:
+    """What a `Profile` has in place of `between`."""
+    raise NotImplementedError("only the divergences are known")
+
+
 @dataclasses.dataclass(frozen=True)
 class Composed:
     """The loss of all mechanisms together, in one direction.
@@ -152,8 +148,8 @@ class Composed:
         """The hockey-stick divergence at epsilon (a number or an array, none below zero): the least delta."""
         asked = np.asarray(epsilon, dtype=np.float64)
         above = np.searchsorted(self.losses, asked, side="right")
-        with np.errstate(over="ignore", invalid="ignore"):
-            lost = np.where(self._q[above] > 0, np.exp(asked) * self._q[above], 0.0)
+        with np.errstate(divide="ignore", over="ignore"):  # e^epsilon alone may be too large for a number
+            lost = np.exp(asked + np.log(self._q[above]))
         found = np.clip(self.infinite + np.maximum(self._p[above] - lost, 0.0), 0.0, 1.0)
         return float(found) if asked.ndim == 0 else found
 
@@ -207,7 +203,8 @@ def compose(steps: Iterable[tuple[Loss, int]], *, spread: float = _SPREAD) -> Co
     interval = math.sqrt(6.0 * spread * max(variance, 1e-300) / total)
     longest = max(high - low, *(loss.highest - loss.lowest for loss, _ in several))
     interval = max(min(interval, (high - low) / (_LEAST if total > _A_FEW else 4 * _LEAST)), longest / _MOST)
-    atoms = {loss.atom: count * loss.atom for loss, count in several if loss.atom is not None}
+    # Atoms that are closer than the grid are spread over its points, as everything else is.
+    atoms = {loss.atom: count * loss.atom for loss, count in several if loss.atom is not None and loss.atom >= interval}
     if atoms:
         atom = max(atoms, key=atoms.__getitem__)
         interval = atom / math.ceil(atom / interval)
@@ -236,6 +233,9 @@ def compose(steps: Iterable[tuple[Loss, int]], *, spread: float = _SPREAD) -> Co
         transformed = fft.rfft(folded)
         spectrum = spectrum * (transformed if count == 1 else transformed**count)
     tilted = np.clip(np.roll(fft.irfft(spectrum, size), -((start - offset) % size)), 0.0, None)
+    # What rounding may have taken away is added: a power multiplies the relative error of a transform by the count, and
+    # the errors of all frequencies add up to those of the masses as independent ones do; six standard deviations.
+    tilted += _ROUNDING * total * math.sqrt(2.0 * float((np.abs(spectrum) ** 2).sum())) / size
     losses = np.arange(start, start + size) * interval
     positive = slice(max(0, 1 - start), None)
     masses = tilted[positive] * np.exp(moment - window.tilt * losses[positive])
@@ -293,175 +293,28 @@ class _Window(NamedTuple):
         highest = float(sum(count * part.ends[1] for part, count in rough))
         lowest = float(sum(count * part.ends[0] for part, count in rough))
         margin = 1e-3 * deviation + 1e-12
-        low = max(min(float(np.max(-(down - math.log(_TAIL)) / slopes)), mean) - margin, lowest)
+        low = max(min(float(np.max(-(down - math.log(TAIL)) / slopes)), mean) - margin, lowest)
         # For each tilt, none at first: what lies above the window wraps around to its lower end, where the tilt is
         # undone by e^(moment - tilt low); Chernoff's bound on the tilted distribution says how high it has to reach.
         tilts, moments = np.concatenate([[0.0], slopes]), np.concatenate([[0.0], up])
-        allowed = math.log(_TAIL) - np.maximum(0.0, moments - tilts * low)
+        allowed = math.log(TAIL) - np.maximum(0.0, moments - tilts * low)
         steeper = tilts[None, :] - tilts[:, None]
         with np.errstate(divide="ignore", invalid="ignore"):
             ends = np.where(steeper > 0, (moments[None, :] - moments[:, None] - allowed[:, None]) / steeper, np.inf)
-        highs = np.minimum(ends.min(axis=1), highest)
+        highs = np.minimum(np.maximum(ends.min(axis=1), mean), highest)
         # The steepest under which losses around the mean, and the least that are kept, lose few digits, and the window
         # stays short.
-        exact = (moments - tilts * mean <= _TILTED) & (moments - tilts * max(low, 0.0) <= _TILTED_BELOW)
-        place = int(np.flatnonzero(exact & (highs - low <= _LONGER * (highs[0] - low)))[-1])
+        below = max(0.0, _TILTED_BELOW - math.log(sum(count for _, count in rough)))
+        exact = (moments - tilts * mean <= _TILTED) & (moments - tilts * max(low, 0.0) <= below)
+        usable = exact & (highs - low <= _LONGER * (highs[0] - low))
+        usable[0] = True
+        place = int(np.flatnonzero(usable)[-1])
         high, tilt = float(highs[place]), float(tilts[place])
-        below = _TAIL if low > lowest else 0.0
+        cut = TAIL if low > lowest else 0.0
         if high >= highest:
-            return cls(low, highest, tilt, below)
-        return cls(low, max(high, mean) + margin, tilt, below + _TAIL)
+            return cls(low, highest, tilt, cut)
+        return cls(low, max(high, mean) + margin, tilt, cut + TAIL)
 
 
 def _from_above(masses: Array) -> Array:
     return np.concatenate([np.cumsum(masses[::-1])[::-1], [0.0]])
-
-
-def _between(points: Array, shift: float = 0.0) -> Array:
-    """The standard normal's mass in each gap of increasing points, without loss of digits in either tail."""
-    moved = points - shift
-    upper, lower = ndtr(-moved), ndtr(moved)
-    found: Array = np.where(moved[:-1] > 0, upper[:-1] - upper[1:], lower[1:] - lower[:-1])
-    return found
-
-
-def _farthest() -> float:
-    """Standard deviations beyond which the normal has a mass that may be neglected after a million steps."""
-    return float(-ndtri(_TAIL * 1e-7))
-
-
-def gaussian(*, noise_multiplier: float, sample_rate: float = 1.0, removed: bool) -> Loss:
-    """A Gaussian sum over a Poisson sample, when one unit that takes part with the given rate is removed, or added.
-
-    P is the output's distribution with the unit if it is removed, and without it if it is added. With the unit it is
-    (1 - q) N(0, s^2) + q N(1, s^2), without N(0, s^2).
-    """
-    s, q = noise_multiplier, sample_rate
-    reach = _farthest() * s
-
-    def outputs(losses: Array) -> Array:
-        """Where the loss of removal takes each value: it grows with the output."""
-        # log(e^l - (1 - q)), from two sides: without cancellation near 0, without overflow above.
-        near = np.expm1(np.minimum(losses, 30.0)) + q
-        with np.errstate(divide="ignore", invalid="ignore"):
-            logs = np.where(
-                losses < 30.0, np.log(near), losses + np.log1p(-(1.0 - q) * np.exp(-np.maximum(losses, 30)))
-            )
-            found: Array = np.where(near > 0, s * s * (logs - math.log(q)) + 0.5, -np.inf)
-        return found
-
-    def loss_of(output: float) -> float:
-        exponent = (2.0 * output - 1.0) / (2.0 * s * s)
-        if q == 1.0:
-            return exponent
-        if exponent > 30.0:
-            return exponent + math.log(q + (1.0 - q) * math.exp(-exponent))
-        return math.log1p(q * math.expm1(exponent))
-
-    def between(losses: Array) -> tuple[Array, Array]:
-        at = outputs(losses if removed else -losses[::-1]) / s
-        without = _between(at)
-        with_unit = (1.0 - q) * without + q * _between(at, 1.0 / s)
-        return (with_unit, without) if removed else (without[::-1], with_unit[::-1])
-
-    if removed:
-        return Loss(between, loss_of(-reach), loss_of(1.0 + reach))
-    return Loss(between, -loss_of(reach), -loss_of(-reach))
-
-
-def replaced_gaussian(*, noise_multiplier: float, sample_rate: float = 1.0) -> Loss:
-    """The same, when a unit is exchanged for another: (1 - q) N(0, s^2) + q N(+1 or -1, s^2), in either direction."""
-    s, q = noise_multiplier, sample_rate
-    reach = 1.0 + _farthest() * s
-
-    def loss_of(output: float) -> float:
-        with_one = np.logaddexp(math.log1p(-q) if q < 1 else -math.inf, math.log(q) + (2 * output - 1) / (2 * s * s))
-        with_other = np.logaddexp(math.log1p(-q) if q < 1 else -math.inf, math.log(q) - (2 * output + 1) / (2 * s * s))
-        return float(with_one - with_other)
-
-    def outputs(losses: Array) -> Array:
-        # With z = e^(x / s^2) and c = e^(-1 / (2 s^2)): q c z^2 + (1 - q)(1 - e^l) z - q c e^l = 0.
-        # Symmetric: the output of a loss -l is the negative one.
-        sizes = np.abs(losses)
-        if q == 1.0:
-            return 0.5 * s * s * losses
-        c, half = 1.0 / (2.0 * s * s), 0.5 * (1.0 - q)
-        # z = (b + sqrt(b^2 + q^2 c^2 e^l)) / (q c) with b = (1 - q)(e^l - 1) / 2; divided by e^l against overflow.
-        b = half * -np.expm1(-sizes)
-        root = np.hypot(b, q * math.exp(-c) * np.exp(-0.5 * sizes))
-        with np.errstate(divide="ignore"):
-            logs = sizes + np.log(b + root) - math.log(q) + c
-        found: Array = np.sign(losses) * s * s * logs
-        return found
-
-    def between(losses: Array) -> tuple[Array, Array]:
-        finite = np.clip(losses, -1e300, 1e300)
-        at = np.where(np.isinf(losses), losses, outputs(np.clip(finite, -700.0 - 4 * reach, 700.0 + 4 * reach))) / s
-        neither = _between(at)
-        p = (1.0 - q) * neither + q * _between(at, 1.0 / s)
-        return p, (1.0 - q) * neither + q * _between(at, -1.0 / s)
-
-    return Loss(between, loss_of(-reach), loss_of(reach))
-
-
-def fixed_size_gaussian(*, noise_multiplier: float, sample_rate: float) -> Loss:
-    """A Gaussian sum over a sample of fixed size without replacement, when a unit is exchanged; in either direction.
-
-    The divergence is q times that of two sums one exchange apart, N(2, s^2) and N(0, s^2), at log(1 + (e^l - 1) / q)
-    (Balle, Barthe and Gaboardi, 2018, theorem 9).
-    """
-    s, q = noise_multiplier, sample_rate
-
-    def divergence(epsilons: Array) -> Array:
-        with np.errstate(over="ignore"):
-            inner = np.where(
-                epsilons < 30.0, np.log1p(np.expm1(np.minimum(epsilons, 30.0)) / q), epsilons - math.log(q)
-            )
-        # Balle and Wang (2018), theorem 8, with mu = 2 / s.
-        lower, upper = 1.0 / s - 0.5 * inner * s, -1.0 / s - 0.5 * inner * s
-        with np.errstate(under="ignore"):
-            found: Array = q * np.maximum(ndtr(lower) - np.exp(inner + log_ndtr(upper)), 0.0)
-        return found
-
-    # Beyond the farthest output the divergence is below what may be neglected.
-    farthest = (2.0 * _farthest() + 2.0 / s) / s
-    top = math.log1p(q * math.expm1(farthest)) if farthest < 30.0 else farthest + math.log(q)
-    return Profile(no_masses, -top, top, divergence=divergence)
-
-
-def no_masses(losses: Array) -> tuple[Array, Array]:
-    """What a `Profile` has in place of `between`."""
-    raise NotImplementedError("only the divergences are known")
-
-
-def laplace(*, scale: float) -> Loss:
-    """A sum with Laplace noise of so many sensitivities, in either direction."""
-    most = 1.0 / scale
-    tiny = 1e-12 * most
-
-    def above(losses: Array) -> tuple[Array, Array]:
-        """P- and Q-mass of the losses above each of these."""
-        where = np.clip((1.0 - losses * scale) / 2.0, 0.0, 1.0)  # the output at which the loss is that
-        top, bottom = losses >= most - tiny, losses < -most - tiny
-        p = np.where(top, 0.0, np.where(bottom, 1.0, 1.0 - 0.5 * np.exp(-where * most)))
-        q = np.where(top, 0.0, np.where(bottom, 1.0, 0.5 * np.exp((where - 1.0) * most)))
-        return p, q
-
-    def between(losses: Array) -> tuple[Array, Array]:
-        p, q = above(losses)
-        return p[:-1] - p[1:], q[:-1] - q[1:]
-
-    return Loss(between, -most, most, atom=most)
-
-
-def two_point(*, epsilon: float, delta: float) -> Loss:
-    """The worst of all (epsilon, delta)-private mechanisms (Kairouz, Oh and Viswanath, 2015), in either direction."""
-    tiny = 1e-12 * epsilon  # a point of the grid that is epsilon but for its rounding is epsilon
-    likely, unlikely = (1.0 - delta) / (1.0 + math.exp(-epsilon)), (1.0 - delta) / (1.0 + math.exp(epsilon))
-
-    def between(losses: Array) -> tuple[Array, Array]:
-        up = (losses[:-1] < epsilon - tiny) & (epsilon - tiny <= losses[1:])
-        down = (losses[:-1] < -epsilon - tiny) & (-epsilon - tiny <= losses[1:])
-        return likely * up + unlikely * down, unlikely * up + likely * down
-
-    return Loss(between, -epsilon, epsilon, delta, atom=epsilon or None)

@@ -26,16 +26,8 @@ import numpy.typing as npt
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy import renyi
-from reticent.privacy.losses import (
-    Loss,
-    Profile,
-    fixed_size_gaussian,
-    gaussian,
-    laplace,
-    no_masses,
-    replaced_gaussian,
-    two_point,
-)
+from reticent.privacy.losses import Loss, Profile, no_masses
+from reticent.privacy.pairs import fixed_size_gaussian, gaussian, laplace, replaced_gaussian, two_point
 from reticent.privacy.rounding import round_up
 from reticent.privacy.units import Relation
 

@@ -125,7 +125,7 @@ class PerExampleModel(torch.nn.Module):
         parts = self._recording.gathered()
         now = self._plain_gradients()
         for name, before in self._before.items():
-            if now[name] != before:
+            if now[name] is not None and now[name] != before:  # None: zero_grad between forward and backward
                 raise ModelError(
                     f"Expected every use of {name} to be seen, but autograd brought it a gradient of the whole batch.",
                     "Use parameters as attributes of their modules, inside forward() and outside of TorchScript; "

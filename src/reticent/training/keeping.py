@@ -77,13 +77,14 @@ class Kept:
             before, after = self._before.get(place, {}), now.get(place, {})
             for name in before.keys() | after.keys():
                 if name not in before or name not in after or not _same(before[name], after[name]):
-                    found.append(f"{place}.{name}" if place else name)  # noqa: PERF401
+                    where = place if isinstance(place, str) else place.__name__
+                    found.append(f"{where}.{name}" if where else name)
         return min(found, default=None)
 
 
-def _everything(module: torch.nn.Module) -> dict[str, dict[str, Any]]:
-    """Place of a module, or name of a class, to what hangs there: called twice in every step, so it has to be quick."""
-    found: dict[str, dict[str, Any]] = {}
+def _everything(module: torch.nn.Module) -> dict[str | type, dict[str, Any]]:
+    """Place of a module, or a class, to what hangs there: called twice in every step, so it has to be quick."""
+    found: dict[str | type, dict[str, Any]] = {}
     classes: set[type] = set()
     seen: set[int] = set()
     for place, part in module.named_modules():
@@ -100,7 +101,7 @@ def _everything(module: torch.nn.Module) -> dict[str, dict[str, Any]]:
         kind: Any = type(part)
         classes.update(_own_classes(kind))
     for kind in classes:
-        found[kind.__name__] = {
+        found[kind] = {
             name: _signature(value, seen, _DEEP)
             for name, value in vars(kind).items()
             if not name.startswith("__") and not isinstance(value, property | classmethod | staticmethod)

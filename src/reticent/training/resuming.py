@@ -89,12 +89,18 @@ def restore_training(
                 f"{_short(mine)} is here.",
                 "Build the training as it was when the state was saved, or start anew.",
             )
+    try:
+        optimizer.load_state_dict(state["optimizer"])  # checks before it changes anything
+    except ValueError as error:
+        raise UsageError(
+            f"Expected the state of this training, but its optimizer differs: {error}.",
+            "Build the optimizer as it was when the state was saved.",
+        ) from error
     with torch.no_grad():
         for name, value in who.model.named_parameters():
             value.copy_(state["parameters"][name])
         for name, buffer in who.model.named_buffers():
             buffer.copy_(state["buffers"][name])
-    optimizer.load_state_dict(state["optimizer"])
     if total is not None:
         total.restore(state["sum"])
     first, *cuda = state["generators"]

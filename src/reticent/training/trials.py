@@ -1,7 +1,7 @@
 """What is found out by trying on a few records, before a loop begins.
 
-Promise: a trial changes nothing: not the network, not torch's generators. Its results (a loss's reduction, how many
-examples fit into memory) depend on shapes and code, and leave this module for nobody but the loop itself.
+Promise: a trial leaves parameters, buffers and torch's generators as they were. Its results (a loss's reduction, how
+many examples fit into memory) depend on shapes and code, and leave this module for nobody but the loop itself.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def refuse_mixing_on_trial(model: torch.nn.Module, loader: DataLoader[Any]) -> N
     """Refuse a network that mixes examples, as far as a few records of the loader show it; see `check_model`."""
     collate: Any = loader.collate_fn or default_collate
     try:
-        batch = collate([loader.dataset[i] for i in range(min(_FEW, len(loader.dataset)))])  # type: ignore[arg-type]
+        with unchanged_generators():
+            few = min(_FEW, len(loader.dataset))  # type: ignore[arg-type]
+            batch = collate([loader.dataset[i] for i in range(few)])
         inputs = batch[0] if isinstance(batch, tuple | list) else batch
         inputs = inputs.to(next(model.parameters()).device)
     except Exception:  # the loop may build the network's inputs in its own way
@@ -68,10 +70,12 @@ def refuse_mixing_inputs(model: torch.nn.Module, inputs: torch.Tensor) -> None:
     other = 2 * changed[0] + 1 if changed.is_floating_point() else changed[-1]
     changed[0] = other
     try:
-        seen = [_outputs(model, rows) for rows in (inputs[:_FEW], changed)]
+        first, again, moved = (_outputs(model, rows) for rows in (inputs[:_FEW], inputs[:_FEW], changed))
     except Exception:  # the loop may call the network in its own way
         return
-    for one, same in zip(*seen, strict=True):
+    if not all(map(torch.equal, first, again)):
+        return  # it draws from elsewhere than torch: nothing can be told
+    for one, same in zip(first, moved, strict=True):
         if one.ndim == 0 or one.shape != same.shape or len(one) != len(changed):
             return  # not a row for each example: the loop knows what it means
         largest = float(one.abs().max())
@@ -98,9 +102,12 @@ def refuse_mixing_views(augment: Callable[[torch.Tensor], torch.Tensor], inputs:
     changed = inputs.clone()
     changed[0] = 2 * changed[0] + 1 if changed.is_floating_point() else changed[-1]
     seen = []
-    for rows in (inputs, inputs, changed):
-        with seeded(Randomness.simulated(0)):
-            seen.append(augment(rows.clone()))
+    try:
+        for rows in (inputs, inputs, changed):
+            with seeded(Randomness.simulated(0)):
+                seen.append(augment(rows.clone()))
+    except Exception:  # it may not take the numbers that were tried
+        return
     if not all(isinstance(value, torch.Tensor) and len(value) == len(inputs) for value in seen):
         return  # refused with another message in the first step
     one, again, other = seen

@@ -258,3 +258,27 @@ def test_dropout_differs_between_examples_and_repeats_in_checkpoints():
         results.append(recording.gathered()[0].dense())
     for name, gradient in results[0].items():
         torch.testing.assert_close(results[1][f"block.{name}"], gradient)
+
+
+class Doubled(torch.Tensor):
+    """A weight with a product of its own, as quantised ones have."""
+
+    @classmethod
+    def __torch_function__(cls, func, types, args=(), kwargs=None):
+        if func is torch.nn.functional.linear:
+            return func(args[0], 2 * args[1].as_subclass(torch.Tensor), *args[2:], **(kwargs or {}))
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def test_frozen_weights_with_a_product_of_their_own_keep_it():
+    frozen = nn.Linear(3, 3, bias=False)
+    frozen.weight = nn.Parameter(frozen.weight.detach().as_subclass(Doubled), requires_grad=False)
+    model, x = nn.Sequential(frozen, nn.Linear(3, 2)), torch.randn(SIZE, 3)
+    outputs, _ = record(model, ["1.weight", "1.bias"], (x,), {})
+    torch.testing.assert_close(outputs, model(x))
+
+
+def test_small_signals_of_an_lstm_keep_their_digits():
+    model, x = nn.LSTM(3, 4, bias=False, batch_first=True), 1e-6 * torch.randn(SIZE, 10, 3)
+    (outputs, _), _ = record(model, [name for name, _ in model.named_parameters()], (x,), {})
+    torch.testing.assert_close(outputs, model(x)[0], rtol=1e-4, atol=0)

@@ -171,8 +171,9 @@ class _GroupNorm(torch.autograd.Function):
         flat = (1, count * channels, space)
         spread = None if weight is None else weight.to(wide(weight[:0]).dtype).repeat(count)
         groups = count * ctx.groups
+        means, deviations = (wide(part).reshape(1, -1) for part in (mean, deviation))
         onward, scales, shifts = torch.ops.aten.native_group_norm_backward(
-            wide(gradients).reshape(flat), wide(inputs).reshape(flat), mean.reshape(1, -1), deviation.reshape(1, -1),
+            wide(gradients).reshape(flat), wide(inputs).reshape(flat), means, deviations,
             spread, *flat, groups, [ctx.needs_input_grad[3], of_weight is not None, of_bias is not None],
         )  # fmt: skip
         for slot, found in ((of_weight, scales), (of_bias, shifts)):

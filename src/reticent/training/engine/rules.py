@@ -34,6 +34,10 @@ def _linear(recorder: Recorder, input: Any, weight: Any, bias: Any = None, *, tu
     known, extra = recorder.weight(weight), recorder.bias(bias)
     if known is None or known.value.ndim != 2 or input.ndim == 0 or known.value.is_complex():
         return NotImplemented
+    if type(known.value) is not torch.Tensor or known.value.layout is not torch.strided:
+        return NotImplemented  # it may have a product of its own, as quantised weights do
+    if known.slot is None and (extra is None or extra.slot is None) and not recorder.is_outermost:
+        return NotImplemented  # frozen, inside a transform of the network's own: torch knows how
     input, turned = recorder.data(input), turned != known.transposed
     width = known.value.shape[1 if turned != known.transposed else 0]
     if extra is None or (bias is not None and bias.shape != (width,)):

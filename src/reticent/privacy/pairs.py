@@ -1,0 +1,175 @@
+"""Pairs of output distributions that are hardest to tell apart, and the privacy losses between them.
+
+Promise: each function gives the loss of the worst pair of neighbours of one mechanism, exactly or from above; sums are
+in units of what one unit can contribute.
+
+Example:
+    >>> import numpy as np
+    >>> from reticent.privacy.pairs import gaussian
+    >>> loss = gaussian(noise_multiplier=1.0, removed=True)
+    >>> p, q = loss.between(np.array([-np.inf, 0.0, np.inf]))  # the output lies below or above one half
+    >>> p.round(4).tolist(), q.round(4).tolist()
+    ([0.3085, 0.6915], [0.6915, 0.3085])
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import log_ndtr, ndtr, ndtri
+
+from reticent.privacy.losses import TAIL, Loss, Profile, no_masses
+
+__all__ = ["fixed_size_gaussian", "gaussian", "laplace", "replaced_gaussian", "two_point"]
+
+Array = npt.NDArray[np.float64]
+
+_LARGEST = 600.0  # a loss at which its exponential is a number, and its inverse too
+
+
+def _between(points: Array, shift: float = 0.0) -> Array:
+    """The standard normal's mass in each gap of increasing points, without loss of digits in either tail."""
+    moved = points - shift
+    upper, lower = ndtr(-moved), ndtr(moved)
+    found: Array = np.where(moved[:-1] > 0, upper[:-1] - upper[1:], lower[1:] - lower[:-1])
+    return found
+
+
+def _farthest() -> float:
+    """Standard deviations beyond which the normal has a mass that may be neglected after a million steps."""
+    return float(-ndtri(TAIL * 1e-7))
+
+
+def gaussian(*, noise_multiplier: float, sample_rate: float = 1.0, removed: bool) -> Loss:
+    """A Gaussian sum over a Poisson sample, when one unit that takes part with the given rate is removed, or added.
+
+    P is the output's distribution with the unit if it is removed, and without it if it is added. With the unit it is
+    (1 - q) N(0, s^2) + q N(1, s^2), without N(0, s^2).
+    """
+    s, q = noise_multiplier, sample_rate
+    reach = _farthest() * s
+
+    def outputs(losses: Array) -> Array:
+        """Where the loss of removal takes each value: it grows with the output."""
+        # log(e^l - (1 - q)), from two sides: without cancellation near 0, without overflow above.
+        near = np.expm1(np.minimum(losses, 30.0)) + q
+        with np.errstate(divide="ignore", invalid="ignore"):
+            logs = np.where(
+                losses < 30.0, np.log(near), losses + np.log1p(-(1.0 - q) * np.exp(-np.maximum(losses, 30)))
+            )
+            found: Array = np.where(near > 0, s * s * (logs - math.log(q)) + 0.5, -np.inf)
+        return found
+
+    def loss_of(output: float) -> float:
+        exponent = (2.0 * output - 1.0) / (2.0 * s * s)
+        if q == 1.0:
+            return exponent
+        if exponent > 30.0:
+            return exponent + math.log(q + (1.0 - q) * math.exp(-exponent))
+        return math.log1p(q * math.expm1(exponent))
+
+    def between(losses: Array) -> tuple[Array, Array]:
+        at = outputs(losses if removed else -losses[::-1]) / s
+        without = _between(at)
+        with_unit = (1.0 - q) * without + q * _between(at, 1.0 / s)
+        return (with_unit, without) if removed else (without[::-1], with_unit[::-1])
+
+    if removed:
+        return Loss(between, loss_of(-reach), loss_of(1.0 + reach))
+    return Loss(between, -loss_of(reach), -loss_of(-reach))
+
+
+def replaced_gaussian(*, noise_multiplier: float, sample_rate: float = 1.0) -> Loss:
+    """The same, when a unit is exchanged for another: (1 - q) N(0, s^2) + q N(+1 or -1, s^2), in either direction."""
+    s, q = noise_multiplier, sample_rate
+    reach = 1.0 + _farthest() * s
+
+    def loss_of(output: float) -> float:
+        with_one = np.logaddexp(math.log1p(-q) if q < 1 else -math.inf, math.log(q) + (2 * output - 1) / (2 * s * s))
+        with_other = np.logaddexp(math.log1p(-q) if q < 1 else -math.inf, math.log(q) - (2 * output + 1) / (2 * s * s))
+        return float(with_one - with_other)
+
+    def outputs(losses: Array) -> Array:
+        # With z = e^(x / s^2) and c = e^(-1 / (2 s^2)): q c z^2 + (1 - q)(1 - e^l) z - q c e^l = 0.
+        # Symmetric: the output of a loss -l is the negative one.
+        sizes = np.abs(losses)
+        if q == 1.0:
+            return 0.5 * s * s * losses
+        c, half = 1.0 / (2.0 * s * s), 0.5 * (1.0 - q)
+        # z = (b + sqrt(b^2 + q^2 c^2 e^l)) / (q c) with b = (1 - q)(e^l - 1) / 2; divided by e^l against overflow.
+        b = half * -np.expm1(-sizes)
+        root = np.hypot(b, q * math.exp(-c) * np.exp(-0.5 * sizes))
+        with np.errstate(divide="ignore"):
+            logs = sizes + np.log(b + root) - math.log(q) + c
+        found: Array = np.sign(losses) * s * s * np.where(sizes > 0, logs, 0.0)
+        return found
+
+    def between(losses: Array) -> tuple[Array, Array]:
+        finite = np.clip(losses, -1e300, 1e300)
+        at = np.where(np.isinf(losses), losses, outputs(np.clip(finite, -700.0 - 4 * reach, 700.0 + 4 * reach))) / s
+        neither = _between(at)
+        p = (1.0 - q) * neither + q * _between(at, 1.0 / s)
+        return p, (1.0 - q) * neither + q * _between(at, -1.0 / s)
+
+    return Loss(between, loss_of(-reach), loss_of(reach))
+
+
+def fixed_size_gaussian(*, noise_multiplier: float, sample_rate: float) -> Loss:
+    """A Gaussian sum over a sample of fixed size without replacement, when a unit is exchanged; in either direction.
+
+    The divergence is q times that of two sums one exchange apart, N(2, s^2) and N(0, s^2), at log(1 + (e^l - 1) / q)
+    (Balle, Barthe and Gaboardi, 2018, theorem 9).
+    """
+    s, q = noise_multiplier, sample_rate
+
+    def divergence(epsilons: Array) -> Array:
+        with np.errstate(over="ignore"):
+            inner = np.where(
+                epsilons < 30.0, np.log1p(np.expm1(np.minimum(epsilons, 30.0)) / q), epsilons - math.log(q)
+            )
+        # Balle and Wang (2018), theorem 8, with mu = 2 / s.
+        lower, upper = 1.0 / s - 0.5 * inner * s, -1.0 / s - 0.5 * inner * s
+        with np.errstate(under="ignore"):
+            found: Array = q * np.maximum(ndtr(lower) - np.exp(inner + log_ndtr(upper)), 0.0)
+        return found
+
+    # Beyond the farthest output the divergence is below what may be neglected.
+    farthest = (2.0 * _farthest() + 2.0 / s) / s
+    top = math.log1p(q * math.expm1(farthest)) if farthest < 30.0 else farthest + math.log(q)
+    top = min(top, _LARGEST)  # what is left there counts as infinite
+    return Profile(no_masses, -top, top, divergence=divergence)
+
+
+def laplace(*, scale: float) -> Loss:
+    """A sum with Laplace noise of so many sensitivities, in either direction."""
+    most = 1.0 / scale
+    tiny = 1e-12 * most
+
+    def above(losses: Array) -> tuple[Array, Array]:
+        """P- and Q-mass of the losses above each of these."""
+        where = np.clip((1.0 - losses * scale) / 2.0, 0.0, 1.0)  # the output at which the loss is that
+        top, bottom = losses >= most - tiny, losses < -most - tiny
+        p = np.where(top, 0.0, np.where(bottom, 1.0, 1.0 - 0.5 * np.exp(-where * most)))
+        q = np.where(top, 0.0, np.where(bottom, 1.0, 0.5 * np.exp((where - 1.0) * most)))
+        return p, q
+
+    def between(losses: Array) -> tuple[Array, Array]:
+        p, q = above(losses)
+        return p[:-1] - p[1:], q[:-1] - q[1:]
+
+    return Loss(between, -most, most, atom=most)
+
+
+def two_point(*, epsilon: float, delta: float) -> Loss:
+    """The worst of all (epsilon, delta)-private mechanisms (Kairouz, Oh and Viswanath, 2015), in either direction."""
+    tiny = 1e-12 * epsilon  # a point of the grid that is epsilon but for its rounding is epsilon
+    likely, unlikely = (1.0 - delta) / (1.0 + math.exp(-epsilon)), (1.0 - delta) / (1.0 + math.exp(epsilon))
+
+    def between(losses: Array) -> tuple[Array, Array]:
+        up = (losses[:-1] < epsilon - tiny) & (epsilon - tiny <= losses[1:])
+        down = (losses[:-1] < -epsilon - tiny) & (-epsilon - tiny <= losses[1:])
+        return likely * up + unlikely * down, unlikely * up + likely * down
+
+    return Loss(between, -epsilon, epsilon, delta, atom=epsilon or None)
