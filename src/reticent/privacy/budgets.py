@@ -157,7 +157,7 @@ class Budget:
         return budget
 
     def _cost(self, mechanism: Mechanism) -> float:
-        return _cost(mechanism, self.relation, self._place)
+        return float(_cost(mechanism, self.relation)[self._place])
 
 
 class Odometer:
@@ -180,11 +180,9 @@ class Odometer:
 
     def spend(self, mechanism: Mechanism) -> None:
         """Note a mechanism that is about to be used."""
-        if not isinstance(mechanism, Mechanism):
-            raise UsageError(f"Expected a mechanism, got {mechanism!r}.", "Pass for instance SampledGaussian(...).")
+        cost = _cost(mechanism, self.relation)
         with self._lock:
-            if not mechanism.is_free:
-                self._used = self._used + mechanism.count * mechanism.renyi(self.relation)
+            self._used = self._used + cost
 
     @property
     def epsilon(self) -> float:
@@ -209,7 +207,8 @@ def _place_of(order: float) -> int:
     return place
 
 
-def _cost(mechanism: Mechanism, relation: Relation, place: int) -> float:
+def _cost(mechanism: Mechanism, relation: Relation) -> Any:
+    """Divergences at `ORDERS`."""
     if not isinstance(mechanism, Mechanism):
         raise UsageError(f"Expected a mechanism, got {mechanism!r}.", "Pass for instance SampledGaussian(...).")
-    return 0.0 if mechanism.is_free else mechanism.count * float(mechanism.renyi(relation)[place])
+    return np.zeros_like(ORDERS) if mechanism.is_free else mechanism.count * mechanism.renyi(relation)

@@ -43,8 +43,6 @@ from reticent.training.trials import refuse_mixing_inputs
 
 __all__ = ["Run", "refuse_several_rows", "train"]
 
-_TRIED = 5
-
 Optimizer = torch.optim.Optimizer | Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
 
 
@@ -155,7 +153,7 @@ def train(
             raise UsageError("Expected epochs and batch_size inside the plan, got them beside it.", "Leave them out.")
         refuse_several_rows(plan.unit, records, "Plan for Unit.EXAMPLE, or merge each owner's rows into one record.")
         refuse_mixing(model)
-        refuse_mixing_inputs(model, x[:_TRIED])
+        refuse_mixing_inputs(model, x)
         rows = varied_rows(records.labels)
         engine = PrivateSteps(
             model,

@@ -130,8 +130,8 @@ class PrivateSteps(Steps):
                 f"Expected a plan for these {len(x)} records, got one for {self._plan.dataset_size}.",
                 "Calibrate it with dataset_size=len(dataset).",
             )
-        if self._augment is not None and len(x) > 1:
-            refuse_mixing_views(self._augment, x[:5])
+        if self._augment is not None:
+            refuse_mixing_views(self._augment, x)
         if self._physical is None:
             self._physical = self._fitting(x, y)
         return super().run(x, y, **options)

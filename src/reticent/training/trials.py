@@ -99,6 +99,9 @@ def refuse_mixing_views(augment: Callable[[torch.Tensor], torch.Tensor], inputs:
 
     Tried with torch's generators in the same state twice; one that draws from elsewhere cannot be tried.
     """
+    inputs = inputs[:_FEW]
+    if len(inputs) < 2:
+        return
     changed = inputs.clone()
     changed[0] = 2 * changed[0] + 1 if changed.is_floating_point() else changed[-1]
     seen = []

@@ -33,6 +33,7 @@ import dataclasses
 import math
 import threading
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 
@@ -62,10 +63,9 @@ KEPT = 2
 """Gradients are never held in a form that is more than this many times as large as the other."""
 
 _LONG = 64
-"""Positions for which the two forms of a product cost the same time if they are of the same size.
+"""Positions for which both forms take the same time if they are of the same size.
 
-Gradients that are formed have to be written and read twice, some 1.1 ns a number; Gram matrices of T positions take
-some 1.5e-11 T^2 s for each number in a row of the factors. All else is the same.
+Formed gradients are written and read twice (1.1 ns a number); Gram matrices take 1.5e-11 T^2 s for each of p + d.
 """
 
 CANCELS = 1e-3
@@ -112,11 +112,8 @@ _grams = threading.local()
 
 @contextlib.contextmanager
 def shared_grams(parts: Iterable[Contribution]) -> Iterator[None]:
-    """A block in which the Gram matrix of a factor that several of these products have is computed once.
-
-    The gradients of an LSTM's gates belong to two weights, the inputs of an attention layer to three.
-    """
-    factors = [id(factor) for part in parts if isinstance(part, Product) for factor in (part.left, part.right)]
+    """A block in which a factor that several of these products have (queries, keys, values) is squared once."""
+    factors = [_place(factor) for part in parts if isinstance(part, Product) for factor in (part.left, part.right)]
     _grams.wanted, _grams.kept = {which for which, count in collections.Counter(factors).items() if count > 1}, {}
     try:
         yield
@@ -124,18 +121,22 @@ def shared_grams(parts: Iterable[Contribution]) -> Iterator[None]:
         del _grams.wanted, _grams.kept
 
 
+def _place(factor: torch.Tensor) -> tuple[Any, ...]:
+    """Where its numbers lie and how: factors that are held at the same time and agree in this are the same."""
+    return factor.data_ptr(), factor.shape, factor.stride(), factor.dtype
+
+
 def _is_shared(factor: torch.Tensor) -> bool:
-    return id(factor) in getattr(_grams, "wanted", ())
+    return _place(factor) in getattr(_grams, "wanted", ())
 
 
 def _gram(factor: torch.Tensor) -> torch.Tensor:
+    values, place = wide(factor), _place(factor)
     if not _is_shared(factor):
-        values = wide(factor)
         return products.each_rows(values, values)
-    if id(factor) not in _grams.kept:
-        values = wide(factor)
-        _grams.kept[id(factor)] = products.each_rows(values, values)
-    found: torch.Tensor = _grams.kept[id(factor)]
+    if place not in _grams.kept:
+        _grams.kept[place] = products.each_rows(values, values)
+    found: torch.Tensor = _grams.kept[place]
     return found
 
 
