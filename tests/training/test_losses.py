@@ -113,6 +113,7 @@ def test_a_private_loop_finds_the_reduction_out_and_says_whether_it_was_checked(
     ],
 )
 def test_a_private_loop_refuses_what_it_cannot_bound(options, text):
+    torch.manual_seed(0)  # one network in some hundreds has a weighted mean that equals the plain one to 0.1 %
     with pytest.raises(UsageError, match=text):
         made(**options)
 
