@@ -32,6 +32,7 @@ from reticent.privacy.rounding import round_up
 from reticent.privacy.units import Relation
 
 __all__ = [
+    "BestOf",
     "EpsilonDelta",
     "FixedSizeGaussian",
     "Laplace",
@@ -180,16 +181,17 @@ class Laplace:
 
     def losses(self, relation: Relation) -> tuple[Loss, ...]:
         """The privacy loss of one sum."""
-        # Exchanging a unit removes one contribution and adds another: twice the sensitivity, so half the noise.
-        return (laplace(scale=self.noise_multiplier / (2.0 if relation is Relation.REPLACE_ONE else 1.0)),)
+        return (laplace(scale=self._scale(relation)),)
 
     def renyi(self, relation: Relation) -> Array:
         """The Renyi divergences of one sum, at `renyi.ORDERS`."""
         if self.noise_multiplier == 0:
             return np.full_like(renyi.ORDERS, np.inf)
-        return renyi.laplace(
-            renyi.ORDERS, scale=self.noise_multiplier / (2.0 if relation is Relation.REPLACE_ONE else 1.0)
-        )
+        return renyi.laplace(renyi.ORDERS, scale=self._scale(relation))
+
+    def _scale(self, relation: Relation) -> float:
+        # Exchanging a unit removes one contribution and adds another: twice the sensitivity, so half the noise.
+        return self.noise_multiplier / (2.0 if relation is Relation.REPLACE_ONE else 1.0)
 
     def text(self) -> str:
         """One line for reports."""

@@ -33,7 +33,7 @@ from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.seeding import unchanged_generators
 
-__all__ = ["ModelCheck", "check_model"]
+__all__ = ["ModelCheck", "check_model", "perturbed"]
 
 _FEW = 5
 _PERTURBED = 3
@@ -126,7 +126,7 @@ class _Tried:
     def perturb(self, inputs: tuple[Any, ...], example: int) -> None:
         """Raise if another example's output or gradient moves with this example."""
         before = self._seen(inputs)
-        after = self._seen(tuple(_changed(value, example) for value in inputs))
+        after = self._seen(tuple(perturbed(value, example) for value in inputs))
         moved = self._moved(before[0], after[0], example) or self._moved(before[1], after[1], example)
         if moved:
             culprit = self._culprit(before[2], after[2], example)
@@ -202,7 +202,7 @@ def _how(model: torch.nn.Module, inputs: tuple[Any, ...]) -> tuple[bool, tuple[s
     return recording.looped, recording.copied
 
 
-def _changed(value: Any, example: int) -> Any:
+def perturbed(value: Any, example: int) -> Any:
     """An input in which one example holds other numbers: of another example, or twice its own and one."""
     if not isinstance(value, torch.Tensor):
         return value

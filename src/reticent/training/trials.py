@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader, default_collate
 from reticent.errors import ModelError, UsageError
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
-from reticent.training.checking import check_model
+from reticent.training.checking import check_model, perturbed
 from reticent.training.gradients import PerExampleModel
 from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.memory import fitting_size
@@ -64,23 +64,21 @@ def refuse_mixing_inputs(model: torch.nn.Module, inputs: torch.Tensor) -> None:
     Private training runs every example by itself, so the promise would hold; but what comes out would be a network for
     batches of one, without a word.
     """
-    changed = inputs[:_FEW].clone()
-    if len(changed) < 2:
+    inputs = inputs[:_FEW]
+    if len(inputs) < 2:
         return
-    other = 2 * changed[0] + 1 if changed.is_floating_point() else changed[-1]
-    changed[0] = other
     try:
-        first, again, moved = (_outputs(model, rows) for rows in (inputs[:_FEW], inputs[:_FEW], changed))
+        first, again, moved = (_outputs(model, rows) for rows in (inputs, inputs, perturbed(inputs, 0)))
     except Exception:  # the loop may call the network in its own way
         return
     if not all(map(torch.equal, first, again)):
         return  # it draws from elsewhere than torch: nothing can be told
     for one, same in zip(first, moved, strict=True):
-        if one.ndim == 0 or one.shape != same.shape or len(one) != len(changed):
+        if one.ndim == 0 or one.shape != same.shape or len(one) != len(inputs):
             return  # not a row for each example: the loop knows what it means
         largest = float(one.abs().max())
         if bool(((one - same)[1:].abs() > _NOTICED * max(largest, 1e-30)).any()):
-            check_model(model, inputs[:_FEW])  # names the module
+            check_model(model, inputs)  # names the module
             raise ModelError(
                 "Expected a network that treats examples one by one, but what comes out for some of them depends on "
                 "another one.",
@@ -102,11 +100,9 @@ def refuse_mixing_views(augment: Callable[[torch.Tensor], torch.Tensor], inputs:
     inputs = inputs[:_FEW]
     if len(inputs) < 2:
         return
-    changed = inputs.clone()
-    changed[0] = 2 * changed[0] + 1 if changed.is_floating_point() else changed[-1]
     seen = []
     try:
-        for rows in (inputs, inputs, changed):
+        for rows in (inputs, inputs, perturbed(inputs, 0)):
             with seeded(Randomness.simulated(0)):
                 seen.append(augment(rows.clone()))
     except Exception:  # it may not take the numbers that were tried
