@@ -56,6 +56,7 @@ NO_PROMISE = {
     "reticent.evidence": "a list of names",
     "reticent.models": "a list of names",
     "reticent.privacy": "a list of names",
+    "reticent.privacy.mechanisms": "a list of names",
     "reticent.reports": "a list of names",
     "reticent.training": "a list of names",
     "reticent.cli.data": "the promise stands in reticent.cli, for all commands",
