@@ -156,3 +156,13 @@ CALIBRATED = (
     Calibrated(512, 60000, 4688, 3, 1e-5, 1.0687, 1.1237),
     Calibrated(100, 100000, 10000, 2, 1e-7, 0.7087, 0.8036),
 )
+
+# Source: dp_accounting 0.6.0 tests, PLD accountant, both at delta = 1e-6.
+# Mixtures of Gaussians (standard deviation, moves, probabilities), three of the first and two of the second.
+MIXTURES = ((1.0, (0, 1, 2), (0.2, 0.6, 0.2), 3), (2.0, (0, 2, 3), (0.33, 0.34, 0.33), 2))
+MIXTURES_EPSILON = 17.193115
+# Truncated Poisson samples (dataset size, rate, largest batch, noise). Must hold: ours is lower, because a unit that is
+# added to a full sample is charged as one exchange (a move by 2), where dp_accounting takes the pair of -2 and +2; with
+# that pair the value is theirs.
+TRUNCATED = ((4, 0.5, 2, 1.0, 3), (3, 0.5, 2, 1.0, 2))
+TRUNCATED_EPSILON = 17.904330

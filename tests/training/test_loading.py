@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.oracles.batches import batches_of
 from torch.utils.data import DataLoader, TensorDataset
 
 import reticent as rt
 from reticent.errors import BudgetExhausted, UsageError
-from reticent.training import PrivateLoader, poisson_batches
+from reticent.training import PrivateLoader
 
 N = 40
 DATA = TensorDataset(torch.arange(N), torch.randn(N, 2, 3))
@@ -32,7 +33,7 @@ def drawn(loader):
 def test_the_batches_are_the_samplers_in_order():
     loader = loader_of()
     found = [batch for _ in range(4) for batch in drawn(loader)]
-    expected = poisson_batches(N, sample_rate=0.2, steps=20, randomness=rt.Randomness.simulated(0))
+    expected = batches_of(N, N // 5, 20, rt.Randomness.simulated(0))
     for (rows, values), wanted in zip(found, expected, strict=True):
         np.testing.assert_array_equal(rows, wanted)
         assert torch.equal(values, DATA.tensors[1][wanted])

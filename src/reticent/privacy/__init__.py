@@ -1,24 +1,59 @@
 """What is promised: units, neighbouring relations, mechanisms, guarantees, and plans calibrated to them."""
 
+from reticent.privacy.batches import Batches
 from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
-from reticent.privacy.mechanisms import BestOf, EpsilonDelta, FixedSizeGaussian, Laplace, Mechanism, SampledGaussian
+from reticent.privacy.mechanisms import (
+    AllocatedGaussian,
+    BestOf,
+    EpsilonDelta,
+    FixedSizeGaussian,
+    GroupedGaussian,
+    Laplace,
+    Mechanism,
+    SampledGaussian,
+    TruncatedGaussian,
+    WithReplacementGaussian,
+)
 from reticent.privacy.plan import Plan
+from reticent.privacy.samplers import (
+    Cyclic,
+    FixedSize,
+    Poisson,
+    RandomAllocation,
+    Sampler,
+    Shuffled,
+    TruncatedPoisson,
+    WithReplacement,
+)
 from reticent.privacy.units import Relation, Unit
 
 __all__ = [
+    "AllocatedGaussian",
+    "Batches",
     "BestOf",
     "Budget",
     "Clipping",
+    "Cyclic",
     "EpsilonDelta",
+    "FixedSize",
     "FixedSizeGaussian",
+    "GroupedGaussian",
     "Guarantee",
     "Laplace",
     "Mechanism",
     "Odometer",
     "Plan",
+    "Poisson",
+    "RandomAllocation",
     "Relation",
     "SampledGaussian",
+    "Sampler",
+    "Shuffled",
+    "TruncatedGaussian",
+    "TruncatedPoisson",
     "Unit",
+    "WithReplacement",
+    "WithReplacementGaussian",
 ]

@@ -1,8 +1,7 @@
 """The batches of a plan over an ordinary data loader's data set.
 
-Promise: batches are drawn as the plan is accounted: each record takes part independently with the plan's sampling rate,
-or, with `sampling="fixed_size"`, batches are uniform choices of the plan's size. Every batch that is given
-counts, also an empty one; no more batches are given than planned, and none may be passed over without a step.
+Promise: batches are drawn by the plan's own sampler. Every batch that is given counts, also an empty one; no more
+batches are given than planned, and none may be passed over without a step.
 
 Example:
     >>> import torch, reticent as rt
@@ -26,6 +25,7 @@ from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, defau
 from reticent.errors import BudgetExhausted, DataError, UsageError
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
+from reticent.training.journal import Journal
 from reticent.training.sampling import planned_batches
 
 __all__ = ["Part", "PrivateLoader", "plain_loader"]
@@ -60,6 +60,8 @@ class PrivateLoader:
         self._waiting: Part | None = None
         self._unfinished = False
         self.source = randomness
+        self.batches = planned_batches(plan, randomness)
+        self.journals: list[Journal] = []
         self._views = views
         self._collate = _CollateAny(loader.dataset, loader.collate_fn or default_collate)
         self._loader = loader
@@ -72,7 +74,7 @@ class PrivateLoader:
         self._refuse_skipping()
         if self.drawn >= self._plan.steps:
             raise self._exhausted()
-        batches = planned_batches(self._plan, steps=len(self), randomness=self.source, start=self.drawn)
+        batches = (self.batches[number] for number in range(self.drawn, self.drawn + len(self)))
         parts = _Parts(batches, self.physical_batch_size, self._views)
         # Every batch counts as spent once its content is about to leave, whatever the loop then does with it.
         for size, batch in self._fetched(parts):
@@ -81,6 +83,9 @@ class PrivateLoader:
                 raise self._exhausted()  # another iterator over this loader took the rest
             self._refuse_skipping(within=True)
             if not self._unfinished:
+                for journal in self.journals:
+                    journal.begin(self.drawn)
+                self.batches.forget(self.drawn)
                 self.drawn += 1
             self._unfinished = not last
             self._waiting = Part(size // self._views, last)

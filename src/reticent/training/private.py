@@ -45,6 +45,7 @@ from reticent.errors import UsageError
 from reticent.privacy import Clipping, Guarantee, Plan, Unit
 from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel, refuse_mixing
+from reticent.training.journal import Journal, journal_path
 from reticent.training.loading import PrivateLoader, plain_loader
 from reticent.training.losses import Loss
 from reticent.training.mechanism import ASSUMED, PrivateSum, one_row_each
@@ -196,6 +197,7 @@ class Private:
         self._how = how
         setattr(optimizer, _MARK, True)
         self._written: dict[str, tuple[Any, int]] = {}
+        self._journals: dict[Path, Journal] = {}
         optimizer.register_step_pre_hook(self._before_step)
 
     @property
@@ -233,8 +235,10 @@ class Private:
     def save(self, path: str | Path) -> Path:
         """Write everything that the next steps depend on: parameters, optimizer, step, thresholds, torch's generator.
 
-        Go on with `restore`. A run that was interrupted after any step and restored gives the same parameters, if its
-        randomness is simulated, and the same guarantee. A secure run goes on with fresh batches and noise.
+        Go on with `restore`. A run that was interrupted after any step and restored gives the same parameters and the
+        same guarantee, if its randomness is simulated. A secure run goes on with fresh batches and noise; from the
+        first `save` on, how many batches have been begun is written beside the state (`path` + ".spent") before each of
+        them is used, so that steps that a stop has lost are charged.
 
         Raises:
             UsageError: some batch has not been stepped on yet, or the file cannot be written.
@@ -244,13 +248,24 @@ class Private:
                 "Expected to save between two steps, got a batch that was drawn and not stepped on.",
                 "Save right after optimizer.step(), and after the last part of a batch: if private.between_batches.",
             )
-        return save_state(path, training_state(self._who(), self.loader.drawn, self.optimizer, self._sum))
+        loader = self.loader
+        written = save_state(path, training_state(self._who(), loader.drawn, self.optimizer, self._sum, loader.batches))
+        self._keep_journal(path)
+        return written
+
+    def _keep_journal(self, path: str | Path) -> None:
+        place = journal_path(path).resolve()
+        if place not in self._journals and (journal := self._who().journal(self.optimizer, path)):
+            self._journals[place] = journal
+            self.loader.journals.append(journal)
+        if place in self._journals and self.loader.drawn:
+            self._journals[place].begin(self.loader.drawn - 1)
 
     def restore(self, path: str | Path) -> None:
         """Go on from a saved state: call it right after the same `make_private`, before the first batch.
 
-        What was done after that state was saved is not counted: if its results were looked at, the promise for them
-        has to be added (`Guarantee.compose`).
+        What a secure run did after that state was saved is lost, but it is charged: the run goes on after the last
+        batch that was begun, and ends where it was planned to end.
 
         Raises:
             UsageError: batches have been drawn already; the state is of another plan, network or randomness.
@@ -261,7 +276,10 @@ class Private:
                 f"Expected to restore before the first batch, got {self.loader.drawn} drawn.",
                 "Call restore right after make_private.",
             )
-        self.loader.drawn = restore_training(path, self._who(), self.optimizer, self._sum)
+        self._keep_journal(path)
+        journal = self._journals.get(journal_path(path).resolve())
+        number = restore_training(path, self._who(), self.optimizer, self._sum, self.loader.batches, journal)
+        self.loader.drawn = min(number, self.plan.steps)
 
     def _who(self) -> Identity:
         return Identity(self.model.module, self.plan, self.loader.source)

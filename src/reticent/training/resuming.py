@@ -21,14 +21,16 @@ Example:
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 
 from reticent.errors import IntegrityError, UsageError
-from reticent.privacy import Plan
+from reticent.privacy import Batches, Plan
 from reticent.randomness import Randomness
+from reticent.training.journal import Journal, journal_path
 from reticent.training.mechanism import PrivateSum
 from reticent.training.state import load_state
 
@@ -42,6 +44,12 @@ class Identity(NamedTuple):
     plan: Plan | None
     randomness: Randomness
 
+    def journal(self, optimizer: torch.optim.Optimizer, path: str | Path) -> Journal | None:
+        """The journal beside a state; None for a training whose steps can be repeated to the bit."""
+        if not self.randomness.is_secure:
+            return None
+        return Journal(journal_path(path), json.dumps(self.as_dict(optimizer), sort_keys=True))
+
     def as_dict(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         """What has to be the same, as plain values."""
         tensors = {**dict(self.model.named_parameters()), **dict(self.model.named_buffers())}
@@ -54,9 +62,14 @@ class Identity(NamedTuple):
 
 
 def training_state(
-    who: Identity, done: int, optimizer: torch.optim.Optimizer, total: PrivateSum | None
+    who: Identity,
+    done: int,
+    optimizer: torch.optim.Optimizer,
+    total: PrivateSum | None,
+    batches: Batches | None = None,
 ) -> dict[str, Any]:
     """Everything that the steps after `done` depend on."""
+    choices = None if batches is None else batches.state(done)["choices"]
     cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
     return {
         "who": who.as_dict(optimizer),
@@ -65,14 +78,20 @@ def training_state(
         "buffers": dict(who.model.named_buffers()),
         "optimizer": optimizer.state_dict(),
         "sum": None if total is None else total.state(),
+        "choices": None if choices is None else torch.from_numpy(choices),
         "generators": [torch.get_rng_state(), *cuda],
     }
 
 
 def restore_training(
-    path: str | Path, who: Identity, optimizer: torch.optim.Optimizer, total: PrivateSum | None
+    path: str | Path,
+    who: Identity,
+    optimizer: torch.optim.Optimizer,
+    total: PrivateSum | None,
+    batches: Batches | None = None,
+    journal: Journal | None = None,
 ) -> int:
-    """Take up a saved state; gives the number of steps done.
+    """Take up a saved state; gives the number of steps done, with those that are lost but were begun.
 
     Raises:
         UsageError: it belongs to another training; nothing is changed then.
@@ -107,7 +126,11 @@ def restore_training(
     torch.set_rng_state(first)
     if cuda and torch.cuda.is_initialized() and len(cuda) == torch.cuda.device_count():
         torch.cuda.set_rng_state_all(cuda)
-    return int(state["done"])
+    done = int(state["done"])
+    if batches is None:
+        return done
+    choices = None if state["choices"] is None else state["choices"].numpy()
+    return batches.restored({"choices": choices}, done, done if journal is None else max(done, journal.begun))
 
 
 def _short(value: Any) -> str:

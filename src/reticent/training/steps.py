@@ -10,6 +10,7 @@ of its average loss is clipped, so that a view costs no privacy (De et al., 2022
 from __future__ import annotations
 
 import abc
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from reticent.errors import ModelError, UsageError
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
 from reticent.training.gradients import PerExampleModel
+from reticent.training.journal import Journal
 from reticent.training.losses import Loss
 from reticent.training.mechanism import PrivateSum
 from reticent.training.memory import fitting_size
@@ -58,21 +60,47 @@ class Steps(abc.ABC):
         state: str | Path | None = None,
         save_every: int | None = None,
     ) -> int:
-        """Take the steps that are left; returns how many have been taken in all."""
-        if state is not None and Path(state).exists():
-            self.done = restore_training(state, self._who, self._optimizer, self._sum)
-        for batch in self._batches(len(x)):
-            self._step(x, y, batch)
-            self.done += 1
-            ended = self.done == self.total
-            if state is not None and (ended or (save_every is not None and self.done % save_every == 0)):
-                save_state(state, training_state(self._who, self.done, self._optimizer, self._sum))
-            if progress is not None:
-                progress(self.done, self.total)
+        """Take the steps that are left; returns how many have been begun in all."""
+        with contextlib.ExitStack() as stack:
+            journal = None if state is None else self._journal(state)
+            if journal is not None:
+                stack.enter_context(journal)
+            if state is not None:
+                self._take_up(state, journal)
+            for batch in self._batches(len(x), journal):
+                self._step(x, y, batch)
+                self.done += 1
+                ended = self.done == self.total
+                if state is not None and (ended or (save_every is not None and self.done % save_every == 0)):
+                    self._save(state)
+                if progress is not None:
+                    progress(self.done, self.total)
         return self.done
 
+    def _take_up(self, state: str | Path, journal: Journal | None) -> None:
+        if Path(state).exists():
+            self.done = min(self._restore(state, journal), self.total)
+        elif journal is not None and journal.begun > 0:
+            raise UsageError(
+                f"Expected the state of this training at {state}, got its journal only, with {journal.begun} steps.",
+                "Bring the state back; or delete the journal to start anew, and add up what both promise.",
+            )
+        else:
+            self._save(state)  # a stop before the next one then finds what the first steps depended on
+
+    def _save(self, state: str | Path) -> None:
+        save_state(state, training_state(self._who, self.done, self._optimizer, self._sum))
+
+    def _restore(self, state: str | Path, journal: Journal | None) -> int:
+        del journal
+        return restore_training(state, self._who, self._optimizer, self._sum)
+
+    def _journal(self, state: str | Path) -> Journal | None:
+        del state
+        return None
+
     @abc.abstractmethod
-    def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+    def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
         """The batches after the steps that are done."""
 
     @abc.abstractmethod
@@ -114,7 +142,7 @@ class PrivateSteps(Steps):
         private_sum = PrivateSum(plan, self._parameters, source.spawn("noise"), prefix="model.")
         super().__init__(Identity(model, plan, source), optimizer, private_sum)
         self._private_sum = private_sum
-        self._plan, self._sampling = plan, source.spawn("sampling")
+        self._plan, self._drawn = plan, planned_batches(plan, source.spawn("sampling"))
         self._physical, self._views, self._augment = physical_batch_size, views, augment
         self.total = plan.steps
 
@@ -136,9 +164,21 @@ class PrivateSteps(Steps):
             self._physical = self._fitting(x, y)
         return super().run(x, y, **options)
 
-    def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
-        left = self.total - self.done
-        return planned_batches(self._plan, steps=left, randomness=self._sampling, start=self.done)
+    def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
+        while self.done < self.total:
+            if journal is not None:
+                journal.begin(self.done)
+            yield self._drawn[self.done]
+            self._drawn.forget(self.done)
+
+    def _save(self, state: str | Path) -> None:
+        save_state(state, training_state(self._who, self.done, self._optimizer, self._sum, self._drawn))
+
+    def _restore(self, state: str | Path, journal: Journal | None) -> int:
+        return restore_training(state, self._who, self._optimizer, self._sum, self._drawn, journal)
+
+    def _journal(self, state: str | Path) -> Journal | None:
+        return self._who.journal(self._optimizer, state)
 
     def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
         for start in range(0, len(batch), self._physical or 1):
@@ -200,7 +240,8 @@ class OrdinarySteps(Steps):
         self._each = -(-size // self._size)
         self.total = self._passes * self._each
 
-    def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+    def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
+        del journal  # nothing is promised
         for epoch in range(self.done // self._each, self._passes):
             skipped = self.done - epoch * self._each
             order = shuffled_batches(size, batch_size=self._size, randomness=self._order, epoch=epoch)
