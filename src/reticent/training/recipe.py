@@ -29,7 +29,8 @@ class Recipe:
 
     Promise: `recipe(records, randomness)` builds a fresh network and trains it in the same way each time; with the same
     simulated randomness it gives the same parameters. With a plan made for another number of records, the sampling
-    rate, noise and steps are kept and the expected batch size follows.
+    rate, noise and steps are kept and the expected batch size follows. A recipe trains in the process that calls it,
+    also where several are connected.
 
     Args:
         build: a function that makes an untrained network.
@@ -87,4 +88,5 @@ class Recipe:
             batch_size=self.batch_size,
             randomness=randomness.spawn("train"),
             progress=progress,
+            processes="one",
         )

@@ -2,7 +2,8 @@
 
 Promise: a private training takes exactly the plan's steps, each on a fresh Poisson sample whose sum of clipped
 gradients gets its noise once, however it is cut into physical batches. Both kinds repeat to the bit from simulated
-randomness, also when they were interrupted after any step and taken up from the saved state.
+randomness, also when they were interrupted after any step and taken up from the saved state. Several processes take
+every private step together, each on its share of the batch.
 
 Augmentation multiplicity: with several views, every example's inputs are augmented that many times, and the gradient
 of its average loss is clipped, so that a view costs no privacy (De et al., 2022, section 3)."""
@@ -26,10 +27,10 @@ from reticent.training.gradients import PerExampleModel
 from reticent.training.losses import Loss
 from reticent.training.mechanism import PrivateSum
 from reticent.training.memory import fitting_size
-from reticent.training.resuming import Identity, restore_training, training_state
+from reticent.training.ranks import Ranks, fingerprint
+from reticent.training.resuming import Identity, restore_training, training_state, write_training
 from reticent.training.sampling import planned_batches, shuffled_batches
 from reticent.training.seeding import unchanged_generators
-from reticent.training.state import save_state
 from reticent.training.trials import most_of, refuse_mixing_views
 
 __all__ = ["Augment", "OrdinarySteps", "PrivateSteps", "Progress", "Steps"]
@@ -46,8 +47,15 @@ class Steps(abc.ABC):
     total: int
     done = 0
 
-    def __init__(self, who: Identity, optimizer: torch.optim.Optimizer, private_sum: PrivateSum | None) -> None:
+    def __init__(
+        self,
+        who: Identity,
+        optimizer: torch.optim.Optimizer,
+        private_sum: PrivateSum | None,
+        ranks: Ranks | None = None,
+    ) -> None:
         self._who, self._optimizer, self._sum = who, optimizer, private_sum
+        self._ranks = Ranks() if ranks is None else ranks
 
     def run(
         self,
@@ -59,14 +67,18 @@ class Steps(abc.ABC):
         save_every: int | None = None,
     ) -> int:
         """Take the steps that are left; returns how many have been taken in all."""
-        if state is not None and Path(state).exists():
-            self.done = restore_training(state, self._who, self._optimizer, self._sum)
+        if state is not None:
+            there = Path(state).exists()
+            self._ranks.same({"presence of the saved state": there}, remedy="Save it where all processes can read it.")
+            if there:
+                self.done = restore_training(state, self._who, self._optimizer, self._sum, self._ranks)
         for batch in self._batches(len(x)):
             self._step(x, y, batch)
             self.done += 1
             ended = self.done == self.total
             if state is not None and (ended or (save_every is not None and self.done % save_every == 0)):
-                save_state(state, training_state(self._who, self.done, self._optimizer, self._sum))
+                kept = training_state(self._who, self.done, self._optimizer, self._sum, self._ranks)
+                write_training(state, kept, self._ranks)
             if progress is not None:
                 progress(self.done, self.total)
         return self.done
@@ -89,9 +101,10 @@ class PrivateSteps(Steps):
         optimizer: over the model's parameters.
         plan: what is executed.
         source: randomness of batches and noise.
-        physical_batch_size: the most examples held at once; found from the memory if None.
+        physical_batch_size: the most examples that a process holds at once; found from the memory if None.
         views: rows that are made of each example.
         augment: how.
+        ranks: the processes that train together; this one alone by default.
     """
 
     def __init__(
@@ -106,34 +119,38 @@ class PrivateSteps(Steps):
         physical_batch_size: int | None = None,
         views: int = 1,
         augment: Augment | None = None,
+        ranks: Ranks | None = None,
     ) -> None:
+        ranks = Ranks() if ranks is None else ranks
         self._model = PerExampleModel(_Loss(model, loss, reduction), views=views)
         self._parameters = {
             name: parameter for name, parameter in self._model.module.named_parameters() if parameter.requires_grad
         }
-        private_sum = PrivateSum(plan, self._parameters, source.spawn("noise"), prefix="model.")
-        super().__init__(Identity(model, plan, source), optimizer, private_sum)
+        private_sum = PrivateSum(plan, self._parameters, source.spawn("noise"), prefix="model.", ranks=ranks)
+        super().__init__(Identity(model, plan, source), optimizer, private_sum, ranks)
         self._private_sum = private_sum
-        self._plan, self._sampling = plan, source.spawn("sampling")
+        self._plan, self._sampling = plan, ranks.sampling(source)
         self._physical, self._views, self._augment = physical_batch_size, views, augment
         self.total = plan.steps
 
     @property
     def ignored(self) -> int:
-        """Examples whose gradient was not finite."""
+        """Examples whose gradient was not finite, in all processes."""
         return self._private_sum.ignored
 
     def run(self, x: torch.Tensor, y: torch.Tensor, **options: Any) -> int:
         """Execute the plan; see `Steps.run`."""
-        if self._plan.dataset_size != len(x):
-            raise UsageError(
-                f"Expected a plan for these {len(x)} records, got one for {self._plan.dataset_size}.",
-                "Calibrate it with dataset_size=len(dataset).",
-            )
-        if self._augment is not None:
-            refuse_mixing_views(self._augment, x)
-        if self._physical is None:
-            self._physical = self._fitting(x, y)
+        with self._model.sharding.held(), self._ranks.together("plan"):
+            if self._plan.dataset_size != len(x):
+                raise UsageError(
+                    f"Expected a plan for these {len(x)} records, got one for {self._plan.dataset_size}.",
+                    "Calibrate it with dataset_size=len(dataset).",
+                )
+            if self._augment is not None:
+                refuse_mixing_views(self._augment, x)
+            if self._physical is None:
+                self._physical = self._fitting(x, y)
+        self._physical = self._ranks.least(self._physical)
         return super().run(x, y, **options)
 
     def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
@@ -141,15 +158,23 @@ class PrivateSteps(Steps):
         return planned_batches(self._plan, steps=left, randomness=self._sampling, start=self.done)
 
     def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
-        for start in range(0, len(batch), self._physical or 1):
-            rows = torch.from_numpy(batch[start : start + (self._physical or 1)]).to(x.device)
-            self._backward(x[rows], y[rows])
-            self._private_sum.add(self._model.take())
+        own, most = self._ranks.share(batch), self._physical or 1
+        for start in range(0, self._ranks.largest_share(len(batch)), most):
+            self._part(x, y, own[start : start + most], 0 if self._ranks.alone else fingerprint(self.done, batch))
         self._optimizer.zero_grad()  # gradients that somebody left on frozen parameters carry no noise
         for name, gradient in self._private_sum.finish().items():
             self._parameters[name].grad = gradient.to(self._parameters[name].dtype)
         self._optimizer.step()
         self._optimizer.zero_grad()
+
+    def _part(self, x: torch.Tensor, y: torch.Tensor, own: npt.NDArray[np.int64], batch: int) -> None:
+        """Add a physical batch's clipped gradients; every process comes here as often, with examples or without."""
+        with self._model.sharding.held(), self._ranks.together("batch", batch):
+            if len(own):
+                rows = torch.from_numpy(own).to(x.device)
+                self._backward(x[rows], y[rows])
+                self._private_sum.add(self._model.take())
+        self._private_sum.settle()
 
     def _backward(self, x: torch.Tensor, y: torch.Tensor) -> None:
         if self._views > 1:
@@ -170,7 +195,7 @@ class PrivateSteps(Steps):
 
         beside = 3 * sum(p.numel() * p.element_size() for p in self._parameters.values())
         with unchanged_generators():
-            return fitting_size(trial, x.device, most=most_of(self._plan), beside=beside)
+            return fitting_size(trial, x.device, most=-(-most_of(self._plan) // self._ranks.size), beside=beside)
 
 
 class OrdinarySteps(Steps):
