@@ -57,6 +57,7 @@ def test_exit_codes() -> None:
         "ModelError": 2,
         "DataError": 2,
         "FetchError": 2,
+        "PeerError": 2,
         "NotEnoughEvidence": 3,
         "IntegrityError": 5,
         "BudgetExhausted": 6,

@@ -54,8 +54,9 @@ _alive: weakref.WeakSet[Randomness] = weakref.WeakSet()
 class Randomness:
     """A stream of random numbers; build it with `secure()` or `simulated(seed)`."""
 
-    def __init__(self, key: bytes, *, seed: int | None, path: str = "") -> None:
+    def __init__(self, key: bytes, *, seed: int | None, path: str = "", shared: bool = False) -> None:
         self._key = key
+        self._shared = key if shared else None  # what streams of this one are derived from
         self._buffer = b""
         self._refills = 0
         self._lock = threading.Lock()
@@ -75,21 +76,47 @@ class Randomness:
         _checks.at_least(0, seed=seed)
         return cls(hashlib.sha256(f"reticent simulation {int(seed)}".encode()).digest(), seed=int(seed))
 
+    @classmethod
+    def shared(cls, key: bytes) -> Randomness:
+        """A generator that every process which holds the key has alike, streams included; secure if the key is.
+
+        For what processes have to know alike. Noise from it would be the same noise in each of them.
+
+        Raises:
+            UsageError: the key is not 32 bytes long.
+        """
+        if not isinstance(key, bytes) or len(key) != _KEY_BYTES:
+            raise UsageError(f"Expected a key of {_KEY_BYTES} bytes, got another.", "Draw it with os.urandom(32).")
+        return cls(key, seed=None, shared=True)
+
     @property
     def is_secure(self) -> bool:
-        """Whether nobody can replay it."""
+        """Whether nobody can replay it: nobody else, if it is shared."""
         return self._seed is None
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether other processes hold the same key."""
+        return self._shared is not None
 
     def __repr__(self) -> str:
         return "Randomness.secure()" if self._seed is None else f"Randomness.simulated({self._seed}{self._path!r})"
 
     def __reduce__(self) -> tuple[object, ...]:
+        if self._shared is not None:
+            raise UsageError(
+                "Expected a shared generator to stay in its process, got a copy of it: the two would go on with the "
+                "same numbers.",
+                "Give the other process a generator of its own.",
+            )
         if self._seed is None:
             return (Randomness.secure, ())
         return (_restored, (self._key, self._buffer, self._refills, self._seed, self._path))
 
     def spawn(self, label: str) -> Randomness:
-        """An independent stream named `label`; for a simulation the same label always gives the same stream."""
+        """An independent stream named `label`; simulated or shared, the same label always gives the same stream."""
+        if self._shared is not None:
+            return Randomness(_derived(self._shared, label), seed=None, shared=True)
         if self._seed is None:
             return Randomness.secure()
         # Escaped as in JSON Pointer, so that the stream "a/b" is not the stream "b" of the stream "a".
@@ -202,6 +229,7 @@ class Randomness:
         self._lock = threading.Lock()  # the old one may have been held by a thread that is not here
         if self._seed is None:
             self._key, self._buffer, self._refills = os.urandom(_KEY_BYTES), b"", 0
+            self._shared = None  # the fork is none of the processes that agreed on a key
         self._process = os.getpid()  # last: whoever sees it may draw
 
 
@@ -280,6 +308,10 @@ def _gaussian(words: npt.NDArray[np.uint64], standard_deviation: float, space: _
 def _shape(shape: int | tuple[int, ...]) -> tuple[int, ...]:
     sizes = (shape,) if isinstance(shape, Integral) else tuple(shape)  # type: ignore[arg-type]
     return tuple(_checks.at_least(0, size=size) for size in sizes)
+
+
+def _derived(key: bytes, label: str) -> bytes:
+    return hashlib.blake2b(label.encode(), key=key, digest_size=_KEY_BYTES, person=b"reticent stream").digest()
 
 
 def _restored(key: bytes, buffer: bytes, refills: int, seed: int, path: str) -> Randomness:

@@ -18,7 +18,7 @@ from reticent.privacy import Cyclic, Poisson, RandomAllocation, Shuffled
 from reticent.randomness import Randomness
 from reticent.training.journal import journal_path
 from reticent.training.mechanism import PrivateSum
-from reticent.training.resuming import Identity
+from reticent.training.resuming import Identity, open_journal
 
 N, BATCH, STEPS = 60, 10, 60
 X = torch.linspace(-1, 1, 4 * N).reshape(N, 4)
@@ -111,7 +111,7 @@ def test_what_was_spent_is_never_below_the_truth(tmp_path, sampler):
         if place.exists():
             model = network()
             who = Identity(model, plan_of(sampler), Randomness.secure())
-            with who.journal(torch.optim.Adam(model.parameters()), state) as journal:
+            with open_journal(who, torch.optim.Adam(model.parameters()), state) as journal:
                 assert journal.begun >= truth.stat().st_size
     run = fit(sampler, Randomness.secure(), state, truth)
     executed = truth.stat().st_size
@@ -187,5 +187,5 @@ def test_a_loop_of_ones_own_is_charged_for_what_a_stop_lost(tmp_path):
     second.restore(path)
     assert second.loader.drawn == 9
     assert second.guarantee.mechanisms == plan_of(Poisson()).guarantee(steps=9).mechanisms
-    with second._who().journal(second.optimizer, path) as journal:
+    with open_journal(second._who(), second.optimizer, path) as journal:
         assert journal.begun == 9

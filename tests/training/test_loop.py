@@ -158,12 +158,11 @@ def test_what_the_guarantee_says():
 
 
 @pytest.mark.parametrize("unit", [Unit.PERSON, Unit.CLIENT])
-def test_a_promise_to_people_needs_one_row_each(unit):
-    """Rows are clipped, not people: whoever owned fifty rows would be promised fifty times too much."""
+def test_a_promise_to_people_is_for_as_many_people_as_there_are(unit):
     plan = plan_of(1.0, unit=unit)
     assert f"every {unit.value} owns one row" in fit(plan=plan).guarantee.assumptions
     fit(plan=plan, data=Records(X, Y, owners=np.arange(N)))
-    with pytest.raises(ValueError, match=r"80 rows of 40 owners.*Unit.EXAMPLE"):
+    with pytest.raises(ValueError, match=r"a plan for these 40 records, got one for 80.*number of people"):
         fit(plan=plan, data=Records(X, Y, owners=np.arange(N) // 2))
 
 

@@ -18,15 +18,14 @@ from reticent.privacy.mechanisms import (
 )
 from reticent.privacy.plan import Plan
 from reticent.privacy.samplers import (
-    Cyclic,
     FixedSize,
     Poisson,
-    RandomAllocation,
+    PoissonRows,
     Sampler,
-    Shuffled,
     TruncatedPoisson,
     WithReplacement,
 )
+from reticent.privacy.turns import Cyclic, RandomAllocation, Shuffled
 from reticent.privacy.units import Relation, Unit
 
 __all__ = [
@@ -46,6 +45,7 @@ __all__ = [
     "Odometer",
     "Plan",
     "Poisson",
+    "PoissonRows",
     "RandomAllocation",
     "Relation",
     "SampledGaussian",

@@ -63,6 +63,8 @@ class Plan:
         clipping: how contributions are bounded; the promise does not depend on it. With a quantile, `l2_clip_norm` is
             where the threshold starts.
         sampling: how batches are drawn, and so what they cost: see `reticent.privacy.samplers`.
+        rows_per_unit: over how many of a drawn person's (or client's) rows, chosen at random, her gradient is averaged
+            before it is clipped.
 
     Raises:
         UsageError: a value out of range, a batch larger than the data set, delta >= 1/n.
@@ -78,6 +80,7 @@ class Plan:
     delta: float = 1e-5
     clipping: Clipping = dataclasses.field(default_factory=Clipping)
     sampling: Sampler = dataclasses.field(default_factory=Poisson)
+    rows_per_unit: int = 1
 
     def __post_init__(self) -> None:
         check_kinds(self.unit, self.relation)
@@ -94,6 +97,7 @@ class Plan:
             "steps": _checks.at_least(1, steps=self.steps),
             "l2_clip_norm": _checks.positive(l2_clip_norm=self.l2_clip_norm),
             "delta": _checks.delta(delta=self.delta, dataset_size=int(self.dataset_size)),
+            "rows_per_unit": _checks.at_least(1, rows_per_unit=self.rows_per_unit),
         }.items():
             object.__setattr__(self, name, value)  # Python numbers, whatever kind was given
         if self.batch_size > self.dataset_size:
@@ -103,6 +107,15 @@ class Plan:
                 "Pass a smaller batch.",
             )
         self.sampling.check(self.dataset_size, self.batch_size, self.relation)
+        rows = self.sampling.most_rows
+        if (self.rows_per_unit > 1 and (self.unit is Unit.EXAMPLE or rows is not None)) or (
+            rows is not None and self.unit is Unit.EXAMPLE
+        ):
+            raise UsageError(
+                f"Expected several rows for a unit that owns several, got unit={self.unit.value}, "
+                f"rows_per_unit={self.rows_per_unit} and sampling={self.sampling!r}.",
+                "Plan with unit=Unit.PERSON, and either rows_per_unit or PoissonRows.",
+            )
 
     @classmethod
     def calibrate(
@@ -120,6 +133,7 @@ class Plan:
         relation: Relation = Relation.ADD_OR_REMOVE_ONE,
         clipping: Clipping | None = None,
         sampling: Sampler | None = None,
+        rows_per_unit: int = 1,
     ) -> Plan:
         """The plan that promises (epsilon, delta) with the least noise, the most steps or the largest batch.
 
@@ -139,6 +153,7 @@ class Plan:
             relation: see `Plan`.
             clipping: see `Plan`.
             sampling: see `Plan`.
+            rows_per_unit: see `Plan`.
         """
         # Delta first: somebody who swapped the two then reads so, whatever epsilon looks like.
         _checks.delta(delta=delta, dataset_size=_checks.at_least(1, dataset_size=dataset_size))
@@ -187,6 +202,7 @@ class Plan:
             delta,
             how,
             Poisson() if sampling is None else sampling,
+            rows_per_unit,
         )
         if noise_multiplier is None:
             return plan._with_least_noise(epsilon)

@@ -6,6 +6,7 @@ too: skipping one would tell something about the data and would not be accounted
 | sampler | a unit is in ... | under | charged as |
 |---|---|---|---|
 | `Poisson()` | every batch with probability q, by a coin of its own | both | `SampledGaussian` |
+| `PoissonRows(most_rows)` | one of its rows, by a coin for each of them | add/remove | `GroupedGaussian` |
 | `TruncatedPoisson(most)` | the same, in batches that are cut to a largest size | both | `TruncatedGaussian` |
 | `RandomAllocation(uses)` | exactly `uses` batches of a round, at random by itself | add/remove | `AllocatedGaussian` |
 | `Cyclic(groups)` | every `groups`-th batch with probability q * groups | both | `SampledGaussian`, fewer |
@@ -18,17 +19,12 @@ common mistake (Chua et al., 2024, "How private are DP-SGD implementations?"). `
 nearly as even, and the least noise.
 
 Some choices last for a turn of several batches: an allocation for its round, an order for its pass, groups for the
-whole training. `reticent.privacy.Batches` draws batches and remembers such choices.
+whole training (`reticent.privacy.turns`). `reticent.privacy.Batches` draws batches and remembers such choices.
 
 Example:
-    >>> from reticent.privacy import Batches, Poisson, RandomAllocation
-    >>> from reticent.randomness import Randomness
-    >>> batches = Batches(Poisson(), 1000, 50, Randomness.secure())
-    >>> len(batches[0]) < 150, len(batches[19]) < 150
-    (True, True)
-    >>> (charge,) = RandomAllocation().mechanisms(1.0, 1000, 50, steps=60)  # three rounds of 20
-    >>> charge
-    AllocatedGaussian(noise_multiplier=1.0, steps=20, count=3)
+    >>> from reticent.privacy import Poisson
+    >>> Poisson().mechanisms(1.0, 1000, 50, steps=60)
+    (SampledGaussian(noise_multiplier=1.0, sample_rate=0.05, count=60),)
 """
 
 from __future__ import annotations
@@ -43,8 +39,8 @@ import numpy.typing as npt
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy.mechanisms import (
-    AllocatedGaussian,
     FixedSizeGaussian,
+    GroupedGaussian,
     Mechanism,
     SampledGaussian,
     TruncatedGaussian,
@@ -54,12 +50,10 @@ from reticent.privacy.units import Relation
 from reticent.randomness import Randomness
 
 __all__ = [
-    "Cyclic",
     "FixedSize",
     "Poisson",
-    "RandomAllocation",
+    "PoissonRows",
     "Sampler",
-    "Shuffled",
     "TruncatedPoisson",
     "WithReplacement",
 ]
@@ -76,6 +70,8 @@ class Sampler(abc.ABC):
     """Its name in records."""
     relations: ClassVar[tuple[Relation, ...]] = (Relation.ADD_OR_REMOVE_ONE, Relation.REPLACE_ONE)
     """The neighbouring relations under which its cost is known."""
+    most_rows: ClassVar[int | None] = None
+    """If it draws rows, and not units: how many of them a unit may own. A class may make it a field."""
     is_public: ClassVar[bool] = True
     """Whether the charge stands even if the choices of a turn are known, so that they may be written to a state."""
 
@@ -157,6 +153,36 @@ class Poisson(Sampler):
 
 
 @dataclasses.dataclass(frozen=True)
+class PoissonRows(Sampler):
+    """Poisson samples of rows, for a promise to units that own up to `most_rows` of them each.
+
+    Every row is clipped by itself, and a unit is charged for all of its rows (Charles et al., 2024).
+    """
+
+    most_rows: int = 1  # type: ignore[misc]  # a field here
+    kind: ClassVar[str] = "poisson_rows"
+    relations: ClassVar[tuple[Relation, ...]] = (Relation.ADD_OR_REMOVE_ONE,)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "most_rows", _checks.at_least(1, most_rows=self.most_rows))
+
+    @property
+    def assumption(self) -> str:
+        """The law in words."""
+        return f"every batch is a fresh Poisson sample of rows, and nobody owns more than {self.most_rows} of them"
+
+    def mechanisms(
+        self, noise_multiplier: float, dataset_size: int, batch_size: int, steps: int
+    ) -> tuple[Mechanism, ...]:
+        """See `Sampler.mechanisms`."""
+        return (GroupedGaussian(noise_multiplier, batch_size / dataset_size, steps, rows=self.most_rows),)
+
+    def drawn(self, dataset_size: int, batch_size: int, number: int, source: Randomness, choices: Rows) -> Rows:
+        """See `Sampler.drawn`."""
+        return np.flatnonzero(source.bernoulli(batch_size / dataset_size, dataset_size))
+
+
+@dataclasses.dataclass(frozen=True)
 class TruncatedPoisson(Sampler):
     """Poisson samples that are cut, at random, to at most `most` units: memory has a bound, at a price (see `most`).
 
@@ -222,148 +248,6 @@ class WithReplacement(Sampler):
     def drawn(self, dataset_size: int, batch_size: int, number: int, source: Randomness, choices: Rows) -> Rows:
         """See `Sampler.drawn`."""
         return np.sort(source.integers(dataset_size, batch_size))
-
-
-@dataclasses.dataclass(frozen=True)
-class Shuffled(Sampler):
-    """Passes over all units in random order; the last batch of a pass may be smaller.
-
-    Charged for what is certain: every unit is in one batch of each pass, and the attacker may know in which. Only under
-    `REPLACE_ONE`: with a unit more or less, all others move to other places.
-    """
-
-    kind: ClassVar[str] = "shuffled"
-    relations: ClassVar[tuple[Relation, ...]] = (Relation.REPLACE_ONE,)
-    assumption: ClassVar[str] = "every pass gives every unit once, in any order"
-
-    def mechanisms(
-        self, noise_multiplier: float, dataset_size: int, batch_size: int, steps: int
-    ) -> tuple[Mechanism, ...]:
-        """See `Sampler.mechanisms`."""
-        return (SampledGaussian(noise_multiplier, 1.0, -(-steps // self.turn(dataset_size, batch_size))),)
-
-    def drawn(self, dataset_size: int, batch_size: int, number: int, source: Randomness, choices: Rows) -> Rows:
-        """See `Sampler.drawn`."""
-        place = number % self.turn(dataset_size, batch_size)
-        return np.sort(choices[place * batch_size : (place + 1) * batch_size])
-
-    def turn(self, dataset_size: int, batch_size: int) -> int:
-        """See `Sampler.turn`: a pass."""
-        return -(-dataset_size // batch_size)
-
-    def choices(self, dataset_size: int, batch_size: int, source: Randomness) -> Rows:
-        """The order of a pass."""
-        return source.permutation(dataset_size)
-
-
-@dataclasses.dataclass(frozen=True)
-class RandomAllocation(Sampler):
-    """Rounds in which every unit chooses, at random by itself, the `uses` batches that it takes part in.
-
-    With one use it is balls-in-bins sampling (Chua et al., 2024): each unit once in every pass. A round has n * uses /
-    batch_size steps, rounded up. A choice of k out of t steps is one of each of k blocks, into which the steps are
-    divided at random (Feldman and Shenfeld, 2025); the charge gives away the blocks.
-    """
-
-    uses: int = 1
-    kind: ClassVar[str] = "random_allocation"
-    relations: ClassVar[tuple[Relation, ...]] = (Relation.ADD_OR_REMOVE_ONE,)
-    is_public: ClassVar[bool] = False
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "uses", _checks.at_least(1, uses=self.uses))
-
-    @property
-    def assumption(self) -> str:
-        """The law in words."""
-        return f"every unit chooses by itself, at random, the {self.uses} batch(es) of a round that it takes part in"
-
-    def turn(self, dataset_size: int, batch_size: int) -> int:
-        """See `Sampler.turn`: a round."""
-        return -(-dataset_size * self.uses // batch_size)
-
-    def mechanisms(
-        self, noise_multiplier: float, dataset_size: int, batch_size: int, steps: int
-    ) -> tuple[Mechanism, ...]:
-        """See `Sampler.mechanisms`; a round that was begun is charged whole."""
-        length = self.turn(dataset_size, batch_size)
-        rounds = -(-steps // length)
-        short, longer = divmod(length, self.uses)
-        return tuple(
-            AllocatedGaussian(noise_multiplier, block, rounds * number)
-            for block, number in ((short, self.uses - longer), (short + 1, longer))
-            if number > 0
-        )
-
-    def drawn(self, dataset_size: int, batch_size: int, number: int, source: Randomness, choices: Rows) -> Rows:
-        """See `Sampler.drawn`."""
-        place = number % self.turn(dataset_size, batch_size)
-        return np.flatnonzero((choices == place).any(axis=1))
-
-    def choices(self, dataset_size: int, batch_size: int, source: Randomness) -> Rows:
-        """(units, uses) places in a round."""
-        length = self.turn(dataset_size, batch_size)
-        if self.uses == 1:
-            return source.integers(length, dataset_size)[:, None]
-        found = np.empty((dataset_size, self.uses), dtype=np.int64)
-        most = max(1, (1 << 22) // length)  # units at a time: each draws a key for every step, and takes the smallest
-        for first in range(0, dataset_size, most):
-            count = min(most, dataset_size - first)
-            keys = source.bits(count * length).reshape(count, length)
-            found[first : first + count] = np.argpartition(keys, self.uses - 1, axis=1)[:, : self.uses]
-        return found
-
-
-@dataclasses.dataclass(frozen=True)
-class Cyclic(Sampler):
-    """Units are thrown into `groups` once, and batch t is a Poisson sample of group t mod `groups`.
-
-    The least time between two uses of a unit is then `groups` steps, which correlated noise asks for (Choquette-Choo et
-    al., 2023). A unit is drawn with probability groups * batch_size / n whenever it is its group's turn.
-    """
-
-    groups: int
-    kind: ClassVar[str] = "cyclic"
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "groups", _checks.at_least(1, groups=self.groups))
-
-    @property
-    def assumption(self) -> str:
-        """The law in words."""
-        return f"every batch is a fresh Poisson sample of one of {self.groups} groups, which take turns"
-
-    def check(self, dataset_size: int, batch_size: int, relation: Relation) -> None:
-        """See `Sampler.check`."""
-        super().check(dataset_size, batch_size, relation)
-        if self.groups * batch_size > dataset_size:
-            raise UsageError(
-                f"Expected groups * batch_size <= dataset_size, got {self.groups} groups, batch_size={batch_size} and "
-                f"dataset_size={dataset_size}.",
-                "Pass fewer groups or smaller batches.",
-            )
-
-    def mechanisms(
-        self, noise_multiplier: float, dataset_size: int, batch_size: int, steps: int
-    ) -> tuple[Mechanism, ...]:
-        """See `Sampler.mechanisms`."""
-        return (SampledGaussian(noise_multiplier, self._rate(dataset_size, batch_size), -(-steps // self.groups)),)
-
-    def drawn(self, dataset_size: int, batch_size: int, number: int, source: Randomness, choices: Rows) -> Rows:
-        """See `Sampler.drawn`."""
-        mine = choices == number % self.groups
-        return np.flatnonzero(mine & source.bernoulli(self._rate(dataset_size, batch_size), dataset_size))
-
-    def turn(self, dataset_size: int, batch_size: int) -> None:
-        """See `Sampler.turn`: the whole training."""
-        del dataset_size, batch_size
-
-    def choices(self, dataset_size: int, batch_size: int, source: Randomness) -> Rows:
-        """The group of each unit."""
-        return source.integers(self.groups, dataset_size)
-
-    def _rate(self, dataset_size: int, batch_size: int) -> float:
-        return min(1.0, self.groups * batch_size / dataset_size)
 
 
 def _chosen(size: int, count: int, source: Randomness) -> Rows:

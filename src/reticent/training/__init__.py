@@ -3,7 +3,7 @@
 from reticent.training.checking import ModelCheck, check_model
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.loading import PrivateLoader
-from reticent.training.loop import Run, refuse_several_rows, train
+from reticent.training.loop import Run, train
 from reticent.training.mechanism import PrivateSum, clipped_sum
 from reticent.training.private import Private, make_private
 from reticent.training.recipe import Recipe
@@ -25,7 +25,6 @@ __all__ = [
     "make_private",
     "planned_batches",
     "refuse_mixing",
-    "refuse_several_rows",
     "shuffled_batches",
     "train",
 ]

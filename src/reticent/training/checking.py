@@ -32,6 +32,7 @@ from reticent.training.engine import record, structures
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.seeding import unchanged_generators
+from reticent.training.sharding import is_spread
 
 __all__ = ["ModelCheck", "check_model", "perturbed"]
 
@@ -82,9 +83,15 @@ def check_model(model: torch.nn.Module, batch: Any, *, loss: Loss | None = None)
 
     Raises:
         ModelError: the network mixes examples (the module at fault is named), or keeps something of a batch.
-        UsageError: fewer than two examples; a loss that is not made of one term per example.
+        UsageError: a network that is sharded already; fewer than two examples; a loss that is not made of one term per
+            example.
     """
     refuse_mixing(model)
+    if is_spread(model):
+        raise UsageError(
+            "Expected a network that one process holds, got one that is sharded: it cannot be copied to be tried.",
+            "Check it before fully_shard.",
+        )
     values = list(batch) if isinstance(batch, tuple | list) else [batch]
     inputs = tuple(values[:-1] if loss is not None else values)
     if not inputs:

@@ -8,6 +8,9 @@ exact.
 How: see `reticent.training.engine`. One backward pass, in which every use of a parameter leaves its inputs and output
 gradients behind; for most layers no per-example gradient is ever formed.
 
+A network sharded by FSDP2 holds its whole parameters from the forward pass until the gradients are taken; see
+`sharding`.
+
 Refused by name: modules that mix examples (batch normalisation), and networks whose forward pass keeps something of the
 batch in a buffer, a parameter or an attribute, such as a hidden state that is carried on.
 
@@ -33,6 +36,8 @@ from reticent import _checks
 from reticent.errors import ModelError, UsageError
 from reticent.training.engine import Gathered, Recording, record, structures
 from reticent.training.keeping import Kept
+from reticent.training.ranks import Ranks
+from reticent.training.sharding import Sharding
 
 __all__ = ["PerExampleModel", "refuse_mixing"]
 
@@ -53,6 +58,10 @@ class PerExampleModel(torch.nn.Module):
         views: how many consecutive rows of a batch belong to one example (augmentation multiplicity; De et al., 2022).
             The example's gradient is that of the sum of its rows' terms.
 
+    Attributes:
+        sharding: whether the network holds whole parameters at present.
+        ranks: the processes that train together, which are told when a forward pass fails here; at first, this one.
+
     Raises:
         ModelError: a module mixes examples, or nothing is trainable.
     """
@@ -61,6 +70,8 @@ class PerExampleModel(torch.nn.Module):
         super().__init__()
         refuse_mixing(module)
         self.module = module
+        self.sharding = Sharding(module)
+        self.ranks = Ranks()
         names = [name for name, parameter in module.named_parameters() if parameter.requires_grad]
         self._trainable = names if trainable is None else trainable
         if not self._trainable:
@@ -86,10 +97,21 @@ class PerExampleModel(torch.nn.Module):
         if not (self.training and torch.is_grad_enabled()):
             return self.module(*inputs, **named)
         if self._recording is not None:
-            raise UsageError(
-                "Expected one forward pass of the training batch per step, got a second one before optimizer.step().",
-                "Call the model once per batch; evaluate with model.eval() or inside torch.no_grad().",
-            )
+            with self.ranks.telling():
+                raise UsageError(
+                    "Expected one forward pass of the training batch per step, got a second one before "
+                    "optimizer.step().",
+                    "Call the model once per batch; evaluate with model.eval() or inside torch.no_grad().",
+                )
+        with self.ranks.telling():
+            self.sharding.open()
+            try:
+                return self._recorded(inputs, named)
+            finally:
+                if self._recording is None:
+                    self.sharding.close()
+
+    def _recorded(self, inputs: tuple[Any, ...], named: dict[str, Any]) -> Any:
         size = structures.examples_in(inputs, named, self._views)
         self._refuse_frozen()
         before = Kept(self.module)
@@ -167,7 +189,8 @@ class PerExampleModel(torch.nn.Module):
         """Drop the gradients that are held."""
         if self._recording is not None:
             self._recording.clear()
-        self._recording = None
+            self._recording = None
+            self.sharding.close()
 
     def _refuse_frozen(self) -> None:
         own = dict(self.module.named_parameters(remove_duplicate=False))

@@ -35,6 +35,7 @@ __all__ = ["Kept"]
 
 # What torch itself keeps in a module, apart from what the network's author put there.
 _INTERNAL = {*vars(torch.nn.Module()), "_flat_weights", "_flat_weight_refs", "_compiled_call_impl", "__dict__"}
+_OF_WRAPPERS = ("__composable_api", "_fsdp", "_is_fsdp")  # where fully_shard keeps its own
 _FIXED = (
     bool,
     int,
@@ -91,7 +92,7 @@ def _everything(module: torch.nn.Module) -> dict[str | type, dict[str, Any]]:
         own = {
             name: value if _cannot_change(value) else _signature(value, seen, _DEEP)
             for name, value in part.__dict__.items()
-            if name not in _INTERNAL
+            if name not in _INTERNAL and not name.startswith(_OF_WRAPPERS)
         }
         for name, parameter in part._parameters.items():
             own[name] = None if parameter is None else _Place(parameter)

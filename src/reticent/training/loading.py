@@ -1,7 +1,8 @@
 """The batches of a plan over an ordinary data loader's data set.
 
 Promise: batches are drawn by the plan's own sampler. Every batch that is given counts, also an empty one; no more
-batches are given than planned, and none may be passed over without a step.
+batches are given than planned, and none may be passed over without a step. Several processes draw one and the same
+batch and take a share each, in equally many parts (see `ranks`).
 
 Example:
     >>> import torch, reticent as rt
@@ -20,15 +21,17 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, RandomSampler, SequentialSampler, default_collate
+from torch.utils.data import DataLoader, DistributedSampler, RandomSampler, SequentialSampler, default_collate
 
 from reticent.errors import BudgetExhausted, DataError, UsageError
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
 from reticent.training.journal import Journal
+from reticent.training.owning import Units
+from reticent.training.ranks import Ranks, fingerprint
 from reticent.training.sampling import planned_batches
 
-__all__ = ["Part", "PrivateLoader", "plain_loader"]
+__all__ = ["Part", "PrivateLoader", "expected_batch_size", "plain_loader"]
 
 
 class PrivateLoader:
@@ -41,7 +44,9 @@ class PrivateLoader:
         plan: the sampling rate and the number of batches.
         randomness: source of the samples.
         physical_batch_size: a batch with more examples is given in several parts; None: never.
-        views: each example is taken from the data set so many times, one after the other.
+        views: each row is taken from the data set so many times, one after the other.
+        units: whose rows are whose; each row its own owner's by default.
+        ranks: the processes that share the batches; their `randomness` draws the same in each of them.
     """
 
     def __init__(
@@ -52,7 +57,11 @@ class PrivateLoader:
         *,
         physical_batch_size: int | None = None,
         views: int = 1,
+        ranks: Ranks | None = None,
+        units: Units | None = None,
     ) -> None:
+        self._ranks = Ranks() if ranks is None else ranks
+        self._units = Units(plan.dataset_size) if units is None else units
         self.dataset: Any = loader.dataset
         self.drawn = 0
         self.physical_batch_size = physical_batch_size
@@ -71,26 +80,34 @@ class PrivateLoader:
         return self._plan.steps_in_next_epoch(self.drawn)
 
     def __iter__(self) -> Iterator[Any]:
-        self._refuse_skipping()
-        if self.drawn >= self._plan.steps:
-            raise self._exhausted()
-        batches = (self.batches[number] for number in range(self.drawn, self.drawn + len(self)))
-        parts = _Parts(batches, self.physical_batch_size, self._views)
         # Every batch counts as spent once its content is about to leave, whatever the loop then does with it.
-        for size, batch in self._fetched(parts):
-            last = parts.lasts.popleft()
-            if not self._unfinished and self.drawn >= self._plan.steps:
-                raise self._exhausted()  # another iterator over this loader took the rest
-            self._refuse_skipping(within=True)
-            if not self._unfinished:
-                for journal in self.journals:
-                    journal.begin(self.drawn)
-                self.batches.forget(self.drawn)
-                self.drawn += 1
-            self._unfinished = not last
-            self._waiting = Part(size // self._views, last)
-            yield batch
-            self._refuse_skipping(within=True)
+        with self._ranks.telling():
+            self._refuse_skipping()
+            if self.drawn >= self._plan.steps:
+                raise self._exhausted()
+            parts = _Parts(self._chosen(), self.physical_batch_size, self._views, self._ranks)
+            for size, batch in self._fetched(parts):
+                last, drawn = parts.lasts.popleft()
+                if not self._unfinished and self.drawn >= self._plan.steps:
+                    raise self._exhausted()  # another iterator over this loader took the rest
+                self._refuse_skipping(within=True)
+                if not self._unfinished:
+                    self._begin()
+                self._unfinished = not last
+                self._waiting = Part(size // (self._views * self._units.rows_per_unit), last, drawn)
+                yield batch
+                self._refuse_skipping(within=True)
+
+    def _chosen(self) -> Iterator[tuple[int, Any, Any]]:
+        for number in range(self.drawn, self.drawn + len(self)):
+            batch = self.batches[number]
+            yield number, batch, self._units.rows(batch, number, self.source)
+
+    def _begin(self) -> None:
+        for journal in self.journals:
+            journal.begin(self.drawn)
+        self.batches.forget(self.drawn)
+        self.drawn += 1
 
     def _fetched(self, parts: _Parts) -> Iterator[tuple[int, Any]]:
         own = self._loader
@@ -98,7 +115,8 @@ class PrivateLoader:
         # is taken up again starts more of them, and would go on with other numbers.
         seeds = own.generator
         if seeds is None:
-            seeds = torch.Generator().manual_seed(self.source.spawn(f"workers {self.drawn}").seed())
+            own_seeds = self.source.spawn(self._ranks.label(f"workers {self.drawn}"))
+            seeds = torch.Generator().manual_seed(own_seeds.seed())
         options: dict[str, Any] = {}
         if own.num_workers > 0:
             options = {
@@ -153,27 +171,33 @@ class Part(NamedTuple):
 
     examples: int
     last: bool
+    batch: int = 0
+    """Tells the whole batch, of all processes, from others; 0 where there is one process."""
 
 
 class _Parts:
     """Index arrays as the lists that a DataLoader wants from its batch sampler, cut where they are too long.
 
-    `lasts` says of every part that was given whether its batch ends with it; workers may be some parts ahead.
+    `lasts` says of every part that was given whether its batch ends with it, and which batch that was; workers may be
+    some parts ahead. Several processes cut their shares into equally many parts, of which some may be empty.
     """
 
-    def __init__(self, batches: Iterator[Any], most: int | None, views: int) -> None:
+    def __init__(self, batches: Iterator[tuple[int, Any, Any]], most: int | None, views: int, ranks: Ranks) -> None:
         self._batches = batches
         self._most = most
         self._views = views
-        self.lasts: collections.deque[bool] = collections.deque()
+        self._ranks = ranks
+        self.lasts: collections.deque[tuple[bool, int]] = collections.deque()
 
     def __iter__(self) -> Iterator[list[int]]:
-        for batch in self._batches:
-            rows = batch.tolist()
-            step = self._most or max(1, len(rows))
-            for start in range(0, max(1, len(rows)), step):
-                self.lasts.append(start + step >= len(rows))
-                yield [row for row in rows[start : start + step] for _ in range(self._views)]
+        for number, batch, chosen in self._batches:
+            known = 0 if self._ranks.alone else fingerprint(number, batch)
+            rows = self._ranks.share(chosen).repeat(self._views, axis=1)
+            largest = self._ranks.largest_share(len(batch))
+            step = self._most or max(1, largest)
+            for start in range(0, max(1, largest), step):
+                self.lasts.append((start + step >= largest, known))
+                yield rows[start : start + step].reshape(-1).tolist()
 
 
 class _CollateAny:
@@ -201,8 +225,12 @@ def _cut(batch: Any) -> Any:
     )
 
 
-def plain_loader(loader: DataLoader[Any]) -> int:
-    """Number of records behind a loader whose order carries no meaning; anything else is refused."""
+def plain_loader(loader: DataLoader[Any], ranks: Ranks | None = None) -> int:
+    """Number of records behind a loader whose order carries no meaning; anything else is refused.
+
+    torch's `DistributedSampler` is what several processes have instead of plain shuffling: its choice (each record once
+    an epoch, some twice to fill up) is replaced, like that of plain shuffling.
+    """
     if isinstance(loader, PrivateLoader):
         raise UsageError(
             "Expected an ordinary DataLoader, got one that is private already.",
@@ -215,7 +243,8 @@ def plain_loader(loader: DataLoader[Any]) -> int:
             "Expected a data set of known length, got a stream: its records cannot be sampled independently.",
             "Load it into a map-style data set.",
         )
-    if type(loader.sampler) not in (RandomSampler, SequentialSampler) or loader.batch_size is None:
+    kinds = (RandomSampler, SequentialSampler, DistributedSampler)
+    if type(loader.sampler) not in kinds or loader.batch_size is None:
         raise UsageError(
             f"Expected a loader that shuffles plainly, got {type(loader.sampler).__name__}: "
             "its choice of examples would be replaced by Poisson sampling.",
@@ -223,12 +252,36 @@ def plain_loader(loader: DataLoader[Any]) -> int:
             "(weight[y] * cross_entropy(outputs, y, reduction='none')).mean().",
         )
     size = len(loader.dataset)
-    draws = len(loader.sampler)  # type: ignore[arg-type]
-    if getattr(loader.sampler, "replacement", False) or draws != size:
-        raise UsageError(
-            f"Expected a loader that gives every record once, got {draws} draws of {size} records.",
-            "Pass DataLoader(dataset, batch_size=..., shuffle=True).",
-        )
+    if isinstance(loader.sampler, DistributedSampler):
+        _refuse_other_processes(loader.sampler, Ranks() if ranks is None else ranks, size)
+    else:
+        draws = len(loader.sampler)  # type: ignore[arg-type]
+        if getattr(loader.sampler, "replacement", False) or draws != size:
+            raise UsageError(
+                f"Expected a loader that gives every record once, got {draws} draws of {size} records.",
+                "Pass DataLoader(dataset, batch_size=..., shuffle=True).",
+            )
     if size == 0:
         raise DataError("Expected at least one record, got an empty data set.", "Check the filter that made it.")
     return size
+
+
+def expected_batch_size(loader: DataLoader[Any], ranks: Ranks) -> int | None:
+    """The examples of a step that an ordinary loop over this loader would have, in all processes together."""
+    if loader.batch_size is None or not isinstance(loader.sampler, DistributedSampler):
+        return loader.batch_size
+    return loader.batch_size * ranks.size
+
+
+def _refuse_other_processes(sampler: DistributedSampler[Any], ranks: Ranks, size: int) -> None:
+    if (sampler.num_replicas, sampler.rank) != (ranks.size, ranks.rank):
+        raise UsageError(
+            f"Expected a DistributedSampler of the {ranks.size} processes that train together, got one for process "
+            f"{sampler.rank} of {sampler.num_replicas} in process {ranks.rank}.",
+            "Initialise torch.distributed in all of them first; then DistributedSampler(dataset) finds out.",
+        )
+    if len(sampler.dataset) != size:  # type: ignore[arg-type]
+        raise UsageError(
+            f"Expected a sampler of the loader's {size} records, got one of {len(sampler.dataset)}.",  # type: ignore[arg-type]
+            "Pass the same data set to both.",
+        )

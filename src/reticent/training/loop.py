@@ -6,6 +6,8 @@ than the mean or sum over its examples (class weights with reduction="mean") is 
 trains ordinarily and `run.guarantee` is None: nothing is promised.
 
 The split of a batch into physical batches changes memory only: the sum of clipped gradients and the noise are the same.
+So does the split over several processes (`torchrun`, an initialised `torch.distributed`), each of which makes the same
+call: see `make_private` and `ranks`.
 
 Example:
     >>> import torch, reticent as rt
@@ -32,16 +34,20 @@ from reticent import _checks
 from reticent.data import Records
 from reticent.errors import DataError, ModelError, UsageError
 from reticent.evidence import Record, now, software
-from reticent.privacy import Guarantee, Plan, Unit
+from reticent.privacy import Guarantee, Plan
 from reticent.randomness import Randomness, required
+from reticent.training.agreeing import agree, assumed
 from reticent.training.gradients import refuse_mixing
 from reticent.training.losses import Loss, reduction_of, varied_rows
-from reticent.training.mechanism import ASSUMED, one_row_each
+from reticent.training.mechanism import ASSUMED
+from reticent.training.owning import units_of
+from reticent.training.ranks import Ranks
 from reticent.training.seeding import seeded
+from reticent.training.sharding import Sharding, plain_network
 from reticent.training.steps import Augment, OrdinarySteps, PrivateSteps, Progress
 from reticent.training.trials import refuse_mixing_inputs
 
-__all__ = ["Run", "refuse_several_rows", "train"]
+__all__ = ["Run", "train"]
 
 Optimizer = torch.optim.Optimizer | Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
 
@@ -100,11 +106,13 @@ def train(
     progress: Progress | None = None,
     state: str | Path | None = None,
     save_every: int | None = None,
+    example_level: bool = False,
+    processes: str = "all",
 ) -> Run:
     """Train a network on records, privately if a plan is given.
 
     Args:
-        model: trained in place, on the device where it is.
+        model: trained in place, on the device where it is; `DistributedDataParallel` around it is taken off.
         dataset: `Records`, a pair (features, labels), or a TensorDataset.
         loss: (outputs, labels) to a loss with one term per example, averaged, added up or listed.
         plan: sampler, clipping, noise and steps; without it `epochs` and `batch_size` are needed.
@@ -122,71 +130,82 @@ def train(
         progress: called as progress(steps_done, steps).
         state: a file. If it is there, the training goes on from it; the state is saved there at the end.
         save_every: save it every so many steps, too.
+        example_level: that the promise may be to single rows although some people own several.
+        processes: "all" those of an initialised `torch.distributed` train one network together, with a plan; "one":
+            this one trains by itself, whatever others do. Each reports its progress; the first one saves.
 
     Raises:
         DataError: records that cannot be used.
         ModelError: a network that mixes examples, or whose loss is not one number per example.
-        UsageError: arguments that do not fit together; a promise to people when some own several rows.
+        UsageError: arguments that do not fit together; a promise to rows when people own several.
+        PeerError: another process failed, or was given something else.
     """
-    records = Records.of(dataset).require_two_classes()
+    ranks = Ranks.of(processes)
     source = Randomness.secure() if randomness is None else required(randomness)
-    for name, number in (("physical_batch_size", physical_batch_size), ("views", views), ("save_every", save_every)):
-        if number is not None:
-            _checks.at_least(1, **{name: number})
-    if save_every is not None and state is None:
-        raise UsageError("Expected a file to save to, got save_every without state.", "Pass state='run.state'.")
-    stepper = _optimizer(optimizer, model)
-    x, y = _tensors(records, model)
+    with ranks.together("call of train"):
+        model = plain_network(model, ranks)
+        records = Records.of(dataset).require_two_classes()
+        counts = {"physical_batch_size": physical_batch_size, "views": views, "save_every": save_every}
+        for name, number in counts.items():
+            if number is not None:
+                _checks.at_least(1, **{name: number})
+        if save_every is not None and state is None:
+            raise UsageError("Expected a file to save to, got save_every without state.", "Pass state='run.state'.")
+        sharding = Sharding(model)
+        stepper = _optimizer(optimizer, model)
+        x, y = _tensors(records, model)
+        if plan is None:
+            _refuse_without_plan(views, augment, ranks)
+        elif (epochs, batch_size) != (None, None):
+            raise UsageError("Expected epochs and batch_size inside the plan, got them beside it.", "Leave them out.")
+        else:
+            units = units_of(plan, records.owners, len(records), example_level=example_level)
+            refuse_mixing(model)
     model.train()
     # torch's generator (dropout) is set from the same source, so that a simulated run repeats to the bit.
-    with seeded(source.spawn("torch")):
+    with seeded(source.spawn(ranks.label("torch"))):
         if plan is None:
-            if views != 1 or augment is not None:
-                raise UsageError(
-                    "Expected views and augment with a plan, got them without.", "Augment in the data set."
-                )
             ordinary = OrdinarySteps(model, loss, stepper, source, size=len(x), epochs=epochs, batch_size=batch_size)
             steps = ordinary.run(x, y, progress=progress, state=state, save_every=save_every)
             model.eval()
             return Run(model, None, None, steps, 0, records.digest(), now())
-        if (epochs, batch_size) != (None, None):
-            raise UsageError("Expected epochs and batch_size inside the plan, got them beside it.", "Leave them out.")
-        refuse_several_rows(plan.unit, records, "Plan for Unit.EXAMPLE, or merge each owner's rows into one record.")
-        refuse_mixing(model)
-        refuse_mixing_inputs(model, x)
-        rows = varied_rows(records.labels)
+        facts = {"plan": plan.as_dict(), "randomness": source, "data": records.digest(), **counts}
+        agree(ranks, model, {**facts, "optimizer": type(stepper).__name__, "augmentation": augment is not None})
+        with sharding.held(), ranks.together("trial of network and loss"):
+            refuse_mixing_inputs(model, x)
+            rows = varied_rows(records.labels)
+            reduction = reduction_of(loss, model, x[rows], y[rows])
         engine = PrivateSteps(
             model,
             loss,
-            reduction_of(loss, model, x[rows], y[rows]),
+            reduction,
             stepper,
             plan,
             source,
             physical_batch_size=physical_batch_size,
             views=views,
             augment=augment,
+            ranks=ranks,
+            units=units,
         )
         steps = engine.run(x, y, progress=progress, state=state, save_every=save_every)
     model.eval()
     guarantee = plan.guarantee(
         steps=steps,
-        assumptions=(
-            *ASSUMED,
-            *(() if records.owners is not None else one_row_each(plan.unit)),
-            *records.public_facts,
-        ),
+        assumptions=(*ASSUMED, *units.assumptions, *assumed(ranks), *records.public_facts),
         simulated=not source.is_secure,
     )
     return Run(model, guarantee, plan, steps, engine.ignored, records.digest(), now())
 
 
-def refuse_several_rows(unit: Unit, records: Records, remedy: str) -> None:
-    """Rows are sampled and clipped one by one, so a promise to people or clients needs that each owns one row."""
-    if unit is not Unit.EXAMPLE and records.owner_count < len(records):
+def _refuse_without_plan(views: int, augment: Augment | None, ranks: Ranks) -> None:
+    if views != 1 or augment is not None:
+        raise UsageError("Expected views and augment with a plan, got them without.", "Augment in the data set.")
+    if not ranks.alone:
         raise UsageError(
-            f"Expected one row for every {unit.value}, got {len(records)} rows of {records.owner_count} owners: "
-            "clipping bounds what a row contributes, not what its owner does.",
-            remedy,
+            f"Expected a plan for {ranks.size} processes that train together, got none: ordinary training is not "
+            "shared out.",
+            'Pass processes="one" to train in each process by itself, or use torch\'s DistributedDataParallel.',
         )
 
 

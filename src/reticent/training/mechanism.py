@@ -4,7 +4,8 @@ Promise: the sum of clipped gradients moves by at most `l2_clip_norm` (in l2 nor
 one example is added or removed, whatever the example holds: one whose gradient is not finite contributes zero, and is
 counted. The noise has standard deviation `noise_multiplier * l2_clip_norm`, is drawn once per step for every parameter,
 also when the batch is empty, and the result is divided by the expected batch size, never by the actual one. However a
-batch is cut into physical batches, the sum is the same and the noise is added once.
+batch is cut into physical batches, and over however many processes (`spreading`), the sum is the same and the noise is
+added once; counts and moving thresholds are those of all processes.
 
 Clipping and noise are computed in float32 or better, whatever the precision of the network and also under autocast
 (Abadi et al., 2016, algorithm 1). Norms are computed in float64 (float32 on devices without it): a float32 sum over
@@ -31,11 +32,13 @@ import torch
 
 from reticent import _checks
 from reticent.errors import UsageError
-from reticent.privacy import Clipping, Plan, Unit
+from reticent.privacy import Clipping, Plan
 from reticent.randomness import Randomness
 from reticent.training.engine import Gathered
+from reticent.training.ranks import Ranks
+from reticent.training.spreading import Spread
 
-__all__ = ["ASSUMED", "PrivateSum", "clipped_sum", "one_row_each"]
+__all__ = ["ASSUMED", "PrivateSum", "clipped_sum"]
 
 ASSUMED = (
     "the parameters and the optimizer start from values that do not depend on these data (otherwise: compose)",
@@ -52,30 +55,40 @@ _SMALL = 1 << 14  # numbers of a sum that gets its noise together with others
 _REACH = 30.0  # a threshold moves by at most this many natural logarithms from where it started
 
 
-def one_row_each(unit: Unit) -> tuple[str, ...]:
-    """The assumption that rows may stand for people or clients; nothing where the unit is the row itself."""
-    return () if unit is Unit.EXAMPLE else (f"every {unit.value} owns one row",)
-
-
 class PrivateSum:
     """The noisy mean of clipped gradients, step after step.
 
-    Call `add` for every physical batch of a step, then `finish` once.
+    Call `add` for every physical batch of a step, then `finish` once. Several processes call `settle` after each
+    physical batch, whether they had an example in it or not, and `finish` as often as one another.
 
     Args:
         plan: noise, clipping norm, expected batch size and how to clip.
         parameters: name to parameter; sums are made for these.
         noise: where the noise comes from.
         prefix: what the names have in front that whoever wrote the plan does not know of.
+        ranks: the processes that train together; this one alone by default.
 
     Attributes:
-        ignored: how many examples had a gradient that was not finite. About the data: no promise covers it.
+        ignored: how many examples had a gradient that was not finite, in all processes, up to the last `finish`. About
+            the data: no promise covers it.
         thresholds: the clipping norm of each group. Public: they follow from noisy quantities only.
     """
 
     def __init__(
-        self, plan: Plan, parameters: Mapping[str, torch.Tensor], noise: Randomness, *, prefix: str = ""
+        self,
+        plan: Plan,
+        parameters: Mapping[str, torch.Tensor],
+        noise: Randomness,
+        *,
+        prefix: str = "",
+        ranks: Ranks | None = None,
     ) -> None:
+        if noise.is_shared:
+            raise UsageError(
+                "Expected noise that is this process's own, got a generator that others share: each would add the "
+                "same.",
+                "Pass Randomness.secure().",
+            )
         self._plan, self._noise = plan, noise
         self._steps = 0
         groups, parts = plan.clipping.assigned(name.removeprefix(prefix) for name in parameters)
@@ -85,49 +98,96 @@ class PrivateSum:
         self.ignored = 0
         self._shapes = {name: (p.shape, torch.promote_types(p.dtype, torch.float32)) for name, p in parameters.items()}
         self._devices = {name: p.device for name, p in parameters.items()}
-        self._totals: dict[str, torch.Tensor] = {}
+        self._spread = Spread(Ranks() if ranks is None else ranks, parameters)
+        self._totals: dict[str, torch.Tensor] = {}  # whole sums of this process, or its parts of the sums of all
+        self._waiting: list[tuple[Gathered, dict[str, torch.Tensor]]] = []
         self._short = [0.0] * len(parts)
+        self._unusable = 0
 
     def add(self, gathered: Iterable[Gathered], scale: float = 1.0) -> None:
         """Clip and add the gradients of a physical batch, each multiplied by `scale` first; they are used up."""
         for part in gathered:
-            totals, ignored, short = _clipped(part, self._groups, self.thresholds, self._plan.clipping, scale)
-            self.ignored += ignored
+            factors, ignored, short = _factors(part, self._groups, self.thresholds, self._plan.clipping, scale)
+            self._unusable += ignored
             self._short = [have + more for have, more in zip(self._short, short, strict=True)]
-            for name, total in totals.items():
+            if self._spread.sharded:
+                self._waiting.append((part, factors))
+                continue
+            for name, total in part.weighted(factors, release=True).items():
                 have = self._totals.get(name)
                 self._totals[name] = total if have is None else have.add_(total)
+
+    def settle(self) -> None:
+        """Add up over the processes what was added here, if parameters are sharded: whole sums are not kept then."""
+        if not self._spread.sharded:
+            return
+        for names in self._spread.bundles:
+            totals = {name: self._whole(name, None) for name in names}
+            for part, factors in self._waiting:
+                for name in part.names.intersection(names):
+                    totals[name] += part.weighted_one(name, factors[name], release=True).to(totals[name])
+            for name, own in self._spread.owned(totals).items():
+                have = self._totals.get(name)
+                self._totals[name] = own.clone() if have is None else have.add_(own)
+        self._waiting = []
 
     def finish(self) -> dict[str, torch.Tensor]:
         """Name to noisy sum over expected batch size, in float32 or better; the next step starts from nothing."""
         plan, count = self._plan, len(self.thresholds)
+        self.settle()
         noise = self._noise.spawn(f"step {self._steps}")  # a stream of its own, so that a repeatable run can go on here
         self._steps += 1
         multiplier = plan.clipping.gradient_noise_multiplier(plan.noise_multiplier, plan.batch_size, groups=count)
         # A unit moves each group by its threshold, so all of them, each in units of its own, by sqrt(groups).
         deviations = [multiplier * threshold * math.sqrt(count) for threshold in self.thresholds]
-        result: dict[str, torch.Tensor] = {}
-        small: dict[Any, dict[str, torch.Tensor]] = {}
-        for name, (shape, dtype) in self._shapes.items():
-            total, device = self._totals.pop(name, None), self._devices[name]
-            total = torch.zeros(shape, dtype=dtype, device=device) if total is None else total.to(dtype)
-            group = self._groups[name]
-            if total.numel() <= _SMALL:
-                small.setdefault((group, dtype, device), {})[name] = total
-            else:
-                result[name] = _with_noise(total, deviations[group], noise, plan.batch_size)
-        for (group, _, _), totals in small.items():
+        owned = self._owned()
+        for names in self._drawn_together():
             # One draw for all of them: with a draw for each bias, most of a small network's time would be calls.
-            together = torch.cat([total.reshape(-1) for total in totals.values()])
-            noisy = _with_noise(together, deviations[group], noise, plan.batch_size)
-            parts = noisy.split([total.numel() for total in totals.values()])
-            for (name, total), part in zip(totals.items(), parts, strict=True):
-                result[name] = part.reshape(total.shape).clone()  # memory of its own: an optimizer may write to it
-        result = {name: result[name] for name in self._shapes}
+            together = owned[names[0]] if len(names) == 1 else torch.cat([owned[name] for name in names])
+            noisy = self._with_own_noise(names, together, deviations[self._groups[names[0]]], noise)
+            owned.update(zip(names, noisy.split([len(owned[name]) for name in names]), strict=True))
+        result = self._spread.results(owned)
+        *self._short, unusable = self._spread.ranks.added([*self._short, float(self._unusable)])
+        self.ignored += int(unusable)
         if plan.clipping.quantile is not None:
             self._move(plan.clipping.quantile, noise)
-        self._short = [0.0] * count
+            self.thresholds = self._spread.ranks.first(self.thresholds)
+        self._short, self._unusable = [0.0] * count, 0
         return result
+
+    def _whole(self, name: str, total: torch.Tensor | None) -> torch.Tensor:
+        shape, dtype = self._shapes[name]
+        device = self._devices[name]
+        return torch.zeros(shape, dtype=dtype, device=device) if total is None else total.to(dtype)
+
+    def _owned(self) -> dict[str, torch.Tensor]:
+        """This process's flat parts of the sums over all."""
+        if self._spread.sharded:
+            owned, self._totals = self._totals, {}
+            return owned
+        owned = {}
+        for names in self._spread.bundles:
+            owned.update(self._spread.owned({name: self._whole(name, self._totals.pop(name, None)) for name in names}))
+        return owned
+
+    def _drawn_together(self) -> list[list[str]]:
+        """The order of noise, and the small parameters that get it in one draw."""
+        large: list[list[str]] = []
+        small: dict[Any, list[str]] = {}
+        for name, (shape, dtype) in self._shapes.items():
+            if shape.numel() > _SMALL:
+                large.append([name])
+            else:
+                small.setdefault((self._groups[name], dtype, self._devices[name]), []).append(name)
+        return [*large, *small.values()]
+
+    def _with_own_noise(self, names: list[str], own: torch.Tensor, deviation: float, noise: Randomness) -> torch.Tensor:
+        """Parts of sums with noise, over the expected batch size."""
+        if self._spread.ranks.alone or noise.is_secure:  # whoever owns a number draws for it, and nobody else does
+            return _with_noise(own, deviation, noise, self._plan.batch_size)
+        whole = own.new_zeros(sum(self._shapes[name][0].numel() for name in names))
+        drawn = _with_noise(whole, deviation, noise, 1.0)  # a simulation draws what one process would draw
+        return own.add_(self._spread.mine(names, drawn)).div_(self._plan.batch_size)
 
     def state(self) -> dict[str, Any]:
         """What the next steps depend on, beside the noise: plain values."""
@@ -168,15 +228,16 @@ def clipped_sum(gradients: Mapping[str, torch.Tensor], *, l2_clip_norm: float) -
         finite. That number, like every norm, is about the data: it is not covered by the guarantee.
     """
     _checks.positive(l2_clip_norm=l2_clip_norm)
-    groups = dict.fromkeys(gradients, 0)
-    totals, ignored, _ = _clipped(Gathered.of(gradients), groups, [l2_clip_norm], Clipping(), 1.0)
-    return totals, ignored
+    groups, gathered = dict.fromkeys(gradients, 0), Gathered.of(gradients)
+    factors, ignored, _ = _factors(gathered, groups, [l2_clip_norm], Clipping(), 1.0)
+    return gathered.weighted(factors, release=True), ignored
 
 
-def _clipped(
+def _factors(
     gathered: Gathered, groups: Mapping[str, int], thresholds: list[float], clipping: Clipping, scale: float
 ) -> tuple[dict[str, torch.Tensor], int, list[float]]:
-    """Clipped sums, the number of ignored examples, and for each group (unclipped - clipped examples) / 2."""
+    """What each example's gradient is multiplied by, the number of ignored examples, and for each group (unclipped -
+    clipped examples) / 2."""
     squares = gathered.squared_norms()
     if not squares:
         return {}, 0, [0.5 * gathered.examples] * len(thresholds)  # no gradient at all is a short one
@@ -196,11 +257,7 @@ def _clipped(
         for norm, threshold in zip(norms, thresholds, strict=True)
     ]
     factors = [torch.where(usable, factor * scale, torch.zeros_like(factor)) for factor in factors]
-    return (
-        gathered.weighted({name: factors[groups[name]] for name in gathered.names}, release=True),
-        int((~usable).sum()),
-        short,
-    )
+    return {name: factors[groups[name]] for name in gathered.names}, int((~usable).sum()), short
 
 
 def _with_noise(total: torch.Tensor, deviation: float, noise: Randomness, divisor: float) -> torch.Tensor:

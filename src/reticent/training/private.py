@@ -12,6 +12,12 @@ or log; hyper-parameters tuned on the same data; a start from parameters that al
 depend on other examples, or whose reduction is not the one stated in `loss_reduction`. The guarantee lists these.
 `rt.train` needs no assumption about the loss, because it evaluates it on one example at a time.
 
+Several processes (`torchrun`, an initialised `torch.distributed`): the same call in each of them, on the plain network,
+one wrapped in `DistributedDataParallel` (it is unwrapped: its averaging is replaced) or one sharded by `fully_shard`
+(FSDP2). The training is that of one process: one batch is drawn and shared out, clipped sums are added up, noise enters
+the global sum once. With simulated randomness it is that of one process up to rounding. See `ranks` for what the
+processes must be trusted with, `sharding` for memory.
+
 Example:
     >>> import torch, reticent as rt
     >>> data = torch.utils.data.TensorDataset(torch.randn(200, 5), torch.randint(0, 2, (200,)))
@@ -34,28 +40,26 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from reticent import _checks
 from reticent.errors import UsageError
-from reticent.privacy import Clipping, Guarantee, Plan, Unit
+from reticent.privacy import Clipping, Plan, Relation, Sampler, Unit
 from reticent.randomness import Randomness, required
 from reticent.training.gradients import PerExampleModel, refuse_mixing
-from reticent.training.journal import Journal, journal_path
-from reticent.training.loading import PrivateLoader, plain_loader
+from reticent.training.loading import expected_batch_size, plain_loader
+from reticent.training.loops import MARK, How, Private
 from reticent.training.losses import Loss
-from reticent.training.mechanism import ASSUMED, PrivateSum, one_row_each
-from reticent.training.resuming import Identity, restore_training, training_state
-from reticent.training.state import save_state
-from reticent.training.trials import fitting_on_trial, reduction_on_trial, refuse_mixing_on_trial
+from reticent.training.owning import units_in, units_of
+from reticent.training.planning import Wanted, plan_for
+from reticent.training.ranks import Ranks
+from reticent.training.sharding import Sharding, plain_network
+from reticent.training.trials import reduction_on_trial, refuse_mixing_on_trial
 
 __all__ = ["Private", "make_private"]
-
-_MARK = "_made_private_by_reticent"
 
 
 def make_private(
@@ -69,330 +73,110 @@ def make_private(
     epochs: float | None = None,
     l2_clip_norm: float | None = None,
     unit: Unit | None = None,
+    owners: Any = None,
+    rows_per_unit: int | None = None,
+    example_level: bool = False,
     loss: Loss | None = None,
     loss_reduction: str | None = None,
     clipping: Clipping | None = None,
+    sampling: Sampler | None = None,
+    relation: Relation | None = None,
     physical_batch_size: int | None = None,
     views: int = 1,
     public_facts: Sequence[str] = (),
     randomness: Randomness | None = None,
+    processes: str = "all",
 ) -> Private:
     """Make an ordinary training loop differentially private.
 
     Args:
         model: trained in place; see `PerExampleModel` for what is refused.
         optimizer: any torch optimizer over the model's parameters; from now on its `step()` uses noisy gradients.
-        loader: a DataLoader over a sized data set, with plain shuffling; its batch size becomes the expected one.
-        plan: a ready plan; or give the next five, and `clipping`.
+        loader: a DataLoader over a sized data set, with plain shuffling; its batch size becomes the expected one, of
+            all processes together. With a `DistributedSampler` it is the batch size of each, as in an ordinary loop;
+            the sampler's choice is replaced.
+        plan: a ready plan; or give what it is to be calibrated to.
         target_epsilon: epsilon of the promise after `epochs`.
         target_delta: below 1/n.
         epochs: passes over the data.
         l2_clip_norm: the longest gradient that one example may contribute; 1.0 by default.
-        unit: `Unit.PERSON` states that every person owns one row of the data set; `Unit.EXAMPLE` by default.
+        unit: whose privacy is promised: `Unit.EXAMPLE` by default. `Unit.PERSON` without `owners` states that every
+            person owns one row of the data set.
+        owners: who owns each row of the data set, in its order: one identifier for each.
+        rows_per_unit: for a promise to people who own several: the mean gradient over so many rows of a drawn person,
+            chosen at random, is clipped. Batches have so many rows for each person.
+        example_level: that the promise may be to single rows although some people own several.
         loss: the loss of the loop, called as loss(outputs, targets) on batches (inputs, targets). It is tried on a few
             records, and refused unless it is the mean or the sum of one term per example. Without it the guarantee
             lists that as declared, not checked.
         loss_reduction: "mean" if the loss averages over the batch (torch's default), "sum" if it adds up; found out if
             `loss` is given.
         clipping: how contributions are bounded, if not by one fixed threshold.
-        physical_batch_size: the most examples that are held at once; found from the memory by default. A batch with
-            more comes in several parts, each with its own `optimizer.step()`, of which only the last moves anything.
+        sampling: how batches are drawn, if not by Poisson: see `reticent.privacy.samplers`.
+        relation: which data sets are neighbours; `Relation.ADD_OR_REMOVE_ONE` by default, or what the sampler needs.
+        physical_batch_size: the most examples that a process holds at once; found from the memory by default. A batch
+            with more comes in several parts, equally many in each process, each with its own `optimizer.step()`, of
+            which only the last moves anything.
         views: augmentation multiplicity: every example is taken from the data set so many times (its transform should
             be random), and the average gradient of its views is clipped (De et al., 2022). Batches have `views` times
             as many rows.
         public_facts: what preparing the data took for public (`Records.public_facts`), for the guarantee's text.
         randomness: source of samples and noise: the operating system's by default. This default is safe: only
             `Randomness.simulated` weakens the promise, and the guarantee then says so.
+        processes: "all" those of an initialised `torch.distributed` train one network together; "one": this one trains
+            by itself, whatever others do.
 
     Returns:
         A `Private` with `model`, `optimizer`, `loader`, `plan` and `guarantee`.
 
     Raises:
         UsageError: values, loader or optimizer that the accounting does not cover.
-        ModelError: a network that mixes examples.
+        ModelError: a network that mixes examples, or is spread over processes in another way than named above.
+        PeerError: another process failed, or was given something else.
     """
     source = Randomness.secure() if randomness is None else required(randomness)
-    size = plain_loader(loader)
-    if plan is None:
-        plan = _calibrated(target_epsilon, target_delta, epochs, size, loader.batch_size, l2_clip_norm, unit, clipping)
-    elif any(value is not None for value in (target_epsilon, target_delta, epochs, l2_clip_norm, unit, clipping)):
-        raise UsageError(
-            "Expected either a plan, or targets, epochs, clipping norm, clipping and unit; got both.",
-            "Say it in the plan, or leave the plan out.",
+    ranks = Ranks.of(processes)
+    with ranks.together("call of make_private"):
+        model = plain_network(model, ranks)
+        size = plain_loader(loader, ranks)
+        wanted = Wanted(
+            target_epsilon,
+            target_delta,
+            epochs,
+            l2_clip_norm,
+            unit,
+            clipping,
+            sampling,
+            relation,
+            rows_per_unit,
         )
-    if plan.dataset_size != size:
-        raise UsageError(
-            f"Expected a plan for this data set of {size} records, got one for {plan.dataset_size}.",
-            "Calibrate the plan with dataset_size=len(dataset).",
-        )
-    if loss_reduction is not None:
-        _checks.one_of(("mean", "sum"), loss_reduction=loss_reduction)
-    if isinstance(model, PerExampleModel) or getattr(optimizer, _MARK, False):
-        raise UsageError(
-            "Expected a network and an optimizer that are not private yet, got one that is.",
-            "Call make_private once, on the plain network and a new optimizer; `compose` adds up two trainings.",
-        )
-    _checks.at_least(1, views=views)
-    if physical_batch_size is not None:
-        _checks.at_least(1, physical_batch_size=physical_batch_size)
-    refuse_mixing(model)
-    refuse_mixing_on_trial(model, loader)
+        people = unit if plan is None else plan.unit
+        rows = sampling if plan is None else plan.sampling
+        number = units_in(people, rows, owners, size)
+        plan = plan_for(plan, wanted, units=number, batch_size=expected_batch_size(loader, ranks))
+        units = units_of(plan, owners, size, example_level=example_level)
+        if loss_reduction is not None:
+            _checks.one_of(("mean", "sum"), loss_reduction=loss_reduction)
+        if isinstance(model, PerExampleModel) or getattr(optimizer, MARK, False):
+            raise UsageError(
+                "Expected a network and an optimizer that are not private yet, got one that is.",
+                "Call make_private once, on the plain network and a new optimizer; `compose` adds up two trainings.",
+            )
+        _checks.at_least(1, views=views)
+        if physical_batch_size is not None:
+            _checks.at_least(1, physical_batch_size=physical_batch_size)
+        refuse_mixing(model)
     declared = loss_reduction or "mean"
-    how = _How(declared, False, tuple(public_facts), physical_batch_size, views)
-    if loss is None:
-        return Private(model, optimizer, loader, plan, source, how)
-    found = reduction_on_trial(loss, model, loader)
-    if found == "none" or loss_reduction not in (None, found):
-        raise UsageError(
-            f"Expected the loss that the loop calls backward() on, with loss_reduction={declared!r}, got one that "
-            f"gives {'one value per example' if found == 'none' else f'the {found} of its terms'}.",
-            "Pass the reduced loss, and leave loss_reduction out.",
-        )
-    return Private(model, optimizer, loader, plan, source, how._replace(reduction=found, checked=True))
-
-
-class _How(NamedTuple):
-    """What is known about the loop's loss (tried, or only declared) and data, and how batches come."""
-
-    reduction: str
-    checked: bool
-    public_facts: tuple[str, ...]
-    physical_batch_size: int | None
-    views: int
-
-
-class Private:
-    """An ordinary loop's model, optimizer and loader, made private; built by `make_private`.
-
-    Attributes:
-        model: call this one on the batches; the original network holds the same parameters.
-        optimizer: the optimizer that was passed; its `step()` clips and adds noise first.
-        loader: gives the Poisson-sampled batches of one epoch each time it is iterated over.
-        plan: what is executed.
-    """
-
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        loader: DataLoader[Any],
-        plan: Plan,
-        randomness: Randomness,
-        how: _How,
-    ) -> None:
-        self._names = _optimized_names(model, optimizer)
-        self.model = PerExampleModel(model, self._names, views=how.views)
-        for parameter in model.parameters():
-            parameter.grad = None  # of some earlier backward pass: it would carry no noise
-        self.optimizer = optimizer
-        self.plan = plan
-        self.loader = PrivateLoader(
-            loader, plan, randomness.spawn("sampling"), physical_batch_size=how.physical_batch_size, views=how.views
-        )
-        if how.physical_batch_size is None:
-            self.loader.physical_batch_size = fitting_on_trial(self.model, loader, plan, how.views)
-        parameters = dict(model.named_parameters())
-        self._sum = PrivateSum(plan, {name: parameters[name] for name in self._names}, randomness.spawn("noise"))
-        self._simulated = not randomness.is_secure
-        self._how = how
-        setattr(optimizer, _MARK, True)
-        self._written: dict[str, tuple[Any, int]] = {}
-        self._journals: dict[Path, Journal] = {}
-        optimizer.register_step_pre_hook(self._before_step)
-
-    @property
-    def ignored_examples(self) -> int:
-        """How many examples had a gradient that was not finite. About the data: not covered."""
-        return self._sum.ignored
-
-    @property
-    def between_batches(self) -> bool:
-        """Whether the last batch has been stepped on with all its parts.
-
-        A batch that is larger than the physical batch size comes in parts, each with its own turn of the loop. What
-        counts updates (learning-rate schedules, saving every so often) goes on only where this is true.
-        """
-        return self.loader.between_batches
-
-    @property
-    def guarantee(self) -> Guarantee:
-        """What has been promised so far: the guarantee of the batches drawn until now."""
-        declared = "declared, not checked; class weights break it"
-        tried = "tried on some records, with the loss that was passed: the loop uses that one"
-        tried = tried if self._how.checked else declared
-        return self.plan.guarantee(
-            steps=self.loader.drawn,
-            assumptions=(
-                f"the loss is the {self._how.reduction} over the batch of one term per example ({tried})",
-                *one_row_each(self.plan.unit),
-                "the loop feeds each batch as it was drawn",
-                *self._how.public_facts,
-                *ASSUMED,
-            ),
-            simulated=self._simulated,
-        )
-
-    def save(self, path: str | Path) -> Path:
-        """Write everything that the next steps depend on: parameters, optimizer, step, thresholds, torch's generator.
-
-        Go on with `restore`. A run that was interrupted after any step and restored gives the same parameters and the
-        same guarantee, if its randomness is simulated. A secure run goes on with fresh batches and noise; from the
-        first `save` on, how many batches have been begun is written beside the state (`path` + ".spent") before each of
-        them is used, so that steps that a stop has lost are charged.
-
-        Raises:
-            UsageError: some batch has not been stepped on yet, or the file cannot be written.
-        """
-        if not self.loader.between_batches:
-            raise UsageError(
-                "Expected to save between two steps, got a batch that was drawn and not stepped on.",
-                "Save right after optimizer.step(), and after the last part of a batch: if private.between_batches.",
-            )
-        loader = self.loader
-        written = save_state(path, training_state(self._who(), loader.drawn, self.optimizer, self._sum, loader.batches))
-        self._keep_journal(path)
-        return written
-
-    def _keep_journal(self, path: str | Path) -> None:
-        place = journal_path(path).resolve()
-        if place not in self._journals and (journal := self._who().journal(self.optimizer, path)):
-            self._journals[place] = journal
-            self.loader.journals.append(journal)
-        if place in self._journals and self.loader.drawn:
-            self._journals[place].begin(self.loader.drawn - 1)
-
-    def restore(self, path: str | Path) -> None:
-        """Go on from a saved state: call it right after the same `make_private`, before the first batch.
-
-        What a secure run did after that state was saved is lost, but it is charged: the run goes on after the last
-        batch that was begun, and ends where it was planned to end.
-
-        Raises:
-            UsageError: batches have been drawn already; the state is of another plan, network or randomness.
-            IntegrityError: the file is damaged or of another kind.
-        """
-        if self.loader.drawn:
-            raise UsageError(
-                f"Expected to restore before the first batch, got {self.loader.drawn} drawn.",
-                "Call restore right after make_private.",
-            )
-        self._keep_journal(path)
-        journal = self._journals.get(journal_path(path).resolve())
-        number = restore_training(path, self._who(), self.optimizer, self._sum, self.loader.batches, journal)
-        self.loader.drawn = min(number, self.plan.steps)
-
-    def _who(self) -> Identity:
-        return Identity(self.model.module, self.plan, self.loader.source)
-
-    def __repr__(self) -> str:
-        done, steps = self.loader.drawn, self.plan.steps
-        return f"Private(step {done} of {steps}, epsilon {self.guarantee.epsilon(self.plan.delta):.4g} so far)"
-
-    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        # torch passes the optimizer itself as the first argument.
-        if any(value is not None and value is not optimizer for value in (*args, *kwargs.values())):
-            raise UsageError(
-                "Expected optimizer.step() without a closure: it would evaluate the batch more than once.",
-                "Use an optimizer that needs none.",
-            )
-        waiting, seen = self.loader.waiting, self.model.pending
-        drawn = None if waiting is None else waiting.examples
-        if waiting is None or (seen is None and waiting.examples > 0) or (seen is not None and seen != drawn):
-            raise UsageError(
-                f"Expected one step for each batch of private.loader, but the loader drew {_batch_text(drawn)} and "
-                f"the model saw {_batch_text(seen)}.",
-                "For every batch: private.model(x), loss.backward(), optimizer.step(), once each; and private.model in "
-                "training mode (private.model.train() after an evaluation).",
-            )
-        parameters = dict(self.model.module.named_parameters())
-        self._refuse_plain_gradients(parameters)
-        self._drop_other_gradients(optimizer, {id(parameters[name]) for name in self._names})
-        if seen:  # a mean was divided by the number of rows; wanted is the sum over examples of the mean over views
-            self._sum.add(self.model.take(), float(seen) if self._how.reduction == "mean" else 1.0 / self._how.views)
-        else:
-            self.model.forget()
-        self._written.clear()
-        # Without gradients an optimizer moves nothing and remembers nothing: so it is between the parts of a batch.
-        ready = self._sum.finish() if waiting.last else {}
-        for name in self._names:
-            written = ready[name].to(parameters[name].dtype) if name in ready else None
-            parameters[name].grad = written
-            if written is not None:
-                self._written[name] = (written, written._version)
-        self.loader.stepped()
-
-    def _refuse_plain_gradients(self, parameters: dict[str, torch.nn.Parameter]) -> None:
-        """A gradient that did not come through the examples (a penalty in the loss) would be lost without a word."""
-        for name in self._names:
-            present = parameters[name].grad
-            written, version = self._written.get(name, (None, 0))
-            if present is None or (present is written and present._version == version):
-                continue  # nothing there, or what the last step put there
-            if bool(present.any()):
+    how = How(declared, False, tuple(public_facts), physical_batch_size, views, ranks, units)
+    with Sharding(model).held(), ranks.together("trial of network and loss"):
+        refuse_mixing_on_trial(model, loader)
+        if loss is not None:
+            found = reduction_on_trial(loss, model, loader)
+            if found == "none" or loss_reduction not in (None, found):
                 raise UsageError(
-                    f"Expected gradients from the private model's outputs only, but {name} has another one.",
-                    "Put penalties on parameters into the optimizer (weight_decay), and call private.model, not the "
-                    "network itself.",
+                    f"Expected the loss that the loop calls backward() on, with loss_reduction={declared!r}, got one "
+                    f"that gives {'one value per example' if found == 'none' else f'the {found} of its terms'}.",
+                    "Pass the reduced loss, and leave loss_reduction out.",
                 )
-
-    def _drop_other_gradients(self, optimizer: torch.optim.Optimizer, private: set[int]) -> None:
-        """What was frozen when the training was made private must not move: its gradients would carry no noise."""
-        for group in optimizer.param_groups:
-            for parameter in group["params"]:
-                if id(parameter) in private:
-                    continue
-                if parameter.requires_grad:
-                    raise UsageError(
-                        "Expected the trainable parameters that make_private saw, got others in the optimizer.",
-                        "Unfreeze parameters, and add parameter groups, before make_private.",
-                    )
-                parameter.grad = None
-
-
-def _calibrated(
-    epsilon: float | None,
-    delta: float | None,
-    epochs: float | None,
-    size: int,
-    batch_size: int | None,
-    l2_clip_norm: float | None,
-    unit: Unit | None,
-    clipping: Clipping | None,
-) -> Plan:
-    missing = [
-        name
-        for name, value in (("target_epsilon", epsilon), ("target_delta", delta), ("epochs", epochs))
-        if value is None
-    ]
-    if epsilon is None or delta is None or epochs is None:
-        raise UsageError(
-            f"Expected target_epsilon, target_delta and epochs, got no {' and no '.join(missing)}.",
-            f"Pass them, for instance target_epsilon=3.0, target_delta={_checks.suggested_delta(size):.0g}, epochs=20; "
-            "or a plan.",
-        )
-    return Plan.calibrate(
-        epsilon=epsilon,
-        delta=delta,
-        dataset_size=size,
-        batch_size=min(batch_size or size, size),
-        epochs=epochs,
-        l2_clip_norm=1.0 if l2_clip_norm is None else l2_clip_norm,
-        unit=Unit.EXAMPLE if unit is None else unit,
-        clipping=clipping,
-    )
-
-
-def _optimized_names(model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> list[str]:
-    mine = {id(parameter): name for name, parameter in model.named_parameters()}
-    optimized = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    if any(id(parameter) not in mine for parameter in optimized):
-        raise UsageError(
-            "Expected an optimizer over the parameters of this model only, got one over others.",
-            "Build it with model.parameters().",
-        )
-    chosen = {id(parameter) for parameter in optimized if parameter.requires_grad}
-    return [name for key, name in mine.items() if key in chosen]
-
-
-def _batch_text(size: int | None) -> str:
-    return "no batch" if size is None else f"a batch of {size}"
+            how = how._replace(reduction=found, checked=True)
+    return Private(model, optimizer, loader, plan, source, how)

@@ -1,7 +1,9 @@
 """What a training has to remember in order to go on, and the check that it goes on as the same one.
 
 Promise: a state is taken up by the training that it was saved by or by none: same plan, same names, shapes and types of
-parameters, same kind of optimizer, same randomness (for a simulation: the same seed and stream).
+parameters, same kind of optimizer, same randomness (for a simulation: the same seed and stream). The number of
+processes may be another one: parameters and the optimizer's memory are saved whole, whether they were sharded or not,
+and the first process writes.
 
 Not covered: whether the data are the same; a digest of them beside a promise would betray who is in.
 
@@ -21,20 +23,25 @@ Example:
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
+from torch.utils._pytree import tree_map
 
 from reticent.errors import IntegrityError, UsageError
 from reticent.privacy import Batches, Plan
 from reticent.randomness import Randomness
 from reticent.training.journal import Journal, journal_path
 from reticent.training.mechanism import PrivateSum
-from reticent.training.state import load_state
+from reticent.training.ranks import Ranks
+from reticent.training.seeding import generator_states, set_apart, set_generators
+from reticent.training.sharding import Sharding, is_sharded, local, sharded_like, whole
+from reticent.training.state import load_state, save_state
 
-__all__ = ["Identity", "restore_training", "training_state"]
+__all__ = ["Identity", "open_journal", "restore_training", "training_state", "write_training"]
 
 
 class Identity(NamedTuple):
@@ -43,12 +50,6 @@ class Identity(NamedTuple):
     model: torch.nn.Module
     plan: Plan | None
     randomness: Randomness
-
-    def journal(self, optimizer: torch.optim.Optimizer, path: str | Path) -> Journal | None:
-        """The journal beside a state; None for a training whose steps can be repeated to the bit."""
-        if not self.randomness.is_secure:
-            return None
-        return Journal(journal_path(path), json.dumps(self.as_dict(optimizer), sort_keys=True))
 
     def as_dict(self, optimizer: torch.optim.Optimizer) -> dict[str, Any]:
         """What has to be the same, as plain values."""
@@ -61,26 +62,68 @@ class Identity(NamedTuple):
         }
 
 
+def open_journal(
+    who: Identity, optimizer: torch.optim.Optimizer, path: str | Path, ranks: Ranks | None = None
+) -> Journal | None:
+    """The journal beside a state; None where steps can be repeated to the bit, and in all processes but the first.
+
+    The first process writes before it adds its part to a sum, and without that part nothing leaves the others.
+    """
+    ranks = Ranks() if ranks is None else ranks
+    with ranks.together("journal"):
+        if who.plan is None or not who.randomness.is_secure or ranks.rank > 0:
+            return None
+        return Journal(journal_path(path), json.dumps(who.as_dict(optimizer), sort_keys=True))
+
+
 def training_state(
     who: Identity,
     done: int,
     optimizer: torch.optim.Optimizer,
     total: PrivateSum | None,
+    *,
+    ranks: Ranks | None = None,
     batches: Batches | None = None,
 ) -> dict[str, Any]:
-    """Everything that the steps after `done` depend on."""
+    """Everything that the steps after `done` depend on; every process has to ask for it.
+
+    Raises:
+        UsageError: the optimizer keeps something sharded that is not of its parameter's shape.
+    """
+    ranks = Ranks() if ranks is None else ranks
     choices = None if batches is None else batches.state(done)["choices"]
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+    Sharding(who.model)  # an evaluation may have left whole parameters behind
+    for parameter, kept in optimizer.state.items():
+        for name, value in kept.items() if isinstance(kept, dict) else ():
+            if is_sharded(value) and value.shape != parameter.shape:
+                raise UsageError(
+                    f"Expected an optimizer whose memory has its parameters' shapes, got {name} of shape "
+                    f"{tuple(value.shape)} for a sharded parameter of shape {tuple(parameter.shape)}.",
+                    "Use another optimizer, or do not shard, if the training is to be saved.",
+                )
+    generators = _told_by_all(ranks, generator_states())
     return {
         "who": who.as_dict(optimizer),
         "done": done,
-        "parameters": dict(who.model.named_parameters()),
-        "buffers": dict(who.model.named_buffers()),
-        "optimizer": optimizer.state_dict(),
+        "parameters": {name: whole(value) for name, value in who.model.named_parameters()},
+        "buffers": {name: whole(value) for name, value in who.model.named_buffers()},
+        "optimizer": tree_map(whole, optimizer.state_dict()),
         "sum": None if total is None else total.state(),
         "choices": None if choices is None else torch.from_numpy(choices),
-        "generators": [torch.get_rng_state(), *cuda],
+        "generators": generators[0],
+        "generators of others": generators[1:],
     }
+
+
+def write_training(path: str | Path, state: dict[str, Any], ranks: Ranks | None = None) -> Path:
+    """Write a state; of several processes the first one does, and all know whether it could.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    ranks = Ranks() if ranks is None else ranks
+    with ranks.together("state to write", int(state["done"])):
+        return save_state(path, state) if ranks.rank == 0 else Path(path)
 
 
 def restore_training(
@@ -88,6 +131,8 @@ def restore_training(
     who: Identity,
     optimizer: torch.optim.Optimizer,
     total: PrivateSum | None,
+    *,
+    ranks: Ranks | None = None,
     batches: Batches | None = None,
     journal: Journal | None = None,
 ) -> int:
@@ -97,7 +142,35 @@ def restore_training(
         UsageError: it belongs to another training; nothing is changed then.
         IntegrityError: the file is damaged or of another kind.
     """
-    state = load_state(path)
+    ranks = Ranks() if ranks is None else ranks
+    with ranks.together("saved state"):
+        state = load_state(path)
+        _refuse_others(path, state, who, optimizer)
+    if not ranks.alone:
+        ranks.same({"saved state": hashlib.sha256(Path(path).read_bytes()).hexdigest()})
+    Sharding(who.model)
+    with ranks.together("memory of the optimizer"):
+        _take_up_optimizer(optimizer, state["optimizer"])
+    with torch.no_grad():
+        for name, value in who.model.named_parameters():
+            local(value).copy_(local(sharded_like(state["parameters"][name], value)))
+        for name, buffer in who.model.named_buffers():
+            buffer.copy_(state["buffers"][name])
+    if total is not None:
+        total.restore(state["sum"])
+    generators = [state["generators"], *state.get("generators of others", [])]
+    set_generators(generators[min(ranks.rank, len(generators) - 1)])
+    set_apart(ranks, who.randomness.spawn(f"restored at {state['done']}"))
+    done = int(state["done"])
+    if batches is None:
+        return done
+    (begun,) = ranks.first([float(done if journal is None else max(done, journal.begun))])
+    choices = None if state["choices"] is None else state["choices"].numpy()
+    with ranks.together("batches to go on with"):
+        return batches.restored({"choices": choices}, done, int(begun))
+
+
+def _refuse_others(path: str | Path, state: Any, who: Identity, optimizer: torch.optim.Optimizer) -> None:
     if not isinstance(state, dict) or not {"who", "done", "parameters", "optimizer"} <= set(state):
         raise IntegrityError(f"Expected the state of a training, got another one at {path}.", "Pass the right file.")
     for what, mine in who.as_dict(optimizer).items():
@@ -108,29 +181,37 @@ def restore_training(
                 f"{_short(mine)} is here.",
                 "Build the training as it was when the state was saved, or start anew.",
             )
+
+
+def _take_up_optimizer(optimizer: torch.optim.Optimizer, saved: dict[str, Any]) -> None:
+    parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    parted = {
+        place: {
+            name: sharded_like(value, parameters[place])
+            if isinstance(value, torch.Tensor) and place < len(parameters) and value.shape == parameters[place].shape
+            else value
+            for name, value in kept.items()
+        }
+        for place, kept in saved["state"].items()
+    }
     try:
-        optimizer.load_state_dict(state["optimizer"])  # checks before it changes anything
+        optimizer.load_state_dict({**saved, "state": parted})  # checks before it changes anything
     except ValueError as error:
         raise UsageError(
             f"Expected the state of this training, but its optimizer differs: {error}.",
             "Build the optimizer as it was when the state was saved.",
         ) from error
-    with torch.no_grad():
-        for name, value in who.model.named_parameters():
-            value.copy_(state["parameters"][name])
-        for name, buffer in who.model.named_buffers():
-            buffer.copy_(state["buffers"][name])
-    if total is not None:
-        total.restore(state["sum"])
-    first, *cuda = state["generators"]
-    torch.set_rng_state(first)
-    if cuda and torch.cuda.is_initialized() and len(cuda) == torch.cuda.device_count():
-        torch.cuda.set_rng_state_all(cuda)
-    done = int(state["done"])
-    if batches is None:
-        return done
-    choices = None if state["choices"] is None else state["choices"].numpy()
-    return batches.restored({"choices": choices}, done, done if journal is None else max(done, journal.begun))
+
+
+def _told_by_all(ranks: Ranks, states: list[torch.Tensor]) -> list[list[torch.Tensor]]:
+    """The states of every process's generators; all have equally many devices, or the others' are not kept."""
+    if ranks.alone:
+        return [states]
+    sizes = [len(state) for state in states]
+    told = ranks.everybody(b"".join(state.numpy().tobytes() for state in states))
+    if any(len(data) != sum(sizes) for data in told):
+        return [states]
+    return [list(torch.frombuffer(bytearray(data), dtype=torch.uint8).split(sizes)) for data in told]
 
 
 def _short(value: Any) -> str:

@@ -1,7 +1,7 @@
 """torch's own generator, set from a `Randomness` for the length of a block and put back afterwards.
 
 Weight initialisation and dropout draw from torch's global generator. This is the one place that seeds it; noise and
-sampling never come from it.
+sampling never come from it. Processes that train together must not have theirs in the same state: see `set_apart`.
 
 Example:
     >>> import torch
@@ -17,13 +17,15 @@ Example:
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import hashlib
+from collections.abc import Iterator, Sequence
 
 import torch
 
 from reticent.randomness import Randomness
+from reticent.training.ranks import Ranks
 
-__all__ = ["seeded", "unchanged_generators"]
+__all__ = ["generator_states", "seeded", "set_apart", "set_generators", "unchanged_generators"]
 
 
 @contextlib.contextmanager
@@ -37,11 +39,39 @@ def unchanged_generators() -> Iterator[None]:
 def seeded(randomness: Randomness) -> Iterator[None]:
     """Seed torch inside the block; its state outside is untouched."""
     with unchanged_generators():
-        seed = randomness.seed()
-        torch.default_generator.manual_seed(seed)
-        for device in _used_devices():
-            torch.cuda.default_generators[device].manual_seed(seed)
+        _seed(randomness.seed())
         yield
+
+
+def generator_states() -> list[torch.Tensor]:
+    """Where torch's generators are: the processor's, then every GPU's that is in use."""
+    return [torch.get_rng_state(), *(torch.cuda.get_rng_state(device) for device in _used_devices())]
+
+
+def set_generators(states: Sequence[torch.Tensor]) -> None:
+    """Put torch's generators where they were; GPUs only if there are as many as then."""
+    first, *others = states
+    torch.set_rng_state(first)
+    if len(others) == len(_used_devices()):
+        for device, state in zip(_used_devices(), others, strict=True):
+            torch.cuda.set_rng_state(state, device)
+
+
+def set_apart(ranks: Ranks, randomness: Randomness) -> None:
+    """Move torch's generators where a process before this one has its own in the same state."""
+    if ranks.alone:
+        return
+    digest = hashlib.sha256()
+    for state in generator_states():
+        digest.update(state.numpy().tobytes())
+    if ranks.everybody(digest.digest()).index(digest.digest()) < ranks.rank:
+        _seed(randomness.spawn(ranks.label("torch")).seed())
+
+
+def _seed(seed: int) -> None:
+    torch.default_generator.manual_seed(seed)
+    for device in _used_devices():
+        torch.cuda.default_generators[device].manual_seed(seed)
 
 
 def _used_devices() -> list[int]:

@@ -2,7 +2,8 @@
 
 Promise: a private training takes exactly the plan's steps, each on a fresh Poisson sample whose sum of clipped
 gradients gets its noise once, however it is cut into physical batches. Both kinds repeat to the bit from simulated
-randomness, also when they were interrupted after any step and taken up from the saved state.
+randomness, also when they were interrupted after any step and taken up from the saved state. Several processes take
+every private step together, each on its share of the batch.
 
 Augmentation multiplicity: with several views, every example's inputs are augmented that many times, and the gradient
 of its average loss is clipped, so that a view costs no privacy (De et al., 2022, section 3)."""
@@ -21,17 +22,18 @@ import torch
 
 from reticent import _checks
 from reticent.errors import ModelError, UsageError
-from reticent.privacy import Plan
+from reticent.privacy import Batches, Plan
 from reticent.randomness import Randomness
 from reticent.training.gradients import PerExampleModel
 from reticent.training.journal import Journal
 from reticent.training.losses import Loss
 from reticent.training.mechanism import PrivateSum
 from reticent.training.memory import fitting_size
-from reticent.training.resuming import Identity, restore_training, training_state
+from reticent.training.owning import Units
+from reticent.training.ranks import Ranks, fingerprint
+from reticent.training.resuming import Identity, open_journal, restore_training, training_state, write_training
 from reticent.training.sampling import planned_batches, shuffled_batches
 from reticent.training.seeding import unchanged_generators
-from reticent.training.state import save_state
 from reticent.training.trials import most_of, refuse_mixing_views
 
 __all__ = ["Augment", "OrdinarySteps", "PrivateSteps", "Progress", "Steps"]
@@ -48,8 +50,16 @@ class Steps(abc.ABC):
     total: int
     done = 0
 
-    def __init__(self, who: Identity, optimizer: torch.optim.Optimizer, private_sum: PrivateSum | None) -> None:
-        self._who, self._optimizer, self._sum = who, optimizer, private_sum
+    def __init__(
+        self,
+        who: Identity,
+        optimizer: torch.optim.Optimizer,
+        private_sum: PrivateSum | None,
+        ranks: Ranks | None = None,
+        batches: Batches | None = None,
+    ) -> None:
+        self._who, self._optimizer, self._sum, self._kept = who, optimizer, private_sum, batches
+        self._ranks = Ranks() if ranks is None else ranks
 
     def run(
         self,
@@ -62,7 +72,7 @@ class Steps(abc.ABC):
     ) -> int:
         """Take the steps that are left; returns how many have been begun in all."""
         with contextlib.ExitStack() as stack:
-            journal = None if state is None else self._journal(state)
+            journal = None if state is None else open_journal(self._who, self._optimizer, state, self._ranks)
             if journal is not None:
                 stack.enter_context(journal)
             if state is not None:
@@ -78,26 +88,32 @@ class Steps(abc.ABC):
         return self.done
 
     def _take_up(self, state: str | Path, journal: Journal | None) -> None:
-        if Path(state).exists():
-            self.done = min(self._restore(state, journal), self.total)
-        elif journal is not None and journal.begun > 0:
-            raise UsageError(
-                f"Expected the state of this training at {state}, got its journal only, with {journal.begun} steps.",
-                "Bring the state back; or delete the journal to start anew, and add up what both promise.",
+        there = Path(state).exists()
+        self._ranks.same({"presence of the saved state": there}, remedy="Save it where all processes can read it.")
+        if there:
+            number = restore_training(
+                state,
+                self._who,
+                self._optimizer,
+                self._sum,
+                ranks=self._ranks,
+                batches=self._kept,
+                journal=journal,
             )
-        else:
-            self._save(state)  # a stop before the next one then finds what the first steps depended on
+            self.done = min(number, self.total)
+            return
+        with self._ranks.together("start"):
+            if journal is not None and journal.begun > 0:
+                raise UsageError(
+                    f"Expected the state of this training at {state}, got its journal only, with {journal.begun} "
+                    "steps.",
+                    "Bring the state back; or delete the journal to start anew, and add up what both promise.",
+                )
+        self._save(state)  # a stop before the next one then finds what the first steps depended on
 
     def _save(self, state: str | Path) -> None:
-        save_state(state, training_state(self._who, self.done, self._optimizer, self._sum))
-
-    def _restore(self, state: str | Path, journal: Journal | None) -> int:
-        del journal
-        return restore_training(state, self._who, self._optimizer, self._sum)
-
-    def _journal(self, state: str | Path) -> Journal | None:
-        del state
-        return None
+        kept = training_state(self._who, self.done, self._optimizer, self._sum, ranks=self._ranks, batches=self._kept)
+        write_training(state, kept, self._ranks)
 
     @abc.abstractmethod
     def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
@@ -117,9 +133,11 @@ class PrivateSteps(Steps):
         optimizer: over the model's parameters.
         plan: what is executed.
         source: randomness of batches and noise.
-        physical_batch_size: the most examples held at once; found from the memory if None.
-        views: rows that are made of each example.
+        physical_batch_size: the most examples that a process holds at once; found from the memory if None.
+        views: rows that are made of each row.
+        units: whose rows are whose; each row its own owner's by default.
         augment: how.
+        ranks: the processes that train together; this one alone by default.
     """
 
     def __init__(
@@ -134,34 +152,41 @@ class PrivateSteps(Steps):
         physical_batch_size: int | None = None,
         views: int = 1,
         augment: Augment | None = None,
+        ranks: Ranks | None = None,
+        units: Units | None = None,
     ) -> None:
-        self._model = PerExampleModel(_Loss(model, loss, reduction), views=views)
+        ranks = Ranks() if ranks is None else ranks
+        self._units = Units(plan.dataset_size) if units is None else units
+        self._source = ranks.sampling(source)
+        self._model = PerExampleModel(_Loss(model, loss, reduction), views=views * self._units.rows_per_unit)
         self._parameters = {
             name: parameter for name, parameter in self._model.module.named_parameters() if parameter.requires_grad
         }
-        private_sum = PrivateSum(plan, self._parameters, source.spawn("noise"), prefix="model.")
-        super().__init__(Identity(model, plan, source), optimizer, private_sum)
-        self._private_sum = private_sum
-        self._plan, self._drawn = plan, planned_batches(plan, source.spawn("sampling"))
+        private_sum = PrivateSum(plan, self._parameters, source.spawn("noise"), prefix="model.", ranks=ranks)
+        batches = planned_batches(plan, self._source)
+        super().__init__(Identity(model, plan, source), optimizer, private_sum, ranks, batches)
+        self._plan, self._private_sum, self._drawn = plan, private_sum, batches
         self._physical, self._views, self._augment = physical_batch_size, views, augment
         self.total = plan.steps
 
     @property
     def ignored(self) -> int:
-        """Examples whose gradient was not finite."""
+        """Examples whose gradient was not finite, in all processes."""
         return self._private_sum.ignored
 
     def run(self, x: torch.Tensor, y: torch.Tensor, **options: Any) -> int:
         """Execute the plan; see `Steps.run`."""
-        if self._plan.dataset_size != len(x):
-            raise UsageError(
-                f"Expected a plan for these {len(x)} records, got one for {self._plan.dataset_size}.",
-                "Calibrate it with dataset_size=len(dataset).",
-            )
-        if self._augment is not None:
-            refuse_mixing_views(self._augment, x)
-        if self._physical is None:
-            self._physical = self._fitting(x, y)
+        with self._model.sharding.held(), self._ranks.together("plan"):
+            if self._plan.dataset_size != self._units.count:
+                raise UsageError(
+                    f"Expected a plan for these {self._units.count} records, got one for {self._plan.dataset_size}.",
+                    "Calibrate it with dataset_size=len(dataset), or for people with the number of people.",
+                )
+            if self._augment is not None:
+                refuse_mixing_views(self._augment, x)
+            if self._physical is None:
+                self._physical = self._fitting(x, y)
+        self._physical = self._ranks.least(self._physical)
         return super().run(x, y, **options)
 
     def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
@@ -171,25 +196,25 @@ class PrivateSteps(Steps):
             yield self._drawn[self.done]
             self._drawn.forget(self.done)
 
-    def _save(self, state: str | Path) -> None:
-        save_state(state, training_state(self._who, self.done, self._optimizer, self._sum, self._drawn))
-
-    def _restore(self, state: str | Path, journal: Journal | None) -> int:
-        return restore_training(state, self._who, self._optimizer, self._sum, self._drawn, journal)
-
-    def _journal(self, state: str | Path) -> Journal | None:
-        return self._who.journal(self._optimizer, state)
-
     def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
-        for start in range(0, len(batch), self._physical or 1):
-            rows = torch.from_numpy(batch[start : start + (self._physical or 1)]).to(x.device)
-            self._backward(x[rows], y[rows])
-            self._private_sum.add(self._model.take())
+        chosen = self._units.rows(batch, self.done, self._source)
+        own, most = self._ranks.share(chosen), self._physical or 1
+        for start in range(0, self._ranks.largest_share(len(batch)), most):
+            self._part(x, y, own[start : start + most], 0 if self._ranks.alone else fingerprint(self.done, batch))
         self._optimizer.zero_grad()  # gradients that somebody left on frozen parameters carry no noise
         for name, gradient in self._private_sum.finish().items():
             self._parameters[name].grad = gradient.to(self._parameters[name].dtype)
         self._optimizer.step()
         self._optimizer.zero_grad()
+
+    def _part(self, x: torch.Tensor, y: torch.Tensor, own: npt.NDArray[np.int64], batch: int) -> None:
+        """Add a physical batch's clipped gradients; every process comes here as often, with examples or without."""
+        with self._model.sharding.held(), self._ranks.together("batch", batch):
+            if len(own):
+                rows = torch.from_numpy(own.reshape(-1)).to(x.device)
+                self._backward(x[rows], y[rows])
+                self._private_sum.add(self._model.take())
+        self._private_sum.settle()
 
     def _backward(self, x: torch.Tensor, y: torch.Tensor) -> None:
         if self._views > 1:
@@ -205,12 +230,13 @@ class PrivateSteps(Steps):
 
     def _fitting(self, x: torch.Tensor, y: torch.Tensor) -> int:
         def trial(size: int) -> None:
-            self._backward(x[:size], y[:size])
+            rows = torch.arange(size * self._units.rows_per_unit, device=x.device) % len(x)
+            self._backward(x[rows], y[rows])
             self._model.forget()
 
         beside = 3 * sum(p.numel() * p.element_size() for p in self._parameters.values())
         with unchanged_generators():
-            return fitting_size(trial, x.device, most=most_of(self._plan), beside=beside)
+            return fitting_size(trial, x.device, most=-(-most_of(self._plan) // self._ranks.size), beside=beside)
 
 
 class OrdinarySteps(Steps):

@@ -22,6 +22,7 @@ from reticent.training.gradients import PerExampleModel
 from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.memory import fitting_size
 from reticent.training.seeding import seeded, unchanged_generators
+from reticent.training.sharding import is_spread
 
 __all__ = [
     "fitting_on_trial",
@@ -78,7 +79,8 @@ def refuse_mixing_inputs(model: torch.nn.Module, inputs: torch.Tensor) -> None:
             return  # not a row for each example: the loop knows what it means
         largest = float(one.abs().max())
         if bool(((one - same)[1:].abs() > _NOTICED * max(largest, 1e-30)).any()):
-            check_model(model, inputs)  # names the module
+            if not is_spread(model):
+                check_model(model, inputs)  # names the module
             raise ModelError(
                 "Expected a network that treats examples one by one, but what comes out for some of them depends on "
                 "another one.",
@@ -132,9 +134,14 @@ def reduction_on_trial(loss: Loss, model: torch.nn.Module, loader: DataLoader[An
     return reduction_of(loss, model, batch[0][rows].to(device), batch[1][rows].to(device))
 
 
-def fitting_on_trial(model: PerExampleModel, loader: DataLoader[Any], plan: Plan, views: int) -> int | None:
-    """The most examples that fit into memory; None if whole batches do, or if the loop calls the network otherwise."""
-    most = most_of(plan)
+def fitting_on_trial(
+    model: PerExampleModel, loader: DataLoader[Any], plan: Plan, views: int, *, processes: int = 1
+) -> int | None:
+    """The most examples that fit into memory; None if whole batches do, or if the loop calls the network otherwise.
+
+    Of several processes each has to hold its share of a batch.
+    """
+    most = -(-most_of(plan) // processes)
     if most <= _TRIED:
         return None
     collate: Any = loader.collate_fn or default_collate

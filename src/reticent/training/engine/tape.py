@@ -74,6 +74,10 @@ def arrived() -> None:
         raise RuntimeError("a gradient arrived before the forward pass was over")
 
 
+_Used = dict[int, tuple[torch.Tensor, torch.Tensor]]
+"""Factors by identity, which parameters of one group share, and the examples whose factor is not zero."""
+
+
 class Slot:
     """Where the uses of one parameter arrive, in the parameter's own shape."""
 
@@ -217,31 +221,38 @@ class Gathered:
             release: let go of each parameter's gradients once they are summed; nothing can be asked afterwards.
         """
         totals: dict[str, torch.Tensor] = {}
-        kept: dict[int, tuple[torch.Tensor, torch.Tensor]] = {}  # parameters of one group share their factors
+        kept: _Used = {}
         # Small sums come first: most of the memory has been let go of when the large ones are made.
         order = sorted(self._parts, key=lambda name: self.shapes[name].numel())
         with torch.no_grad(), full_precision(), scratch():
             for name in order:
-                parts, own = self._parts.pop(name) if release else self._parts[name], factors[name]
-                apart: torch.Tensor | float = 0.0
-                if name in self._cancelling:
-                    rows = self._cancelling[name]
-                    rows = rows[own[rows] != 0]
-                    for some, chunk in _formed(parts, rows):
-                        apart = apart + Dense(chunk).weighted(own[some]).reshape(self.shapes[name])
-                    own = own.index_fill(0, rows, 0.0)
-                if id(own) not in kept:
-                    kept[id(own)] = own, torch.nonzero(own).squeeze(1)
-                used = kept[id(own)][1]
-                if len(used) < len(own):
-                    parts, own = [part.take(used) for part in parts], own[used]
-                total = parts[0].weighted(own)
-                for part in parts[1:]:
-                    total = total + part.weighted(own)
-                totals[name] = total.reshape(self.shapes[name])
-                if isinstance(apart, torch.Tensor):
-                    totals[name] = totals[name] + apart.to(totals[name].dtype)
+                totals[name] = self._summed(name, factors[name], release, kept)
         return totals
+
+    def weighted_one(self, name: str, factor: torch.Tensor, *, release: bool = False) -> torch.Tensor:
+        """The sum for one parameter alone; see `weighted`."""
+        with torch.no_grad(), full_precision(), scratch():
+            return self._summed(name, factor, release, {})
+
+    def _summed(self, name: str, own: torch.Tensor, release: bool, kept: _Used) -> torch.Tensor:
+        parts = self._parts.pop(name) if release else self._parts[name]
+        apart: torch.Tensor | float = 0.0
+        if name in self._cancelling:
+            rows = self._cancelling[name]
+            rows = rows[own[rows] != 0]
+            for some, chunk in _formed(parts, rows):
+                apart = apart + Dense(chunk).weighted(own[some]).reshape(self.shapes[name])
+            own = own.index_fill(0, rows, 0.0)
+        if id(own) not in kept:
+            kept[id(own)] = own, torch.nonzero(own).squeeze(1)
+        used = kept[id(own)][1]
+        if len(used) < len(own):
+            parts, own = [part.take(used) for part in parts], own[used]
+        total = parts[0].weighted(own)
+        for part in parts[1:]:
+            total = total + part.weighted(own)
+        total = total.reshape(self.shapes[name])
+        return total + apart.to(total.dtype) if isinstance(apart, torch.Tensor) else total
 
     def dense(self) -> dict[str, torch.Tensor]:
         """Name to (B, *shape) gradients."""
