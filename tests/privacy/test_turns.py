@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from tests.oracles.batches import batches_of
 
-from reticent.privacy import Cyclic, Poisson, RandomAllocation, Shuffled
+from reticent.privacy import Cyclic, Poisson, RandomAllocation, Relation, Shuffled, Streamed
+from reticent.randomness import Randomness
 
 
 @pytest.mark.parametrize(
@@ -22,6 +24,15 @@ def test_what_was_begun_is_charged_whole(steps, passes):
     (shuffled,) = Shuffled().mechanisms(1.0, 100, 7, steps)
     (allocated,) = RandomAllocation().mechanisms(1.0, 100, 7, steps)
     assert (shuffled.count, allocated.count) == (passes, passes)
+
+
+def test_a_stream_is_used_in_order_and_costs_one_sum_a_pass():
+    batches = batches_of(23, 5, 10, Randomness.secure(), Streamed())
+    assert [batch.tolist() for batch in batches[:5]] == [list(range(k, min(k + 5, 23))) for k in range(0, 23, 5)]
+    assert [batch.tolist() for batch in batches[5:]] == [batch.tolist() for batch in batches[:5]]
+    for steps in (1, 5, 6, 10, 11):
+        assert Streamed().mechanisms(1.0, 23, 5, steps) == Shuffled().mechanisms(1.0, 23, 5, steps)
+    assert Streamed().relations == (Relation.REPLACE_ONE,)
 
 
 def test_only_an_allocation_has_to_stay_unknown():

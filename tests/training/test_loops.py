@@ -1,4 +1,4 @@
-"""A loop that was made private, seen from outside; what it does is tested through `make_private`, in test_private*.py."""
+"""A loop that was made private, from outside; what it does is tested through `make_private`, in test_private*.py."""
 
 from __future__ import annotations
 

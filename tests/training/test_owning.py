@@ -221,7 +221,7 @@ def test_what_a_person_moves_is_bounded_however_much_she_owns():
     plan = plan_of(noise_multiplier=0.0, rows_per_unit=8, l2_clip_norm=0.5, dataset_size=31, batch_size=31, steps=1)
     names = np.concatenate([NAMES, np.full(500, 99)])
     x = torch.cat([X, 1e3 * torch.ones(500, 3)]).double()
-    y = torch.cat([Y, torch.ones(500, dtype=torch.long)])
+    y = torch.cat([Y, torch.zeros(500, dtype=torch.long)])
     moved = []
     for size, people in ((590, 31), (90, 30)):
         model = network()

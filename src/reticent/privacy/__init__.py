@@ -25,7 +25,7 @@ from reticent.privacy.samplers import (
     TruncatedPoisson,
     WithReplacement,
 )
-from reticent.privacy.turns import Cyclic, RandomAllocation, Shuffled
+from reticent.privacy.turns import Cyclic, RandomAllocation, Shuffled, Streamed
 from reticent.privacy.units import Relation, Unit
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "SampledGaussian",
     "Sampler",
     "Shuffled",
+    "Streamed",
     "TruncatedGaussian",
     "TruncatedPoisson",
     "Unit",

@@ -13,6 +13,7 @@ too: skipping one would tell something about the data and would not be accounted
 | `FixedSize()` | a batch that is a uniform choice of so many units | replace | `FixedSizeGaussian` |
 | `WithReplacement()` | a batch of so many independent draws, perhaps twice | replace | `WithReplacementGaussian` |
 | `Shuffled()` | exactly one batch of each pass; nothing is hidden | replace | one full sum for each pass |
+| `Streamed()` | the same, in the order in which they come | replace | one full sum for each pass |
 
 Shuffling is the habit of training loops and the dearest of all: that its batches cost as little as Poisson's is a
 common mistake (Chua et al., 2024, "How private are DP-SGD implementations?"). `RandomAllocation` has batches that are

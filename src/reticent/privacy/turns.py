@@ -23,7 +23,7 @@ from reticent.privacy.samplers import Sampler
 from reticent.privacy.units import Relation
 from reticent.randomness import Randomness
 
-__all__ = ["Cyclic", "RandomAllocation", "Shuffled"]
+__all__ = ["Cyclic", "RandomAllocation", "Shuffled", "Streamed"]
 
 Rows = npt.NDArray[np.int64]
 
@@ -58,6 +58,29 @@ class Shuffled(Sampler):
     def choices(self, dataset_size: int, batch_size: int, source: Randomness) -> Rows:
         """The order of a pass."""
         return source.permutation(dataset_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class Streamed(Sampler):
+    """Passes over all units in the order in which they come, for data that cannot be drawn from; charged as `Shuffled`.
+
+    In one pass over a stream every unit is used once, so the whole training costs one Gaussian sum, however long it is.
+    """
+
+    kind: ClassVar[str] = "streamed"
+    relations: ClassVar[tuple[Relation, ...]] = (Relation.REPLACE_ONE,)
+    assumption: ClassVar[str] = "units are used in the order in which they come, none twice in a pass"
+
+    def mechanisms(
+        self, noise_multiplier: float, dataset_size: int, batch_size: int, steps: int
+    ) -> tuple[Mechanism, ...]:
+        """See `Sampler.mechanisms`."""
+        return Shuffled().mechanisms(noise_multiplier, dataset_size, batch_size, steps)
+
+    def drawn(self, dataset_size: int, batch_size: int, number: int, source: Randomness, choices: Rows) -> Rows:
+        """See `Sampler.drawn`."""
+        first = batch_size * (number % -(-dataset_size // batch_size))
+        return np.arange(first, min(first + batch_size, dataset_size), dtype=np.int64)
 
 
 @dataclasses.dataclass(frozen=True)

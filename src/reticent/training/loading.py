@@ -30,6 +30,7 @@ from reticent.training.journal import Journal
 from reticent.training.owning import Units
 from reticent.training.ranks import Ranks, fingerprint
 from reticent.training.sampling import planned_batches
+from reticent.training.streaming import Stream
 
 __all__ = ["Part", "PrivateLoader", "expected_batch_size", "plain_loader"]
 
@@ -101,6 +102,8 @@ class PrivateLoader:
     def _chosen(self) -> Iterator[tuple[int, Any, Any]]:
         for number in range(self.drawn, self.drawn + len(self)):
             batch = self.batches[number]
+            if isinstance(self.dataset, Stream) and len(batch):
+                self.dataset.forget(int(batch[0]))
             yield number, batch, self._units.rows(batch, number, self.source)
 
     def _begin(self) -> None:
@@ -238,11 +241,8 @@ def plain_loader(loader: DataLoader[Any], ranks: Ranks | None = None) -> int:
         )
     if not isinstance(loader, DataLoader):
         raise UsageError(f"Expected a torch DataLoader, got {type(loader).__name__}.", "Wrap the data set in one.")
-    if not hasattr(loader.dataset, "__len__") or isinstance(loader.dataset, torch.utils.data.IterableDataset):
-        raise UsageError(
-            "Expected a data set of known length, got a stream: its records cannot be sampled independently.",
-            "Load it into a map-style data set.",
-        )
+    if not hasattr(loader.dataset, "__len__"):
+        raise UsageError("Expected a data set of known length, got one without.", "Give it a __len__.")
     kinds = (RandomSampler, SequentialSampler, DistributedSampler)
     if type(loader.sampler) not in kinds or loader.batch_size is None:
         raise UsageError(

@@ -57,6 +57,7 @@ from reticent.training.owning import units_in, units_of
 from reticent.training.planning import Wanted, plan_for
 from reticent.training.ranks import Ranks
 from reticent.training.sharding import Sharding, plain_network
+from reticent.training.streaming import streaming_loader
 from reticent.training.trials import reduction_on_trial, refuse_mixing_on_trial
 
 __all__ = ["Private", "make_private"]
@@ -94,7 +95,7 @@ def make_private(
         optimizer: any torch optimizer over the model's parameters; from now on its `step()` uses noisy gradients.
         loader: a DataLoader over a sized data set, with plain shuffling; its batch size becomes the expected one, of
             all processes together. With a `DistributedSampler` it is the batch size of each, as in an ordinary loop;
-            the sampler's choice is replaced.
+            the sampler's choice is replaced. Over a stream, the plan's sampler has to be `Streamed()`.
         plan: a ready plan; or give what it is to be calibrated to.
         target_epsilon: epsilon of the promise after `epochs`.
         target_delta: below 1/n.
@@ -137,6 +138,8 @@ def make_private(
     source = Randomness.secure() if randomness is None else required(randomness)
     ranks = Ranks.of(processes)
     with ranks.together("call of make_private"):
+        _checks.at_least(1, views=views)
+        loader = streaming_loader(loader, plan, views)
         model = plain_network(model, ranks)
         size = plain_loader(loader, ranks)
         wanted = Wanted(
@@ -162,7 +165,6 @@ def make_private(
                 "Expected a network and an optimizer that are not private yet, got one that is.",
                 "Call make_private once, on the plain network and a new optimizer; `compose` adds up two trainings.",
             )
-        _checks.at_least(1, views=views)
         if physical_batch_size is not None:
             _checks.at_least(1, physical_batch_size=physical_batch_size)
         refuse_mixing(model)
