@@ -207,20 +207,49 @@ def test_a_classifier_equals_private_sgd_by_hand(tmp_path, smoothing):
     assert_same(model, by_hand(bert().double(), LABELLED, plan_of(), loss))
 
 
-def test_a_loss_of_ones_own_is_computed_for_each_example(tmp_path):
-    """Class weights with torch's weighted mean: refused elsewhere, since they couple a batch; alone they cancel."""
-    weight = torch.tensor([1.0, 5.0, 2.0], dtype=torch.float64)
+WEIGHT = torch.tensor([1.0, 5.0, 2.0], dtype=torch.float64)
 
-    class Weighted(transformers.Trainer):
-        def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-            labels = inputs.pop("labels")
-            return nn.functional.cross_entropy(model(**inputs).logits, labels, weight=weight)
+
+class Weighted(transformers.Trainer):
+    """Class weights, as they go together with a promise."""
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        labels = inputs.pop("labels")
+        terms = nn.functional.cross_entropy(model(**inputs).logits, labels, reduction="none")
+        return (WEIGHT[labels] * terms).mean()
+
+
+class TorchWeighted(transformers.Trainer):
+    """Class weights as torch has them: it divides by the weights of the batch, so for one example they cancel."""
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        labels = inputs.pop("labels")
+        return nn.functional.cross_entropy(model(**inputs).logits, labels, weight=WEIGHT)
+
+
+class Contrastive(transformers.Trainer):
+    """Which text belongs to which row: alone there is nothing to tell apart."""
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        logits = model(input_ids=inputs["input_ids"], attention_mask=inputs["attention_mask"]).logits
+        return nn.functional.cross_entropy(logits @ logits.T, torch.arange(len(logits)))
+
+
+def test_a_loss_of_ones_own_is_computed_for_each_example(tmp_path):
+    def loss(model, batch):
+        return WEIGHT[batch["labels"][0]] * model(**batch).loss
 
     model = bert().double()
     trainer = trainer_of(tmp_path, model, LABELLED, kind=Weighted)
     private_of(trainer)
     trainer.train()
-    assert_same(model, by_hand(bert().double(), LABELLED, plan_of(), own_loss))
+    assert_same(model, by_hand(bert().double(), LABELLED, plan_of(), loss))
+
+
+@pytest.mark.parametrize("kind", [TorchWeighted, Contrastive])
+def test_losses_that_couple_examples_are_refused(tmp_path, kind):
+    with pytest.raises(UsageError, match=r"a loss with one term per example.*neither their mean or sum"):
+        private_of(trainer_of(tmp_path, bert().double(), LABELLED, kind=kind))
 
 
 def test_checkpointed_layers_give_the_same(tmp_path):
@@ -538,7 +567,7 @@ def test_padding_that_is_seen_is_refused(tmp_path):
 def test_batches_without_a_row_for_each_example_are_refused(tmp_path):
     packs = transformers.DataCollatorWithFlattening(return_position_ids=True)
     data = [{"input_ids": tokens.tolist()} for tokens in SENTENCES]
-    with pytest.raises(UsageError, match="one row for each of 4 examples"):
+    with pytest.raises(UsageError, match="one row for each of 5 examples"):
         private_of(trainer_of(tmp_path, data=data, collate=packs))
     with pytest.raises(ValueError, match="Expected batches of tensors, got int"):
         private_of(trainer_of(tmp_path, data=TEXTS, collate=counted, remove_unused_columns=False))

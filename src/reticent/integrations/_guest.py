@@ -20,7 +20,7 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.data import DataLoader
 
 from reticent.errors import ModelError, UsageError
-from reticent.integrations._collation import Term, refuse_rows
+from reticent.integrations._collation import Term, one_number, refuse_rows
 from reticent.integrations._wanted import Wanted
 from reticent.privacy import Guarantee, Plan
 from reticent.randomness import Randomness
@@ -78,6 +78,11 @@ class Guest:
     def drawn(self) -> int:
         """How many batches have been drawn."""
         return self._loader.drawn
+
+    @property
+    def pending(self) -> bool:
+        """Whether a batch waits for its noise."""
+        return self._ready
 
     @property
     def ignored_examples(self) -> int:
@@ -251,13 +256,7 @@ class _LossOfEach(torch.nn.Module):
 
     def forward(self, *leaves: Any) -> dict[str, torch.Tensor]:
         loss, others = self._term(tree_unflatten(leaves, self.structure))
-        if not isinstance(loss, torch.Tensor) or loss.numel() != 1:
-            got = f"shape {tuple(loss.shape)}" if isinstance(loss, torch.Tensor) else type(loss).__name__
-            raise ModelError(
-                f"Expected one number as the loss of one example, got {got}.",
-                "Sum the loss over everything that belongs to an example; none may be skipped.",
-            )
-        return {"loss": loss.reshape(()), **others}
+        return {"loss": one_number(loss), **others}
 
 
 def _trained(parameters: Mapping[str, torch.nn.Parameter], optimizer: torch.optim.Optimizer) -> list[str]:

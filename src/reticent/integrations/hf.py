@@ -13,8 +13,8 @@ times `per_device_train_batch_size` is the expected batch size, and the latter t
 `max_grad_norm` is switched off in favour of `l2_clip_norm`; `ignore_data_skip` is switched on, because a resumed run
 draws its next batches by itself. These settings of `trainer.args` are changed in place.
 Refused: fp16 (its loss scaling; bf16 works), several devices, data sets without a length, samplers by length, a
-`training_step` of your own, optimizers that step inside the backward pass, `model_init`, collations that pack examples
-or under which one example changes the loss of another.
+`training_step` of your own, optimizers that step inside the backward pass, `model_init`, collations that pack examples,
+and, as far as a few examples show it, a collation or a loss (class weights, contrastive terms) that couples examples.
 Not covered: losses, token counts and metrics of training data, which the trainer prints and writes to its logs,
 `trainer_state.json` and model cards; leave those out of what you publish. Every log gets `epsilon` and `delta`.
 
@@ -54,7 +54,7 @@ from typing import Any
 import torch
 
 from reticent.errors import MissingExtra, UsageError
-from reticent.integrations._collation import collated, refuse_neighbours
+from reticent.integrations._collation import collated, try_out
 from reticent.integrations._guest import Guest
 from reticent.integrations._wanted import Wanted
 from reticent.privacy import Clipping, Guarantee, Plan, Unit
@@ -63,9 +63,9 @@ from reticent.training.loading import plain_loader
 
 __all__ = ["PrivateTraining", "batched_masks", "make_private"]
 
-_FACTS = (
-    "the collation changes no example by what is beside it: padding is masked (tried on the first examples)",
-    "not covered: losses and token counts that the trainer writes to its logs, trainer_state.json and model cards",
+_ALONE = "neither loss nor collation changes an example by what is beside it; padding is masked"
+_WRITTEN = (
+    "not covered: losses and token counts that the trainer writes to its logs, trainer_state.json and model cards"
 )
 _STEPS_IN_BACKWARD = ("lomo", "layerwise")
 
@@ -132,10 +132,10 @@ def make_private(
         return trainer.compute_loss(trainer.model, dict(batch)), {}
 
     with batched_masks():
-        refuse_neighbours(loader, trainer.model, term, trainer._prepare_inputs)
+        found = try_out(loader, trainer.model, term, trainer._prepare_inputs)
     if trainer.optimizer is None:
         trainer.create_optimizer()
-    guest = Guest(trainer.model, term, trainer.optimizer, loader, plan, wanted, _FACTS)
+    guest = Guest(trainer.model, term, trainer.optimizer, loader, plan, wanted, (f"{_ALONE} ({found})", _WRITTEN))
     trainer.optimizer.register_step_pre_hook(lambda *_: guest.finish())
     args.gradient_accumulation_steps, args.max_grad_norm, args.ignore_data_skip = 1, 0.0, True
     batches = _Batches(guest, loader.dataset, length)
