@@ -20,10 +20,6 @@ from reticent.training import poisson_batches
 
 transformers = pytest.importorskip("transformers")
 masking_utils = pytest.importorskip("transformers.masking_utils")
-pytestmark = pytest.mark.filterwarnings(
-    # said by transformers, of itself
-    "ignore:`is_gradient_checkpointing` is deprecated:FutureWarning",
-)
 
 WORDS, LENGTH, N = 40, 9, 24
 DRAW = np.random.default_rng(3)

@@ -26,6 +26,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore:The number of training batches"),
     pytest.mark.filterwarnings("ignore:Checkpoint directory"),
     pytest.mark.filterwarnings("ignore:The dirpath has changed"),
+    pytest.mark.filterwarnings("ignore:Found 1 module.s. in eval mode"),
     pytest.mark.filterwarnings("ignore:You defined a `validation_step` but have no `val_dataloader`"),
 ]
 
@@ -186,6 +187,26 @@ def test_limited_epochs_schedules_and_validation():
     assert 0.9 * 3.0 < callback.guarantee.epsilon(1e-3) <= 3.0
     assert "every person owns one row" in callback.guarantee.text(1e-3)
     assert "tried on the first examples" in callback.guarantee.text(1e-3)
+
+
+def test_parts_in_evaluation_mode_stay_there():
+    class Frozen(Classifier):
+        def __init__(self):
+            super().__init__(dropout=0.9)
+            self.layers[2].eval()
+
+    module, _, _ = fit(Frozen().double())
+    assert not module.layers[2].training
+    assert_same(module, by_hand(plan_of()))
+
+
+def test_a_module_in_evaluation_mode_is_refused():
+    class Evaluated(Classifier):
+        def on_train_batch_start(self, batch, batch_idx):
+            self.eval()
+
+    with pytest.raises(UsageError, match="in training mode, got evaluation mode"):
+        fit(Evaluated().double())
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "bf16-true"])

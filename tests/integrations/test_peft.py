@@ -17,7 +17,6 @@ from reticent.training.seeding import seeded
 transformers = pytest.importorskip("transformers")
 peft = pytest.importorskip("peft")
 pytestmark = [
-    pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning"),
     pytest.mark.filterwarnings("ignore:Setting `save_embedding_layers` to `True`:UserWarning"),
     pytest.mark.filterwarnings("ignore:Model has `tie_word_embeddings=True`:UserWarning"),
 ]

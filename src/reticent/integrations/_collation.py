@@ -84,7 +84,7 @@ def try_out(loader: DataLoader[Any], model: torch.nn.Module, term: Term, place: 
     Raises:
         UsageError: a batch has not one row for each example; a loss depends on its neighbours.
     """
-    was_training = model.training
+    modes = {part: part.training for part in model.modules()}  # parts of it may be in another one
     exact = all(parameter.dtype in _EXACT for parameter in model.parameters() if parameter.is_floating_point())
     autocast = any(torch.is_autocast_enabled(device) for device in ("cpu", "cuda"))
     tolerance = _TOLERANCE if exact and not autocast else _TOLERANCE_OF_HALVES
@@ -93,7 +93,8 @@ def try_out(loader: DataLoader[Any], model: torch.nn.Module, term: Term, place: 
         with unchanged_generators(), torch.no_grad():
             return _tried(_varied(loader), loader.collate_fn, term, place, tolerance)
     finally:
-        model.train(was_training)
+        for part, training in modes.items():
+            part.training = training
 
 
 def _tried(

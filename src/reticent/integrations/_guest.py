@@ -229,8 +229,7 @@ class Guest:
     def _part(self, batch: Any, examples: int) -> dict[str, torch.Tensor]:
         leaves, self._each.structure = tree_flatten(batch)
         refuse_rows(leaves, examples)
-        self._model.train(self._each.model.training)
-        if not self._model.training:
+        if not self._each.model.training:
             raise UsageError("Expected the network in training mode, got evaluation mode.", "Call train() on it.")
         found: dict[str, torch.Tensor] = self._model(*leaves)
         found["loss"].sum().backward()
