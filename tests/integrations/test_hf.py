@@ -322,6 +322,7 @@ def test_the_plan_is_calibrated_for_the_trainers_steps_and_logged(tmp_path, opti
     logs = [log for log in trainer.state.log_history if "loss" in log]
     assert [log["epsilon"] for log in logs] == [private.plan.guarantee(steps=log["step"]).epsilon(1e-3) for log in logs]
     assert {log["delta"] for log in logs} == {1e-3}
+    assert not any("grad_norm" in log for log in logs)
     text = private.guarantee.text(1e-3)
     assert "SIMULATION" not in text
     for part in ("every person owns one row", "padding is masked", "trainer_state.json and model cards"):

@@ -441,6 +441,7 @@ def test_an_error_leaves_module_and_trainer_as_they_were():
     assert type(trainer.fit_loop._data_source).__name__ == "_DataLoaderSource"
 
 
+@pytest.mark.slow
 def test_without_lightning_it_says_what_to_install():
     code = "import sys; sys.modules['lightning'] = None; import reticent.integrations.lightning"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)

@@ -194,7 +194,8 @@ class Guest:
                 "Expected to save between two steps, got a batch that was drawn and not stepped on.",
                 "Save after the optimizer's step.",
             )
-        return {"who": self._who(), "drawn": self.drawn, "sum": self._sum.state()}
+        # Checkpoints get published: how many examples were ignored is about the data, and starts anew.
+        return {"who": self._who(), "drawn": self.drawn, "sum": {**self._sum.state(), "ignored": 0}}
 
     def restore(self, state: Any) -> None:
         """Go on from `state()`; the host has restored network, optimizer and generators.

@@ -16,7 +16,8 @@ Refused: fp16 (its loss scaling; bf16 works), several devices, data sets without
 `training_step` of your own, optimizers that step inside the backward pass, `model_init`, collations that pack examples,
 and, as far as a few examples show it, a collation or a loss (class weights, contrastive terms) that couples examples.
 Not covered: losses, token counts and metrics of training data, which the trainer prints and writes to its logs,
-`trainer_state.json` and model cards; leave those out of what you publish. Every log gets `epsilon` and `delta`.
+`trainer_state.json` and model cards; leave those out of what you publish. What `compute_loss` keeps outside of the
+network. Every log gets `epsilon` and `delta`.
 
 Why not a callback alone: a `TrainerCallback` is handed neither the trainer nor a way to exchange its loader, its
 forward pass or its backward pass; it would have to patch local variables. Here the trainer's class is extended by the
@@ -323,10 +324,11 @@ def _private_class(kind: Any) -> type:
             return loss.to(self.args.device)
 
         def log(self, logs: dict[str, float], *rest: Any, **named: Any) -> None:
-            """The trainer's logs, with what has been spent."""
+            """The trainer's logs, with what has been spent; its grad_norm is of the time before there are gradients."""
             delta = self._guest.plan.delta
             spent = {"epsilon": self._guest.guarantee.epsilon(delta), "delta": delta}
-            super().log({**logs, **spent}, *rest, **named)
+            own = {name: value for name, value in logs.items() if name != "grad_norm"}
+            super().log({**own, **spent}, *rest, **named)
 
     Private.__name__ = Private.__qualname__ = f"Private{kind.__name__}"
     return Private

@@ -11,7 +11,8 @@ What `training_step` logs is averaged over the batch and logged once; `epsilon` 
 Refused: manual optimization, `accumulate_grad_batches`, `gradient_clip_val` (clipping is by example: `l2_clip_norm`),
 fp16 with loss scaling (bf16 works), several devices, `overfit_batches`, a run without an end, a `training_step` that
 keeps something of its batch (a metric, a hidden state), or that returns no loss.
-Not covered: everything that is logged about training data, and what is stopped or chosen by it.
+Not covered: everything that is logged about training data, and what is stopped or chosen by it; what callbacks do with
+batches.
 
 Example:
     >>> import lightning.pytorch as pl, torch
