@@ -21,7 +21,14 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, DistributedSampler, RandomSampler, SequentialSampler, default_collate
+from torch.utils.data import (
+    DataLoader,
+    DistributedSampler,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    default_collate,
+)
 
 from reticent.errors import BudgetExhausted, DataError, UsageError
 from reticent.privacy import Plan
@@ -241,8 +248,11 @@ def plain_loader(loader: DataLoader[Any], ranks: Ranks | None = None) -> int:
         )
     if not isinstance(loader, DataLoader):
         raise UsageError(f"Expected a torch DataLoader, got {type(loader).__name__}.", "Wrap the data set in one.")
-    if not hasattr(loader.dataset, "__len__"):
-        raise UsageError("Expected a data set of known length, got one without.", "Give it a __len__.")
+    if not hasattr(loader.dataset, "__len__") or isinstance(loader.dataset, IterableDataset):
+        raise UsageError(
+            "Expected a data set of known length, got a stream: its records cannot be sampled independently.",
+            "Load it into a map-style data set; make_private takes streams, with sampling=Streamed().",
+        )
     kinds = (RandomSampler, SequentialSampler, DistributedSampler)
     if type(loader.sampler) not in kinds or loader.batch_size is None:
         raise UsageError(
