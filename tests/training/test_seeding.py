@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from reticent.randomness import Randomness
-from reticent.training.seeding import seeded
+from reticent.training.seeding import seeded, unchanged_modes
 
 
 def test_repeats_under_a_simulation():
@@ -64,3 +64,12 @@ def test_blocks_nest():
         two = torch.rand(3)
     assert torch.equal(first[0], one)
     assert torch.equal(first[1], two)
+
+
+def test_parts_that_are_in_another_mode_stay_there():
+    model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Sequential(torch.nn.Dropout()))
+    model[1].eval()
+    with pytest.raises(KeyError), unchanged_modes(model):
+        model.eval()
+        raise KeyError
+    assert [module.training for module in model.modules()] == [True, True, False, False]
