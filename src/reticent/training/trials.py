@@ -21,7 +21,7 @@ from reticent.training.checking import check_model, perturbed
 from reticent.training.gradients import PerExampleModel
 from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.memory import fitting_size
-from reticent.training.seeding import seeded, unchanged_generators
+from reticent.training.seeding import seeded, unchanged_generators, unchanged_modes
 from reticent.training.sharding import is_spread
 
 __all__ = [
