@@ -14,6 +14,7 @@ from scipy.integrate import quad
 from scipy.stats import norm
 
 from reticent.privacy import EpsilonDelta, Guarantee, Laplace, Relation, SampledGaussian, renyi
+from tests.tables import accounting as tables
 
 WHOLE = np.array([2.0, 3, 5, 8, 11, 20, 64])
 
@@ -23,6 +24,13 @@ def test_whole_orders_are_those_of_dp_accounting(rate: float, noise: float) -> N
     accountant = RdpAccountant(orders=list(WHOLE)).compose(PoissonSampledDpEvent(rate, GaussianDpEvent(noise)))
     found = renyi.gaussian(WHOLE, noise_multiplier=noise, sample_rate=rate)
     np.testing.assert_allclose(found, accountant._rdp, rtol=1e-7, atol=1e-15)
+
+
+@pytest.mark.parametrize("setting", tables.RENYI, ids=str)
+def test_extreme_settings_by_mpmath(setting: tuple[float, float, float]) -> None:
+    rate, noise, order = setting
+    found = renyi.gaussian(np.array([order]), noise_multiplier=noise, sample_rate=rate)[0]
+    assert found == pytest.approx(tables.RENYI[setting], rel=1e-6)
 
 
 @pytest.mark.parametrize("replaced", [False, True])
