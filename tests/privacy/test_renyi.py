@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import quad
 from scipy.stats import norm
+from tests.tables import accounting as tables
 
 from reticent.privacy import EpsilonDelta, Guarantee, Laplace, Relation, SampledGaussian, renyi
-from tests.tables import accounting as tables
 
 WHOLE = np.array([2.0, 3, 5, 8, 11, 20, 64])
 
