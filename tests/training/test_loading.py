@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import reticent as rt
 from reticent.errors import BudgetExhausted, UsageError
 from reticent.training import PrivateLoader, poisson_batches
+from reticent.training.loading import expected_batch_size, plain_loader
+from reticent.training.ranks import Ranks
 
 N = 40
 DATA = TensorDataset(torch.arange(N), torch.randn(N, 2, 3))
@@ -87,3 +89,38 @@ def test_two_iterators_cannot_pass_a_batch_over_either():
     next(first)
     with pytest.raises(UsageError, match="the loop went on without"):
         next(second)
+
+
+def test_a_distributed_sampler_is_taken_for_plain_shuffling():
+    for rank in range(3):
+        data = DataLoader(DATA, batch_size=4, sampler=DistributedSampler(DATA, num_replicas=3, rank=rank))
+        assert plain_loader(data, Ranks(rank, 3)) == N
+        assert expected_batch_size(data, Ranks(rank, 3)) == 12
+        for other in (Ranks(), Ranks((rank + 1) % 3, 3), Ranks(0, 2)):
+            with pytest.raises(UsageError, match=r"DistributedSampler of the .* processes.*Initialise"):
+                plain_loader(data, other)
+    assert expected_batch_size(DataLoader(DATA, batch_size=4, shuffle=True), Ranks(0, 3)) == 4
+
+
+@pytest.mark.parametrize(("size", "most"), [(1, 3), (2, None), (2, 1), (3, 2), (4, 2)])
+def test_processes_cut_their_shares_into_equally_many_parts(size, most):
+    plan = rt.Plan(1.0, N, 4, 30, delta=1e-3)
+    found = []
+    for rank in range(size):
+        loader = PrivateLoader(
+            DataLoader(DATA), plan, rt.Randomness.simulated(1), physical_batch_size=most, ranks=Ranks(rank, size)
+        )
+        parts = []
+        while loader.drawn < plan.steps:
+            for rows, _ in loader:
+                parts.append((rows.tolist(), loader.waiting.last, loader.drawn, loader.waiting.batch))
+                loader.stepped()
+        found.append(parts)
+    assert len({tuple((last, number, mark) for _, last, number, mark in parts) for parts in found}) == 1
+    assert all(most is None or len(rows) <= most for parts in found for rows, *_ in parts)
+    batches = list(poisson_batches(N, sample_rate=0.1, steps=30, randomness=rt.Randomness.simulated(1)))
+    for number, batch in enumerate(batches, 1):
+        union = [row for parts in found for rows, _, drawn, _ in parts if drawn == number for row in rows]
+        assert sorted(union) == batch.tolist()
+    if size > 1:
+        assert len({mark for *_, mark in found[0]}) == len(batches)  # batches are told apart, empty ones too

@@ -127,9 +127,9 @@ def make_private(
         ModelError: a network that mixes examples, or is spread over processes in another way than named above.
         PeerError: another process failed, or was given something else.
     """
-    source = Randomness.secure() if randomness is None else required(randomness)
     ranks = Ranks.of(processes)
     with ranks.together("call of make_private"):
+        source = Randomness.secure() if randomness is None else required(randomness)
         model = plain_network(model, ranks)
         size = plain_loader(loader, ranks)
         if plan is None:

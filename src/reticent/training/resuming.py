@@ -33,6 +33,7 @@ from torch.utils._pytree import tree_map
 from reticent.errors import IntegrityError, UsageError
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
+from reticent.training.agreeing import same_values
 from reticent.training.mechanism import PrivateSum
 from reticent.training.ranks import Ranks
 from reticent.training.seeding import generator_states, set_apart, set_generators
@@ -40,6 +41,8 @@ from reticent.training.sharding import Sharding, is_sharded, local, sharded_like
 from reticent.training.state import load_state, save_state
 
 __all__ = ["Identity", "restore_training", "training_state", "write_training"]
+
+_APART = "Look for what changes parameters in one process only; steps are the same in all of them, on processors of one kind."
 
 
 class Identity(NamedTuple):
@@ -71,6 +74,7 @@ def training_state(
 
     Raises:
         UsageError: the optimizer keeps something sharded that is not of its parameter's shape.
+        PeerError: processes that hold copies of a parameter have different ones.
     """
     ranks = Ranks() if ranks is None else ranks
     Sharding(who.model)  # an evaluation may have left whole parameters behind
@@ -82,6 +86,7 @@ def training_state(
                     f"{tuple(value.shape)} for a sharded parameter of shape {tuple(parameter.shape)}.",
                     "Use another optimizer, or do not shard, if the training is to be saved.",
                 )
+    same_values(ranks, who.model, "value", remedy=_APART)
     generators = _told_by_all(ranks, generator_states())
     return {
         "who": who.as_dict(optimizer),
