@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tests.training import mistakes
+from tests.training import processes_at_work
 from tests.training.worlds import World
 from torch import nn
 
@@ -123,14 +123,14 @@ def test_buffers_and_frozen_parameters_are_compared() -> None:
 @pytest.mark.slow
 def test_generators_in_one_state_are_set_apart(world: Callable[[int], World]) -> None:
     """Dropout that repeats would tie examples together: after the call no two processes draw the same."""
-    found = world(4).run(mistakes.generators, "same")
+    found = world(4).run(processes_at_work.generators, "same")
     assert [bool(untouched) for untouched, *_ in found] == [True, False, False, False]
     assert len({tuple(drawn) for _, *drawn in found}) == 4
-    assert world(4).run(mistakes.generators, "same") == found  # repeatable: the randomness is simulated
-    found = world(4).run(mistakes.generators, "apart")
+    assert world(4).run(processes_at_work.generators, "same") == found  # repeatable: the randomness is simulated
+    found = world(4).run(processes_at_work.generators, "apart")
     assert all(untouched for untouched, *_ in found)
 
 
 @pytest.mark.slow
 def test_the_expected_batch_is_that_of_all_processes(world: Callable[[int], World]) -> None:
-    assert world(2).run(mistakes.calibrated) == [(24, 48)] * 2
+    assert world(2).run(processes_at_work.calibrated) == [(24, 48)] * 2

@@ -19,8 +19,6 @@ from tests.training.worlds import World
 from reticent.training.agreeing import assumed
 from reticent.training.ranks import Ranks
 
-KINDS = ("plain", "ddp", "fsdp")
-
 
 def assert_same(found: list[dict[str, Any]], alone: dict[str, Any], what: object) -> None:
     for rank, own in enumerate(found):
@@ -39,19 +37,26 @@ def assert_same(found: list[dict[str, Any]], alone: dict[str, Any], what: object
 def test_it_equals_the_training_of_one_process(world: Callable[[int], World], case: str) -> None:
     alone = processes.whole_training("plain", case)
     assert (alone["ignored"] > 0) == (case == "not finite")
-    for size, kind in ((2, "plain"), (4, "ddp"), (2, "fsdp"), (4, "fsdp")):
+    ways = [(2, "ddp"), (4, "fsdp")]
+    if case in {"plain", "in parts", "moving threshold"}:
+        ways += [(2, "plain"), (4, "ddp"), (2, "fsdp"), (1, "fsdp")]
+    for size, kind in ways:
         assert_same(world(size).run(processes.whole_training, kind, case), alone, (size, kind))
-    if case == "plain":
-        assert_same(world(1).run(processes.whole_training, "fsdp", case), alone, (1, "fsdp"))
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", ["moving threshold", "frozen and tied", "narrow"])
-def test_it_goes_on_from_a_saved_state(world: Callable[[int], World], case: str, tmp_path: Path) -> None:
+def test_any_number_of_processes_goes_on_from_a_saved_state(
+    world: Callable[[int], World], case: str, tmp_path: Path
+) -> None:
     alone = processes.whole_training("plain", case)
     for size, kind in ((2, "ddp"), (4, "fsdp")):
         path = str(tmp_path / f"{size} {kind}.state")
-        assert_same(world(size).run(processes.whole_training, kind, case, path), alone, (size, kind))
+        world(size).run(processes.whole_training, kind, case, path)
+        assert_same([processes.whole_training("plain", case, None, path)], alone, "one process")
+        for after, other in ((2, "fsdp"), (4, "ddp")):
+            found = world(after).run(processes.whole_training, other, case, None, path)
+            assert_same(found, alone, (size, kind, after, other))
 
 
 @pytest.mark.slow

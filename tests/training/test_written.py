@@ -1,4 +1,4 @@
-"""Gradients of a private step, and no others; how loops make such mistakes is in `test_private_misuse`."""
+"""Gradients of a private step, and no others; how loops make such processes_at_work is in `test_private_misuse`."""
 
 from __future__ import annotations
 

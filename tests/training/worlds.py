@@ -103,3 +103,4 @@ def _serve(rank: int, size: int, store: str, end: Any) -> None:
         except Exception:
             end.send((False, traceback.format_exc()))
     dist.destroy_process_group()
+    os._exit(0)  # the interpreter takes a second to go, and there are seven of them

@@ -42,7 +42,9 @@ from reticent.training.state import load_state, save_state
 
 __all__ = ["Identity", "restore_training", "training_state", "write_training"]
 
-_APART = "Look for what changes parameters in one process only; steps are the same in all of them, on processors of one kind."
+_APART = (
+    "Look for what changes parameters in one process only, or use processors of one kind: steps are the same in all."
+)
 
 
 class Identity(NamedTuple):

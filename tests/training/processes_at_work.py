@@ -1,10 +1,11 @@
-"""What goes wrong in one process of several; run by `worlds`."""
+"""What processes of a test world do, right and wrong; see `worlds`."""
 
 from __future__ import annotations
 
 import contextlib
 import dataclasses
 import datetime
+import importlib
 import os
 import time
 import warnings
@@ -36,6 +37,7 @@ from reticent.privacy import Clipping
 from reticent.randomness import Randomness
 from reticent.training import ranks
 from reticent.training.loading import PrivateLoader
+from reticent.training.memory import PeakMemory
 from reticent.training.ranks import Ranks
 
 # Before the first step --------------------------------------------------------------------------------------------
@@ -248,11 +250,13 @@ def going_on_after_an_error() -> str:
     return str(caught.value)
 
 
-class Rowwise(torch.optim.SGD):
+class Rowwise(torch.optim.Optimizer):
     """Keeps one number for each row."""
 
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, {})
+
     def step(self, closure: Any = None) -> None:
-        super().step(closure)
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.ndim == 2:
@@ -261,7 +265,7 @@ class Rowwise(torch.optim.SGD):
 
 def odd_memory(folder: str) -> None:
     model = spread(network(), "fsdp")
-    private = private_of(model, optimizer=Rowwise(model.parameters(), lr=0.01))
+    private = private_of(model, optimizer=Rowwise(model.parameters()))
     fit(private, 2)
     private.save(f"{folder}/run.state")
 
@@ -366,6 +370,33 @@ def in_half_precision(kind: str) -> Any:
     return parameters_of(model)
 
 
+def passing_over_empty_batches(kind: str) -> Any:
+    """A loop that steps without a forward pass where there is nothing to pass forward."""
+    model = spread(network(), kind)
+    private = private_of(model, plan=plan(batch_size=2), physical_batch_size=1)
+    while private.loader.drawn < private.plan.steps or not private.between_batches:
+        for x, y in private.loader:
+            private.optimizer.zero_grad()
+            if len(x):
+                cross_entropy(private.model(x), y).backward()
+            private.optimizer.step()
+    return parameters_of(model)
+
+
+def in_one_group() -> Any:
+    """Modules that are sharded together, and a policy for what happens after an ordinary forward pass."""
+    model = network()
+    fully_shard: Any = importlib.import_module("torch.distributed.fsdp").fully_shard
+    fully_shard([model[0], model[2]], reshard_after_forward=False)
+    fully_shard(model, reshard_after_forward=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.02)
+    with torch.no_grad():
+        model(X[:3])  # leaves whole parameters behind
+    private = private_of(model, optimizer=optimizer)
+    fit(private)
+    return parameters_of(model)
+
+
 def along_other_dimensions() -> Any:
     from torch.distributed.fsdp import fully_shard
     from torch.distributed.tensor import Shard
@@ -432,3 +463,21 @@ def with_workers(steps: int) -> tuple[list[list[int]], set[int]]:
             loader.stepped()
             going_on = not loader.between_batches
     return found, seeds
+
+
+def memory_of_sums(kind: str) -> tuple[float, float, float]:
+    """Bytes at the peak of clipping and adding up, and those kept afterwards; in units of the network's own."""
+    model = spread(nn.Sequential(*[nn.Linear(160, 160, bias=False) for _ in range(12)]), kind)
+    data = TensorDataset(torch.randn(N, 160, generator=torch.Generator().manual_seed(1)), Y)
+    private = private_of(model, optimizer=torch.optim.SGD(model.parameters(), lr=0.1), data=data)
+    own = 12 * 160 * 160 * 4
+    x, y = next(iter(private.loader))
+    before = PeakMemory(torch.device("cpu"))
+    with before:
+        loss = cross_entropy(private.model(x), y)
+        loss.backward()
+    private._sum.add(private.model.take())
+    with PeakMemory(torch.device("cpu")) as peak:
+        private._sum.settle()
+    kept = sum(total.numel() * 4 for total in private._sum._totals.values())
+    return before.bytes / own, peak.bytes / own, kept / own
