@@ -8,6 +8,10 @@ Run: python benchmarks/accounting.py [--json] [--repeats 5]
 * noise: the noise multiplier that meets a promise, calibrated here, and by Opacus with its RDP and PRV accountants
   (extra `bench`; left out without it). Less is better: bars are the savings against RDP, of dp-accounting's
   distributions on an interval of 1e-3, that were known when the bar was set.
+* samplers: the noise multiplier for the same promises when batches are drawn in other ways. `RandomAllocation` is under
+  ADD_OR_REMOVE_ONE, as Poisson sampling is; `FixedSize` and `Shuffled` are under REPLACE_ONE, where an exchanged unit
+  is charged twice: Poisson's noise under that relation stands beside them. The saving of an allocation is against
+  Poisson sampling with as many units in a batch.
 
 Times are medians of processor time on one thread.
 """
@@ -16,6 +20,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import time
@@ -26,7 +31,18 @@ from typing import Any
 import numpy as np
 from dp_accounting.pld import privacy_loss_distribution as pld
 
-from reticent.privacy import Guarantee, Plan, SampledGaussian, accounting
+from reticent.privacy import (
+    FixedSize,
+    Guarantee,
+    Plan,
+    Poisson,
+    RandomAllocation,
+    Relation,
+    SampledGaussian,
+    Shuffled,
+    TruncatedPoisson,
+    accounting,
+)
 
 SETTINGS = [  # rate, noise, steps, delta
     (0.04, 1.5, 2250, 1e-5),
@@ -108,6 +124,38 @@ def noises() -> list[dict[str, Any]]:
     return rows
 
 
+def samplers() -> list[dict[str, Any]]:
+    """Noise multipliers for the same promises, by sampler."""
+    rows = []
+    for size, batch, steps, epsilon, delta, _ in PROMISES:
+        roomy = math.ceil(batch + 4 * math.sqrt(batch * (1 - batch / size)))
+        ways = {
+            "poisson": (Poisson(), Relation.ADD_OR_REMOVE_ONE),
+            "truncated_poisson": (TruncatedPoisson(roomy), Relation.ADD_OR_REMOVE_ONE),
+            "random_allocation": (RandomAllocation(), Relation.ADD_OR_REMOVE_ONE),
+            "poisson_replace_one": (Poisson(), Relation.REPLACE_ONE),
+            "fixed_size": (FixedSize(), Relation.REPLACE_ONE),
+            "shuffled": (Shuffled(), Relation.REPLACE_ONE),
+        }
+        row: dict[str, Any] = {"size": size, "batch": batch, "steps": steps, "epsilon": epsilon, "delta": delta}
+        row["most"] = roomy
+        for name, (sampler, relation) in ways.items():
+            start = time.process_time()
+            plan = Plan.calibrate(
+                epsilon=epsilon, delta=delta, dataset_size=size, batch_size=batch, steps=steps, sampling=sampler,
+                relation=relation,
+            )  # fmt: skip
+            row[name] = plan.noise_multiplier
+            row[f"{name}_ms"] = round(1e3 * (time.process_time() - start))
+        # A round has a whole number of steps, so its batches are a little smaller: beside Poisson's of that size.
+        even = round(size / -(-size // batch))
+        same = Plan.calibrate(epsilon=epsilon, delta=delta, dataset_size=size, batch_size=even, steps=steps)
+        row["poisson_of_that_size"] = same.noise_multiplier
+        row["allocation_saving_percent"] = round(100 * (1 - row["random_allocation"] / same.noise_multiplier), 2)
+        rows.append(row)
+    return rows
+
+
 def _opacus(kind: str, epsilon: float, delta: float, rate: float, steps: int) -> float | str:
     try:
         from opacus.accountants.utils import get_noise_multiplier
@@ -135,6 +183,7 @@ def main() -> None:
         "epsilon": epsilons(settings.repeats),
         "curve": curves(settings.repeats),
         "noise": noises(),
+        "samplers": samplers(),
     }
     if settings.json:
         json.dump(result, sys.stdout)
@@ -157,6 +206,13 @@ def main() -> None:
         print(
             f"n={row['size']} B={row['batch']} T={row['steps']} epsilon={row['epsilon']} delta={row['delta']:g}: noise "
             f"{row['noise']:.4f} in {row['ms']} ms (epsilon {row['reached']:.5f}); {others}{saving}"
+        )
+    for row in result["samplers"]:
+        kinds = [name for name in row if f"{name}_ms" in row]
+        found = ", ".join(f"{name} {row[name]:.4f} ({row[f'{name}_ms']} ms)" for name in kinds)
+        print(
+            f"n={row['size']} B={row['batch']} T={row['steps']} epsilon={row['epsilon']} delta={row['delta']:g}: "
+            f"{found}; allocation saves {row['allocation_saving_percent']} %"
         )
 
 

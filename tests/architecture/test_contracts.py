@@ -45,6 +45,8 @@ PLANTS: dict[str, tuple[dict[str, str], set[str]]] = {
     "privacy imports data": ({"privacy/units.py": "import reticent.data.entry\n"}, {LAYERS, OFFICE}),
     "the root imports training": ({"__init__.py": "import reticent.training\n"}, {ROOTS}),
     "models import training": ({"models/target.py": "import reticent.training.seeding\n"}, {LAYERS}),
+    "training knows an adapter": ({"training/seeding.py": "import reticent.integrations.opacus\n"}, {LAYERS}),
+    "an adapter is an attack's neighbour": ({"integrations/opacus.py": "import reticent.attacks\n"}, {LAYERS}),
     "an optional layer stands too low": (
         {"governance/__init__.py": "", "reports/words.py": "import reticent.governance\n"},
         {LAYERS},

@@ -307,11 +307,11 @@ def test_confidence_in_per_cent_is_refused_before_anything_is_trained(sides: tup
     assert told == []
 
 
-def test_a_promise_to_people_with_several_rows_is_refused_before_anything_is_trained() -> None:
+def test_where_people_own_several_rows_the_private_arms_promise_to_people() -> None:
     everyone = population(80, owners=np.repeat(np.arange(40), 2), unit=Unit.PERSON)
-    with pytest.raises(UsageError, match="one row for every person, got 80 rows of 40 owners"):
-        standard_arms(everyone, epsilons=(1.0,))
-    assert len(standard_arms(everyone, epsilons=())) == 2
+    plan = standard_arms(everyone, epsilons=(1.0,))[2].recipe.plan
+    assert plan is not None
+    assert (plan.unit, plan.dataset_size, plan.rows_per_unit) == (Unit.PERSON, 40, 2)
 
 
 def test_a_comparison_is_saved_whole_or_not_at_all(comparison: Comparison, tmp_path: Path) -> None:

@@ -225,3 +225,24 @@ def test_epsilon_is_monotone_in_every_argument(
     assert ours(setting._replace(rate=min(1.0, rate * worse)), delta) >= base - hair
     assert ours(setting._replace(steps=math.ceil(steps * worse)), delta) >= base - hair
     assert ours(setting, delta / worse) >= base - hair
+
+
+@pytest.mark.parametrize(("units", "batch", "noise", "epochs", "delta", "theirs"), tables.TF_PRIVACY_RDP)
+def test_epsilons_of_tf_privacy(units, batch, noise, epochs, delta, theirs) -> None:
+    promise = Guarantee((SampledGaussian(noise, batch / units, math.ceil(epochs * units / batch)),))
+    assert promise.renyi_epsilon(delta) <= theirs * (1 + 1e-6)
+    if theirs < 100:
+        assert promise.renyi_epsilon(delta) == pytest.approx(theirs, rel=1e-6)
+    assert promise.epsilon(delta) < promise.renyi_epsilon(delta)
+
+
+@pytest.mark.parametrize(("noise", "rate", "steps", "rdp", "pld"), tables.TF_PRIVACY_PLD)
+def test_distributions_of_tf_privacy(noise, rate, steps, rdp, pld) -> None:
+    promise = Guarantee((SampledGaussian(noise, rate, steps),))
+    assert pld * (1 - 1e-7) <= promise.epsilon(1e-5) <= pld * (1 + 1e-4)
+    assert promise.epsilon(1e-5) <= promise.renyi_epsilon(1e-5) <= rdp
+
+
+def test_three_samples_of_dp_accounting() -> None:
+    setting, epsilon, delta = tables.THREE_SAMPLES
+    assert Guarantee((SampledGaussian(*setting),)).delta(epsilon) == pytest.approx(delta, abs=1e-4)

@@ -6,10 +6,12 @@ import math
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+from scipy.stats import binom, norm
+from tests.tables import accounting as tables
 
 from reticent.privacy import EpsilonDelta, FixedSizeGaussian, Guarantee, Laplace, Relation, SampledGaussian
-from reticent.privacy.pairs import gaussian, laplace, replaced_gaussian, two_point
+from reticent.privacy.losses import compose
+from reticent.privacy.pairs import binomial, gaussian, laplace, mixed, mixture, replaced_gaussian, two_point
 
 ADD, REPLACE = Relation.ADD_OR_REMOVE_ONE, Relation.REPLACE_ONE
 PAIRS = {
@@ -20,6 +22,12 @@ PAIRS = {
     "replaced, everyone": replaced_gaussian(noise_multiplier=0.8),
     "laplace": laplace(scale=0.7),
     "two points": two_point(epsilon=0.5, delta=0.0),
+    "mixture removed": mixture(noise_multiplier=0.9, moves=(0, 1, 3), probabilities=(0.5, 0.3, 0.2), removed=True),
+    "mixture added": mixture(noise_multiplier=0.9, moves=(0, 1, 3), probabilities=(0.5, 0.3, 0.2), removed=False),
+    "mixture, all move": mixture(noise_multiplier=0.9, moves=(1, 2), probabilities=(0.4, 0.6), removed=True),
+    "one of two": mixed(
+        [(0.3, gaussian(noise_multiplier=1.0, removed=True)), (0.7, gaussian(noise_multiplier=2.0, removed=True))]
+    ),
 }
 
 
@@ -33,6 +41,24 @@ def test_masses_add_up_and_differ_by_the_loss(name: str) -> None:
     assert q.sum() == pytest.approx(1.0, abs=1e-12)
     assert (p[1:-1] <= np.exp(inner[1:]) * q[1:-1] * (1 + 1e-9) + 1e-15).all()
     assert (p[1:-1] >= np.exp(inner[:-1]) * q[1:-1] * (1 - 1e-9) - 1e-15).all()
+
+
+def test_mixtures_by_dp_accounting() -> None:
+    found = []
+    for removed in (True, False):
+        steps = [
+            (mixture(noise_multiplier=s, moves=moves, probabilities=chances, removed=removed), count)
+            for s, moves, chances, count in tables.MIXTURES
+        ]
+        found.append(compose(steps).epsilon(1e-6))
+    assert max(found) == pytest.approx(tables.MIXTURES_EPSILON, abs=1e-5)
+
+
+@pytest.mark.parametrize(("count", "probability"), [(1, 0.3), (7, 0.5), (40, 1.0), (1000, 1e-3), (100_000, 1e-5)])
+def test_binomial_probabilities(count: int, probability: float) -> None:
+    found = binomial(count, probability)
+    assert found.sum() == pytest.approx(1.0, abs=1e-12)
+    np.testing.assert_allclose(found[:-1], binom.pmf(np.arange(len(found) - 1), count, probability), rtol=1e-9)
 
 
 @pytest.mark.parametrize("noise", [0.5, 2.0])

@@ -156,3 +156,45 @@ CALIBRATED = (
     Calibrated(512, 60000, 4688, 3, 1e-5, 1.0687, 1.1237),
     Calibrated(100, 100000, 10000, 2, 1e-7, 0.7087, 0.8036),
 )
+
+# Source: dp_accounting 0.6.0 tests, PLD accountant, both at delta = 1e-6.
+# Mixtures of Gaussians (standard deviation, moves, probabilities), three of the first and two of the second.
+MIXTURES = ((1.0, (0, 1, 2), (0.2, 0.6, 0.2), 3), (2.0, (0, 2, 3), (0.33, 0.34, 0.33), 2))
+MIXTURES_EPSILON = 17.193115
+# Truncated Poisson samples (dataset size, rate, largest batch, noise). Must hold: ours is lower, because a unit that is
+# added to a full sample is charged as one exchange (a move by 2), where dp_accounting takes the pair of -2 and +2; with
+# that pair the value is theirs.
+TRUNCATED = ((4, 0.5, 2, 1.0, 3), (3, 0.5, 2, 1.0, 2))
+TRUNCATED_EPSILON = 17.904330
+
+# Source: TF Privacy tests of compute_dp_sgd_privacy: epsilons by RDP (units, batch, noise, epochs, delta). Must hold:
+# our second opinion is theirs to 1e-6, or lower where their orders end too early; our epsilon is lower.
+TF_PRIVACY_RDP = (
+    (60_000, 150, 1.3, 15, 1e-5, 0.7242234026),
+    (100_000, 100, 1.0, 30, 1e-7, 1.4154988495),
+    (100_000_000, 1024, 0.1, 10, 1e-7, 5907982.31),
+)
+# The same tests, 1.2 epochs at noise 0.7 (0.35 with micro-batches, which double the sensitivity), delta = 1e-5:
+# everybody twice, and 120 steps at rate 0.01; by RDP and by PLD. Must hold: ours is the PLD value to 1e-4, from above.
+TF_PRIVACY_PLD = (
+    (0.7, 1.0, 2, 10.8602036, 10.1224946),
+    (0.7, 0.01, 120, 3.2392676, 2.4612381),
+    (0.35, 1.0, 2, 26.2880374, 24.7160779),
+    (0.35, 0.01, 120, 22.6248601, 18.6977407),
+)
+# Source: dp_accounting 0.6.0 tests, PLD: Poisson samples at rate 0.2, noise 0.5, three times: delta at epsilon 1.
+THREE_SAMPLES = ((0.5, 0.2, 3), 1.0, 0.15594)
+
+# Renyi divergences of a sampled Gaussian (rate, noise, order) -> divergence, by integration with mpmath to 40 digits,
+# at the corners of dp_accounting's own test of log_a. Must hold to 1e-6.
+RENYI = {
+    (1e-7, 0.1, 1.01): 4.00341232253e-6,
+    (1e-6, 0.1, 1.5): 33.5534684296,
+    (1e-4, 0.5, 3.3): 1.03528358168e-6,
+    (0.01, 1.0, 2.7): 2.36238135914e-4,
+    (0.1, 10.0, 9.9): 5.01054552109e-4,
+    (0.999, 100.0, 1.05): 5.23950527643e-5,
+    (0.999, 100.0, 256.0): 0.0127747354901,
+    (0.5, 0.4, 11.0): 33.6125381014,
+    (1e-7, 0.1, 64.0): 3183.62606156,
+}

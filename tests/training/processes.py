@@ -107,14 +107,14 @@ def patched(place: Any, name: str, value: Any) -> Iterator[None]:
 
 def each_for_itself(own: Ranks, batch: Any) -> Any:
     """A planted fault: every process samples at the full rate, on its own."""
-    return np.flatnonzero(Randomness.secure().bernoulli(RATE, RECORDS))
+    return np.flatnonzero(Randomness.secure().bernoulli(RATE, RECORDS))[:, None]
 
 
 def shuffled(own: Ranks, batch: Any) -> Any:
     """A planted fault: what DistributedSampler would give, a part of a permutation that all have alike."""
     shuffled.calls += 1
     order = Randomness.simulated(shuffled.calls // 4).permutation(RECORDS)
-    return np.sort(order.reshape(4, -1)[shuffled.calls % 4][own.rank :: own.size])
+    return np.sort(order.reshape(4, -1)[shuffled.calls % 4][own.rank :: own.size])[:, None]
 
 
 shuffled.calls = 0

@@ -33,12 +33,13 @@ from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import reticent as rt
 from reticent.errors import PeerError
-from reticent.privacy import Clipping
+from reticent.privacy import Clipping, Sampler
 from reticent.randomness import Randomness
 from reticent.training import ranks
 from reticent.training.loading import PrivateLoader
 from reticent.training.memory import PeakMemory
 from reticent.training.ranks import Ranks
+from reticent.training.sampling import planned_batches
 
 # Before the first step --------------------------------------------------------------------------------------------
 
@@ -202,7 +203,7 @@ def another_batch() -> None:
     private = private_of(network())
     fit(private, 2)
     if dist.get_rank() == 1:
-        private.loader.source = Randomness.simulated(99)
+        private.loader.batches = planned_batches(private.plan, Randomness.simulated(99))
     fit(private)
 
 
@@ -347,6 +348,26 @@ def by_itself() -> int:
 def recipe() -> int:
     made = rt.Recipe(network, lambda parameters: torch.optim.SGD(parameters, lr=0.1), epochs=1, batch_size=30)
     return made.run(rt.Records.of((X.numpy(), Y.numpy())), Randomness.simulated(dist.get_rank())).steps
+
+
+def secure_run_that_stops(folder: str, sampler: Sampler) -> tuple[int, int, Any]:
+    """A stop after a saved state and two more steps; how many steps are charged before and after going on."""
+    relation = sampler.relations[0]
+    path = f"{folder}/{sampler.kind}.state"
+
+    def start() -> Any:
+        return private_of(network(), seed=None, plan=plan(sampling=sampler, relation=relation, steps=14))
+
+    lost = start()
+    fit(lost, 4)
+    lost.save(path)
+    fit(lost, 6)
+    private = start()
+    private.restore(path)
+    before = private.loader.drawn
+    if before < private.plan.steps:
+        fit(private)
+    return before, private.loader.drawn, parameters_of(private.model.module)
 
 
 def in_half_precision(kind: str) -> Any:

@@ -226,6 +226,17 @@ def test_empty_batch(name):
         assert private.gradients()[key].shape == (0, *parameter.shape)
 
 
+def test_one_number_for_each_example_also_for_none():
+    model, x = Fn(lambda self, x: self.a(x).square().mean(), a=nn.Linear(5, 2)).double(), numbers(5)
+    private = PerExampleModel(model)
+    for rows in (x, x[:0]):
+        outputs = private(rows)
+        assert outputs.shape == (len(rows),)
+        outputs.sum().backward()
+        assert private.gradients()["a.weight"].shape == (len(rows), 2, 5)
+        private.forget()
+
+
 @pytest.mark.parametrize("loop", [False, True])
 def test_dictionaries_tuples_and_named_tuples_come_out(loop):
     pair = collections.namedtuple("Pair", "first second")

@@ -139,3 +139,17 @@ def test_classes_of_the_same_name_are_watched_apart():
     before = Kept(model)
     one.cache.append(1)
     assert before.changed() == "Layer.cache"
+
+
+def test_what_belongs_to_the_library_that_trains_is_left_out():
+    """A Lightning trainer hangs on its module, and changes all the time; to exchange it is still noticed."""
+    trainer = type("Trainer", (), {"__module__": "lightning.pytorch.trainer.trainer"})
+    own = type("Own", (trainer,), {"__module__": "script"})
+    model = nn.Linear(2, 1)
+    for kind in (trainer, own):
+        model.watched = kind()
+        before = Kept(model)
+        model.watched.steps = 3
+        assert before.changed() is None
+        model.watched = kind()
+        assert before.changed() == "watched"

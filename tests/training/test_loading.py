@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from tests.oracles.batches import batches_of
 from torch.utils.data import DataLoader, DistributedSampler, TensorDataset
 
 import reticent as rt
 from reticent.errors import BudgetExhausted, UsageError
-from reticent.training import PrivateLoader, poisson_batches
+from reticent.training import PrivateLoader
 from reticent.training.loading import expected_batch_size, plain_loader
 from reticent.training.ranks import Ranks
 
@@ -34,7 +35,7 @@ def drawn(loader):
 def test_the_batches_are_the_samplers_in_order():
     loader = loader_of()
     found = [batch for _ in range(4) for batch in drawn(loader)]
-    expected = poisson_batches(N, sample_rate=0.2, steps=20, randomness=rt.Randomness.simulated(0))
+    expected = batches_of(N, N // 5, 20, rt.Randomness.simulated(0))
     for (rows, values), wanted in zip(found, expected, strict=True):
         np.testing.assert_array_equal(rows, wanted)
         assert torch.equal(values, DATA.tensors[1][wanted])
@@ -102,6 +103,36 @@ def test_a_distributed_sampler_is_taken_for_plain_shuffling():
     assert expected_batch_size(DataLoader(DATA, batch_size=4, shuffle=True), Ranks(0, 3)) == 4
 
 
+@pytest.mark.parametrize(
+    ("sampler", "relation"),
+    [
+        (rt.privacy.Poisson(), "ADD_OR_REMOVE_ONE"),
+        (rt.privacy.TruncatedPoisson(9), "ADD_OR_REMOVE_ONE"),
+        (rt.privacy.RandomAllocation(2), "ADD_OR_REMOVE_ONE"),
+        (rt.privacy.Cyclic(3), "ADD_OR_REMOVE_ONE"),
+        (rt.privacy.FixedSize(), "REPLACE_ONE"),
+        (rt.privacy.WithReplacement(), "REPLACE_ONE"),
+        (rt.privacy.Shuffled(), "REPLACE_ONE"),
+    ],
+    ids=lambda value: getattr(value, "kind", ""),
+)
+@pytest.mark.parametrize("secure", [False, True])
+def test_processes_share_the_batches_of_any_sampler(sampler, relation, secure):
+    """With a key that all hold, or simulated: the union of the shares is the batch that one process draws."""
+
+    def source():
+        return rt.Randomness.shared(bytes(range(32))) if secure else rt.Randomness.simulated(1)
+
+    plan = rt.Plan(1.0, N, 6, 20, delta=1e-3, sampling=sampler, relation=rt.Relation[relation])
+    expected = batches_of(N, 6, 20, source(), sampler)
+    shares = []
+    for rank in range(3):
+        loader = PrivateLoader(DataLoader(DATA), plan, source(), ranks=Ranks(rank, 3))
+        shares.append([rows.tolist() for _ in range(3) for rows, _ in drawn(loader)])
+    for number, batch in enumerate(expected):
+        assert sorted(row for rank in range(3) for row in shares[rank][number]) == sorted(batch.tolist())
+
+
 @pytest.mark.parametrize(("size", "most"), [(1, 3), (2, None), (2, 1), (3, 2), (4, 2)])
 def test_processes_cut_their_shares_into_equally_many_parts(size, most):
     plan = rt.Plan(1.0, N, 4, 30, delta=1e-3)
@@ -118,7 +149,7 @@ def test_processes_cut_their_shares_into_equally_many_parts(size, most):
         found.append(parts)
     assert len({tuple((last, number, mark) for _, last, number, mark in parts) for parts in found}) == 1
     assert all(most is None or len(rows) <= most for parts in found for rows, *_ in parts)
-    batches = list(poisson_batches(N, sample_rate=0.1, steps=30, randomness=rt.Randomness.simulated(1)))
+    batches = batches_of(N, 4, 30, rt.Randomness.simulated(1))
     for number, batch in enumerate(batches, 1):
         union = [row for parts in found for rows, _, drawn, _ in parts if drawn == number for row in rows]
         assert sorted(union) == batch.tolist()

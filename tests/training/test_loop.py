@@ -6,13 +6,14 @@ import numpy as np
 import pytest
 import torch
 from tests.oracles import gradients as oracle
+from tests.oracles.batches import batches_of
 from torch import nn
 
 from reticent.data import Records
 from reticent.evidence import Record
 from reticent.privacy import Plan, Unit
 from reticent.randomness import Randomness
-from reticent.training import Recipe, poisson_batches, train
+from reticent.training import Recipe, train
 from reticent.training.seeding import seeded
 
 N = 80
@@ -49,7 +50,7 @@ def assert_same(model, expected, **tolerances):
 
 def by_hand(plan, seed=1):
     source = Randomness.simulated(seed).spawn("sampling")
-    batches = poisson_batches(N, sample_rate=plan.sample_rate, steps=plan.steps, randomness=source)
+    batches = batches_of(N, plan.batch_size, plan.steps, source)
     tensors = torch.from_numpy(X), torch.from_numpy(Y)
     options = {"rate": 0.5, "l2_clip_norm": plan.l2_clip_norm, "expected": plan.batch_size}
     return oracle.private_sgd(network(), cross_entropy, *tensors, batches, **options)
@@ -157,12 +158,11 @@ def test_what_the_guarantee_says():
 
 
 @pytest.mark.parametrize("unit", [Unit.PERSON, Unit.CLIENT])
-def test_a_promise_to_people_needs_one_row_each(unit):
-    """Rows are clipped, not people: whoever owned fifty rows would be promised fifty times too much."""
+def test_a_promise_to_people_is_for_as_many_people_as_there_are(unit):
     plan = plan_of(1.0, unit=unit)
     assert f"every {unit.value} owns one row" in fit(plan=plan).guarantee.assumptions
     fit(plan=plan, data=Records(X, Y, owners=np.arange(N)))
-    with pytest.raises(ValueError, match=r"80 rows of 40 owners.*Unit.EXAMPLE"):
+    with pytest.raises(ValueError, match=r"a plan for these 40 records, got one for 80.*number of people"):
         fit(plan=plan, data=Records(X, Y, owners=np.arange(N) // 2))
 
 
@@ -189,7 +189,7 @@ def test_examples_without_a_finite_gradient_are_counted_and_move_nothing():
 
     run = fit(loss=loss)
     source = Randomness.simulated(1).spawn("sampling")
-    batches = list(poisson_batches(N, sample_rate=0.1, steps=15, randomness=source))
+    batches = batches_of(N, N // 10, 15, source)
     assert run.ignored_examples == sum(int((Y[rows] == 1).sum()) for rows in batches) > 0
     tensors = torch.from_numpy(X), torch.from_numpy(Y)
     kept = [rows[Y[rows] == 0] for rows in batches]

@@ -133,3 +133,38 @@ def test_a_forgotten_backward_is_noticed():
     private.model(x)
     with pytest.raises(UsageError, match=r"Did you forget loss\.backward"):
         private.optimizer.step()
+
+
+def test_a_trial_leaves_frozen_parts_in_evaluation_mode():
+    """A feature extractor that was put there on purpose must not start to drop out."""
+    model = torch.nn.Sequential(torch.nn.Sequential(torch.nn.Linear(3, 3), torch.nn.Dropout()), torch.nn.Linear(3, 2))
+    model[0].eval()
+    data = torch.utils.data.TensorDataset(torch.randn(40, 3), torch.arange(40) % 2)
+    loader = torch.utils.data.DataLoader(data, batch_size=8, shuffle=True)
+    plan = rt.Plan(1.0, dataset_size=40, batch_size=8, steps=3, delta=1e-3)
+    rt.make_private(model, torch.optim.SGD(model.parameters(), lr=0.1), loader, plan=plan, loss=cross_entropy)
+    rt.check_model(model, data.tensors, loss=cross_entropy)
+    assert [module.training for module in model[0].modules()] == [False] * 3
+    assert model.training
+
+
+def test_class_weights_that_agree_on_one_batch_are_found_on_its_parts():
+    """Weights 1 and 3 on losses that happen to make the weighted mean that of the whole batch."""
+
+    class Outputs(torch.nn.Module):
+        def forward(self, x):
+            return x
+
+    weight = torch.tensor([1.0, 3.0])
+    y = torch.tensor([0, 0, 0, 0, 1, 1])
+    x = torch.zeros(6, 2)
+    x[:4, 0] = torch.tensor([2.0, -1.0, 2.0, -1.0])
+    low, high = -10.0, 10.0
+    for _ in range(80):  # the logit at which weighted and plain mean agree
+        middle = (low + high) / 2
+        x[4:, 1] = middle
+        each = cross_entropy(x, y, reduction="none")
+        low, high = (middle, high) if each[4:].mean() > each[:4].mean() else (low, middle)
+    assert cross_entropy(x, y, weight=weight).item() == pytest.approx(each.mean().item(), rel=1e-5)
+    with pytest.raises(ValueError, match="neither the mean nor the sum"):
+        reduction_of(lambda outputs, labels: cross_entropy(outputs, labels, weight=weight), Outputs(), x, y)

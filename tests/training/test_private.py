@@ -9,13 +9,14 @@ import pytest
 import torch
 from scipy.stats import chi2
 from tests.oracles import gradients as oracle
+from tests.oracles.batches import batches_of
 from torch import nn
 from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from reticent.errors import BudgetExhausted
 from reticent.privacy import Plan, Unit
 from reticent.randomness import Randomness
-from reticent.training import make_private, poisson_batches
+from reticent.training import make_private
 
 N = 60
 DRAW = np.random.default_rng(5)
@@ -73,8 +74,7 @@ def fit(private, *, loss=cross_entropy, scheduler=None):
 
 def same_batches(plan, seed=1):
     source = Randomness.simulated(seed).spawn("sampling")
-    rate = plan.sample_rate
-    return list(poisson_batches(plan.dataset_size, sample_rate=rate, steps=plan.steps, randomness=source))
+    return batches_of(plan.dataset_size, plan.batch_size, plan.steps, source)
 
 
 def assert_same(model, expected, **tolerances):

@@ -208,8 +208,8 @@ TARGETS = {"target_epsilon": 3.0, "target_delta": 1e-3, "epochs": 2}
     ("options", "text"),
     [
         ({"plan": Plan(1.0, N + 1, 6, 30, delta=1e-3)}, "this data set of 60 records, got one for 61"),
-        ({"plan": PLAN, **TARGETS}, "either a plan, or targets"),
-        ({"plan": PLAN, "epochs": 2}, "either a plan, or targets"),
+        ({"plan": PLAN, **TARGETS}, "either a plan, or what"),
+        ({"plan": PLAN, "epochs": 2}, "either a plan, or what"),
         ({"target_epsilon": 3.0}, "got no target_delta and no epochs"),
         ({"target_delta": 1e-3, "epochs": 1}, "got no target_epsilon"),
         ({**TARGETS, "target_delta": 1 / N}, "target|delta < 1/n"),

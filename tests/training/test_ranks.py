@@ -69,7 +69,7 @@ def test_a_planted_fault_in_the_law_is_caught(world: Callable[[int], World], fau
 @pytest.mark.slow
 def test_simulated_batches_are_those_of_one_process(world: Callable[[int], World]) -> None:
     source = Randomness.simulated(11).spawn("sampling")
-    alone = [batch.tolist() for batch in planned_batches(SAMPLED, steps=STEPS, randomness=source)]
+    alone = [planned_batches(SAMPLED, source)[number].tolist() for number in range(STEPS)]
     for size in (1, 2, 4):
         found = world(size).run(processes.shares, 11)
         union = [sorted(row for shares in found for row in shares[step]) for step in range(STEPS)]
@@ -79,7 +79,7 @@ def test_simulated_batches_are_those_of_one_process(world: Callable[[int], World
 @pytest.mark.slow
 def test_workers_of_the_loader_draw_from_seeds_of_their_own(world: Callable[[int], World]) -> None:
     source = Randomness.simulated(4).spawn("sampling")
-    alone = [batch.tolist() for batch in planned_batches(SAMPLED, steps=6, randomness=source)]
+    alone = [planned_batches(SAMPLED, source)[number].tolist() for number in range(6)]
     found = world(2).run(processes_at_work.with_workers, 6)
     assert [sorted(a + b) for (a, b) in zip(found[0][0], found[1][0], strict=True)] == alone
     assert not found[0][1] & found[1][1]

@@ -7,7 +7,7 @@ import torch
 
 from reticent.randomness import Randomness
 from reticent.training.ranks import Ranks
-from reticent.training.seeding import generator_states, seeded, set_apart, set_generators
+from reticent.training.seeding import generator_states, seeded, set_apart, set_generators, unchanged_modes
 
 
 def test_repeats_under_a_simulation():
@@ -78,3 +78,12 @@ def test_one_process_keeps_its_generators():
     states = generator_states()
     set_apart(Ranks(), Randomness.simulated(0))
     assert all(map(torch.equal, generator_states(), states))
+
+
+def test_parts_that_are_in_another_mode_stay_there():
+    model = torch.nn.Sequential(torch.nn.Dropout(), torch.nn.Sequential(torch.nn.Dropout()))
+    model[1].eval()
+    with pytest.raises(KeyError), unchanged_modes(model):
+        model.eval()
+        raise KeyError
+    assert [module.training for module in model.modules()] == [True, True, False, False]

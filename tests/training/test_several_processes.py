@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.training import processes
+from tests.training import processes, processes_at_work
 from tests.training.processes import CASES
 from tests.training.worlds import World
 
+from reticent.privacy import Cyclic, Poisson, RandomAllocation, Sampler, Shuffled
 from reticent.training.agreeing import assumed
 from reticent.training.ranks import Ranks
 
@@ -57,6 +58,18 @@ def test_any_number_of_processes_goes_on_from_a_saved_state(
         for after, other in ((2, "fsdp"), (4, "ddp")):
             found = world(after).run(processes.whole_training, other, case, None, path)
             assert_same(found, alone, (size, kind, after, other))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("sampler", [Poisson(), RandomAllocation(), Shuffled(), Cyclic(2)], ids=lambda one: one.kind)
+def test_a_secure_run_that_stopped_goes_on_in_all_processes(
+    world: Callable[[int], World], sampler: Sampler, tmp_path: Path
+) -> None:
+    found = world(2).run(processes_at_work.secure_run_that_stops, str(tmp_path), sampler)
+    (before, after, parameters), others = found[0], found[1]
+    assert 6 <= before <= after == 14  # what was lost is charged
+    assert others[:2] == (before, after)
+    assert all(np.array_equal(parameters[name], others[2][name]) for name in parameters)
 
 
 @pytest.mark.slow

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from tests.oracles import gradients as oracle
+from tests.oracles.batches import batches_of
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import reticent as rt
 from reticent.errors import UsageError
-from reticent.training import poisson_batches
 
 N, STEPS = 40, 6
 X = torch.randn(N, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
@@ -45,7 +45,7 @@ def trained(noise=0.0, loss=cross_entropy, **options):
 def by_hand(term, rows_of):
     """DP-SGD without noise, where `rows_of(x)` gives an example's views and `term` their average loss."""
     model, source = network(), rt.Randomness.simulated(1).spawn("sampling")
-    for batch in poisson_batches(N, sample_rate=0.25, steps=STEPS, randomness=source):
+    for batch in batches_of(N, N // 4, STEPS, source):
         totals = {name: torch.zeros_like(p) for name, p in model.named_parameters()}
         for i in batch:
             loss = term(model(rows_of(X[i : i + 1])), Y[i])

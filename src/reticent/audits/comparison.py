@@ -40,9 +40,9 @@ from reticent.data import Records
 from reticent.errors import UsageError
 from reticent.evidence import Record, now, software
 from reticent.models import Exposure
-from reticent.privacy import Plan
+from reticent.privacy import Plan, Unit
 from reticent.randomness import Randomness, required
-from reticent.training import Recipe, Run, refuse_several_rows
+from reticent.training import Recipe, Run
 
 __all__ = ["Arm", "Comparison", "compare", "split", "standard_arms"]
 
@@ -130,11 +130,13 @@ def standard_arms(
     Raises:
         UsageError: an epsilon or delta that cannot be promised.
     """
-    size = len(members)
+    size = members.owner_count
     delta = _checks.suggested_delta(size) if delta is None else delta
     build = functools.partial(_network, members.features[0].size, members.classes)
     batch = min(size, max(64, math.ceil(size / 4)))
-    epochs = math.ceil(_UPDATES * 32 / size)
+    epochs = math.ceil(_UPDATES * 32 / len(members))
+    each = round(len(members) / size)
+    unit = Unit.PERSON if each > 1 and members.unit is Unit.EXAMPLE else members.unit
     arms = [
         Arm(
             "ordinary",
@@ -144,18 +146,20 @@ def standard_arms(
         ),
         Arm(
             "stopped early",
-            Recipe(build, functools.partial(torch.optim.SGD, lr=0.5), epochs=20, batch_size=batch),
+            Recipe(build, functools.partial(torch.optim.SGD, lr=0.5), epochs=20, batch_size=batch * each),
             "control",
             "Trained for the 20 passes that the private networks get, without clipping or noise. It promises nothing.",
         ),
     ]
     for epsilon in epsilons:
-        # Training would refuse the same, but only after the ordinary arms have cost their time.
-        refuse_several_rows(
-            members.unit, members, "Merge each owner's rows into one record, or compare without private arms."
-        )
         plan = Plan.calibrate(
-            epsilon=epsilon, delta=delta, dataset_size=size, batch_size=batch, epochs=20, unit=members.unit
+            epsilon=epsilon,
+            delta=delta,
+            dataset_size=size,
+            batch_size=batch,
+            epochs=20,
+            unit=unit,
+            rows_per_unit=each if unit is not Unit.EXAMPLE else 1,
         )
         arms.append(
             Arm(

@@ -30,6 +30,7 @@ import numpy.typing as npt
 from reticent import _checks
 from reticent.errors import DataError, UsageError
 from reticent.privacy.units import Unit
+from reticent.randomness import Randomness, required
 
 __all__ = ["Records"]
 
@@ -144,6 +145,15 @@ class Records:
         subset.owners = None if self.owners is None else self.owners[chosen]
         subset.feature_names, subset.public_facts = self.feature_names, self.public_facts
         return subset
+
+    def limited(self, rows: int, randomness: Randomness) -> Records:
+        """These records with at most `rows` of them for each owner, kept at random: a bound on what one contributes."""
+        _checks.at_least(1, rows=rows)
+        keys = required(randomness).bits(len(self))
+        owner = self.owner_index()
+        order = np.lexsort((keys, owner))  # owner by owner, in random order
+        first = np.searchsorted(owner[order], owner[order])
+        return self.take(np.sort(order[np.arange(len(self)) - first < rows]))
 
     def joined(self, other: Records) -> Records:
         """These records followed by the other's.

@@ -1,24 +1,60 @@
 """What is promised: units, neighbouring relations, mechanisms, guarantees, and plans calibrated to them."""
 
+from reticent.privacy.batches import Batches
 from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
-from reticent.privacy.mechanisms import BestOf, EpsilonDelta, FixedSizeGaussian, Laplace, Mechanism, SampledGaussian
+from reticent.privacy.mechanisms import (
+    AllocatedGaussian,
+    BestOf,
+    EpsilonDelta,
+    FixedSizeGaussian,
+    GroupedGaussian,
+    Laplace,
+    Mechanism,
+    SampledGaussian,
+    TruncatedGaussian,
+    WithReplacementGaussian,
+)
 from reticent.privacy.plan import Plan
+from reticent.privacy.samplers import (
+    FixedSize,
+    Poisson,
+    PoissonRows,
+    Sampler,
+    TruncatedPoisson,
+    WithReplacement,
+)
+from reticent.privacy.turns import Cyclic, RandomAllocation, Shuffled, Streamed
 from reticent.privacy.units import Relation, Unit
 
 __all__ = [
+    "AllocatedGaussian",
+    "Batches",
     "BestOf",
     "Budget",
     "Clipping",
+    "Cyclic",
     "EpsilonDelta",
+    "FixedSize",
     "FixedSizeGaussian",
+    "GroupedGaussian",
     "Guarantee",
     "Laplace",
     "Mechanism",
     "Odometer",
     "Plan",
+    "Poisson",
+    "PoissonRows",
+    "RandomAllocation",
     "Relation",
     "SampledGaussian",
+    "Sampler",
+    "Shuffled",
+    "Streamed",
+    "TruncatedGaussian",
+    "TruncatedPoisson",
     "Unit",
+    "WithReplacement",
+    "WithReplacementGaussian",
 ]

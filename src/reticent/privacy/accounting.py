@@ -12,7 +12,6 @@ Example:
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import math
 from collections.abc import Iterable
@@ -34,9 +33,9 @@ def merged(mechanisms: Iterable[Mechanism]) -> tuple[Mechanism, ...]:
     """Equal mechanisms joined by adding their counts, in order of first appearance: one distribution for each."""
     counts: dict[Mechanism, int] = {}
     for mechanism in mechanisms:
-        single = dataclasses.replace(mechanism, count=1)
+        single = mechanism.times(1)
         counts[single] = counts.get(single, 0) + mechanism.count
-    return tuple(dataclasses.replace(single, count=count) for single, count in counts.items())
+    return tuple(single.times(count) for single, count in counts.items())
 
 
 def is_unbounded(mechanisms: Iterable[Mechanism]) -> bool:

@@ -15,6 +15,7 @@ Example:
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,17 @@ from scipy.special import log_ndtr, ndtr, ndtri
 
 from reticent.privacy.losses import TAIL, Loss, Profile, no_masses
 
-__all__ = ["fixed_size_gaussian", "gaussian", "laplace", "replaced_gaussian", "two_point"]
+__all__ = [
+    "binomial",
+    "fixed_size_gaussian",
+    "gaussian",
+    "laplace",
+    "mixed",
+    "mixture",
+    "replaced_gaussian",
+    "two_point",
+    "with_replacement_gaussian",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -124,22 +135,130 @@ def fixed_size_gaussian(*, noise_multiplier: float, sample_rate: float) -> Loss:
     """
     s, q = noise_multiplier, sample_rate
 
+    return _sampled_profile(s, q, [(q, 1)])
+
+
+def with_replacement_gaussian(*, noise_multiplier: float, dataset_size: int, batch_size: int) -> Loss:
+    """A Gaussian sum over `batch_size` independent draws of one of all units each, when a unit is exchanged.
+
+    A unit that was drawn k times moves the sum by 2 k (Balle, Barthe and Gaboardi, 2018, theorem 10).
+    """
+    drawn = binomial(batch_size, 1.0 / dataset_size)
+    times = [(probability, k) for k, probability in enumerate(drawn.tolist()) if k > 0]
+    q = -math.expm1(batch_size * math.log1p(-1.0 / dataset_size)) if dataset_size > 1 else 1.0
+    return _sampled_profile(noise_multiplier, q, times)
+
+
+def binomial(count: int, probability: float) -> Array:
+    """Probabilities of 0, 1, ... successes among `count`; the last one has all of a tail that may be neglected."""
+    if probability >= 1.0:
+        sure: Array = np.append(np.zeros(count), 1.0)
+        return sure
+    k = np.arange(count, dtype=np.float64)
+    logs = count * math.log1p(-probability) + np.append(
+        0.0, np.cumsum(np.log((count - k) / (k + 1)) + math.log(probability) - math.log1p(-probability))
+    )
+    masses = np.exp(logs)
+    tails = np.cumsum(masses[::-1])[::-1]
+    last = max(1, int(np.searchsorted(-tails, -TAIL * 1e-7)))
+    return np.append(masses[:last], tails[last]) if last < len(masses) else masses
+
+
+def _sampled_profile(s: float, q: float, times: list[tuple[float, int]]) -> Profile:
+    """The profile of a sum in which a unit is with probability q, and with these probabilities so many times."""
+
     def divergence(epsilons: Array) -> Array:
         with np.errstate(over="ignore"):
             inner = np.where(
                 epsilons < 30.0, np.log1p(np.expm1(np.minimum(epsilons, 30.0)) / q), epsilons - math.log(q)
             )
-        # Balle and Wang (2018), theorem 8, with mu = 2 / s.
-        lower, upper = 1.0 / s - 0.5 * inner * s, -1.0 / s - 0.5 * inner * s
-        with np.errstate(under="ignore"):
-            found: Array = q * np.maximum(ndtr(lower) - np.exp(inner + log_ndtr(upper)), 0.0)
-        return found
+        total = np.zeros_like(inner)
+        for probability, k in times:
+            # Balle and Wang (2018), theorem 8, with mu = 2 k / s.
+            lower, upper = k / s - 0.5 * inner * s / k, -k / s - 0.5 * inner * s / k
+            with np.errstate(under="ignore"):
+                total += probability * np.maximum(ndtr(lower) - np.exp(inner + log_ndtr(upper)), 0.0)
+        return total
 
     # Beyond the farthest output the divergence is below what may be neglected.
-    farthest = (2.0 * _farthest() + 2.0 / s) / s
+    moved = 2.0 * times[-1][1]
+    farthest = (moved * _farthest() + 0.5 * moved**2 / s) / s
     top = math.log1p(q * math.expm1(farthest)) if farthest < 30.0 else farthest + math.log(q)
     top = min(top, _LARGEST)  # what is left there counts as infinite
     return Profile(no_masses, -top, top, divergence=divergence)
+
+
+def mixture(*, noise_multiplier: float, moves: Sequence[float], probabilities: Sequence[float], removed: bool) -> Loss:
+    """A Gaussian sum that units move by a random amount, when they are removed together, or added.
+
+    With them the sum is a mixture of N(c, s^2) over `moves` c >= 0, without them N(0, s^2). Sums of vectors whose
+    length is at most such a c are no easier to tell apart (Choquette-Choo, Ganesh, Steinke and Thakurta, 2024).
+    """
+    s = noise_multiplier
+    used = [(c, p) for c, p in zip(moves, probabilities, strict=True) if p > 0]
+    c, logs = np.array([c for c, _ in used]), np.log([p for _, p in used])
+    moving = c > 0
+    if not moving.any():
+        return two_point(epsilon=0.0, delta=0.0)
+    far, resting = float(c.max()), float(np.exp(logs[~moving]).sum())
+    reach = _farthest() * s
+
+    def losses_at(outputs: Array) -> tuple[Array, Array]:
+        """The loss of removal, which is convex and grows with the output, and its slope."""
+        exponents = logs + (c * outputs[:, None] - 0.5 * c**2) / s**2
+        largest = exponents.max(axis=1)
+        weights = np.exp(exponents - largest[:, None])
+        total = weights.sum(axis=1)
+        return largest + np.log(total), weights @ c / total / s**2
+
+    def outputs(losses: Array) -> Array:
+        """Where the loss of removal takes each value, by Newton's method from the right."""
+        found = np.full_like(losses, -np.inf)
+        lowest = math.log(resting) if resting > 0 else -math.inf
+        some = (losses > lowest) & np.isfinite(losses)
+        found[losses == np.inf] = np.inf
+        wanted = losses[some]
+        # Each component alone is below the loss, so its inverse lies to the right; the least of them is the best start.
+        starts = (s * s * (wanted[:, None] - logs[moving]) + 0.5 * c[moving] ** 2) / c[moving]
+        at = starts.min(axis=1) if len(wanted) else wanted
+        for _ in range(100):
+            values, slopes = losses_at(at)
+            step = np.where(slopes > 0, (values - wanted) / np.where(slopes > 0, slopes, 1.0), 0.0)
+            at = np.maximum(at - step, -4.0 * reach - far)
+            if float(np.abs(step).max(initial=0.0)) <= 1e-13 * (reach + far):
+                break
+        found[some] = at
+        return found
+
+    def between(losses: Array) -> tuple[Array, Array]:
+        at = outputs(losses if removed else -losses[::-1]) / s
+        without = _between(at)
+        with_units = np.exp(logs) @ np.stack([_between(at, move / s) for move in c])
+        return (with_units, without) if removed else (without[::-1], with_units[::-1])
+
+    def loss_of(output: float) -> float:
+        return float(losses_at(np.array([output]))[0][0])
+
+    if removed:
+        return Loss(between, loss_of(-reach), loss_of(far + reach))
+    return Loss(between, -loss_of(reach), -loss_of(-reach))
+
+
+def mixed(parts: Sequence[tuple[float, Loss]]) -> Loss:
+    """One of several losses, by a public draw with these probabilities that no unit has an influence on."""
+    used = [(probability, loss) for probability, loss in parts if probability > 0]
+
+    def between(losses: Array) -> tuple[Array, Array]:
+        masses = [(probability, loss.between(losses)) for probability, loss in used]
+        p, q = (sum(share * both[side] for share, both in masses) for side in (0, 1))
+        return np.asarray(p), np.asarray(q)
+
+    return Loss(
+        between,
+        min(loss.lowest for _, loss in used),
+        max(loss.highest for _, loss in used),
+        sum(probability * loss.infinite for probability, loss in used),
+    )
 
 
 def laplace(*, scale: float) -> Loss:

@@ -33,15 +33,12 @@ from reticent.errors import UsageError
 from reticent.privacy.accounting import epsilon_at
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.guarantee import Guarantee
-from reticent.privacy.mechanisms import FixedSizeGaussian, Mechanism, SampledGaussian
+from reticent.privacy.mechanisms import Mechanism
+from reticent.privacy.samplers import Poisson, Sampler
 from reticent.privacy.units import Relation, Unit, check_kinds
 
 __all__ = ["Plan"]
 
-_SAMPLING = {
-    "poisson": "every batch is a fresh Poisson sample",
-    "fixed_size": "every batch is a fresh sample of the same number of units, no unit twice",
-}
 _LARGEST_EPSILON = 100
 _LARGEST_NOISE = 1e7
 _MOST_STEPS = 1_000_000
@@ -65,9 +62,9 @@ class Plan:
         delta: the delta that the promise is stated at.
         clipping: how contributions are bounded; the promise does not depend on it. With a quantile, `l2_clip_norm` is
             where the threshold starts.
-        sampling: "poisson": every unit takes part by a coin of its own, so that batches vary in size (Abadi et al.,
-            2016); "fixed_size": batches of exactly `batch_size` different units, only under `Relation.REPLACE_ONE`, and
-            at a higher price (Balle, Barthe and Gaboardi, 2018).
+        sampling: how batches are drawn, and so what they cost: see `reticent.privacy.samplers`.
+        rows_per_unit: over how many of a drawn person's (or client's) rows, chosen at random, her gradient is averaged
+            before it is clipped.
 
     Raises:
         UsageError: a value out of range, a batch larger than the data set, delta >= 1/n.
@@ -82,16 +79,14 @@ class Plan:
     relation: Relation = Relation.ADD_OR_REMOVE_ONE
     delta: float = 1e-5
     clipping: Clipping = dataclasses.field(default_factory=Clipping)
-    sampling: str = "poisson"
+    sampling: Sampler = dataclasses.field(default_factory=Poisson)
+    rows_per_unit: int = 1
 
     def __post_init__(self) -> None:
         check_kinds(self.unit, self.relation)
-        _checks.one_of(_SAMPLING, sampling=self.sampling)
-        if self.sampling == "fixed_size" and self.relation is not Relation.REPLACE_ONE:
+        if not isinstance(self.sampling, Sampler):
             raise UsageError(
-                "Expected relation=Relation.REPLACE_ONE with batches of fixed size, got ADD_OR_REMOVE_ONE: with one "
-                "unit more or less there is no sample of the same share.",
-                'Pass Relation.REPLACE_ONE, or sampling="poisson".',
+                f"Expected a Sampler, got sampling={self.sampling!r}.", "Pass for instance Poisson() or Shuffled()."
             )
         if not isinstance(self.clipping, Clipping):
             raise UsageError(f"Expected a Clipping, got clipping={self.clipping!r}.", "Pass Clipping(...).")
@@ -102,6 +97,7 @@ class Plan:
             "steps": _checks.at_least(1, steps=self.steps),
             "l2_clip_norm": _checks.positive(l2_clip_norm=self.l2_clip_norm),
             "delta": _checks.delta(delta=self.delta, dataset_size=int(self.dataset_size)),
+            "rows_per_unit": _checks.at_least(1, rows_per_unit=self.rows_per_unit),
         }.items():
             object.__setattr__(self, name, value)  # Python numbers, whatever kind was given
         if self.batch_size > self.dataset_size:
@@ -109,6 +105,16 @@ class Plan:
                 f"Expected batch_size <= dataset_size, got batch_size={self.batch_size} "
                 f"and dataset_size={self.dataset_size}.",
                 "Pass a smaller batch.",
+            )
+        self.sampling.check(self.dataset_size, self.batch_size, self.relation)
+        rows = self.sampling.most_rows
+        if (self.rows_per_unit > 1 and (self.unit is Unit.EXAMPLE or rows is not None)) or (
+            rows is not None and self.unit is Unit.EXAMPLE
+        ):
+            raise UsageError(
+                f"Expected several rows for a unit that owns several, got unit={self.unit.value}, "
+                f"rows_per_unit={self.rows_per_unit} and sampling={self.sampling!r}.",
+                "Plan with unit=Unit.PERSON, and either rows_per_unit or PoissonRows.",
             )
 
     @classmethod
@@ -126,7 +132,8 @@ class Plan:
         unit: Unit = Unit.EXAMPLE,
         relation: Relation = Relation.ADD_OR_REMOVE_ONE,
         clipping: Clipping | None = None,
-        sampling: str = "poisson",
+        sampling: Sampler | None = None,
+        rows_per_unit: int = 1,
     ) -> Plan:
         """The plan that promises (epsilon, delta) with the least noise, the most steps or the largest batch.
 
@@ -146,6 +153,7 @@ class Plan:
             relation: see `Plan`.
             clipping: see `Plan`.
             sampling: see `Plan`.
+            rows_per_unit: see `Plan`.
         """
         # Delta first: somebody who swapped the two then reads so, whatever epsilon looks like.
         _checks.delta(delta=delta, dataset_size=_checks.at_least(1, dataset_size=dataset_size))
@@ -193,7 +201,8 @@ class Plan:
             relation,
             delta,
             how,
-            sampling,
+            Poisson() if sampling is None else sampling,
+            rows_per_unit,
         )
         if noise_multiplier is None:
             return plan._with_least_noise(epsilon)
@@ -224,11 +233,11 @@ class Plan:
         """What the plan promises after the given number of executed steps (all of them by default)."""
         count = self.steps if steps is None else _checks.at_least(0, steps=steps)
         return Guarantee(
-            mechanisms=(self._mechanism(self.noise_multiplier, count),),
+            mechanisms=self._mechanisms(self.noise_multiplier, count),
             unit=self.unit,
             relation=self.relation,
             assumptions=(
-                _SAMPLING[self.sampling],
+                self.sampling.assumption,
                 f"the number of units, n = {self.dataset_size}, is public",
                 *assumptions,
             ),
@@ -236,15 +245,19 @@ class Plan:
             simulated=simulated,
         )
 
-    def _mechanism(self, noise_multiplier: float, count: int) -> Mechanism:
-        kind = SampledGaussian if self.sampling == "poisson" else FixedSizeGaussian
-        return kind(noise_multiplier, self.sample_rate, count)
+    def _mechanisms(self, noise_multiplier: float, count: int) -> tuple[Mechanism, ...]:
+        return self.sampling.mechanisms(noise_multiplier, self.dataset_size, self.batch_size, count)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for records and files; `from_dict` makes an equal plan of them."""
         plain = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        kinds = {"unit": self.unit.value, "relation": self.relation.value, "clipping": self.clipping.as_dict()}
-        return {**plain, **kinds}
+        return {
+            **plain,
+            "unit": self.unit.value,
+            "relation": self.relation.value,
+            "clipping": self.clipping.as_dict(),
+            "sampling": self.sampling.as_dict(),
+        }
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Plan:
@@ -256,8 +269,13 @@ class Plan:
         if not isinstance(values, dict) or set(values) != {field.name for field in dataclasses.fields(cls)}:
             raise UsageError(f"Expected the fields of a plan, got {list(values)}.", "Write them as saved.")
         try:
-            kinds = {"unit": Unit(values["unit"]), "relation": Relation(values["relation"])}
-            return cls(**{**values, **kinds, "clipping": Clipping.from_dict(values["clipping"])})
+            kinds = {
+                "unit": Unit(values["unit"]),
+                "relation": Relation(values["relation"]),
+                "clipping": Clipping.from_dict(values["clipping"]),
+                "sampling": Sampler.from_dict(values["sampling"]),
+            }
+            return cls(**{**values, **kinds})
         except (TypeError, ValueError) as error:
             raise UsageError(f"Expected a plan as written by as_dict(), got {error}.", "Save it again.") from error
 
@@ -290,7 +308,7 @@ class Plan:
 
     def _with_least_noise(self, epsilon: float) -> Plan:
         def epsilon_of(noise: float) -> float:
-            return epsilon_at((self._mechanism(noise, self.steps),), self.relation, self.delta)
+            return epsilon_at(self._mechanisms(noise, self.steps), self.relation, self.delta)
 
         def excess(log_noise: float) -> float:
             return math.log(max(epsilon_of(math.exp(log_noise)), 1e-12) / epsilon)

@@ -3,11 +3,11 @@
 from reticent.training.checking import ModelCheck, check_model
 from reticent.training.gradients import PerExampleModel, refuse_mixing
 from reticent.training.loading import PrivateLoader
-from reticent.training.loop import Run, refuse_several_rows, train
+from reticent.training.loop import Run, train
 from reticent.training.mechanism import PrivateSum, clipped_sum
 from reticent.training.private import Private, make_private
 from reticent.training.recipe import Recipe
-from reticent.training.sampling import poisson_batches, shuffled_batches
+from reticent.training.sampling import planned_batches, shuffled_batches
 from reticent.training.steps import Augment, Progress
 
 __all__ = [
@@ -23,9 +23,8 @@ __all__ = [
     "check_model",
     "clipped_sum",
     "make_private",
-    "poisson_batches",
+    "planned_batches",
     "refuse_mixing",
-    "refuse_several_rows",
     "shuffled_batches",
     "train",
 ]

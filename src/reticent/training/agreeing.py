@@ -29,6 +29,7 @@ from reticent.randomness import Randomness
 from reticent.training.ranks import Ranks
 from reticent.training.seeding import seeded
 from reticent.training.sharding import is_sharded
+from reticent.training.streaming import Stream
 
 __all__ = ["agree", "assumed", "same_records", "same_values"]
 
@@ -78,7 +79,8 @@ def same_records(ranks: Ranks, dataset: Any) -> None:
     """
     if ranks.alone:
         return
-    for place in sorted({0, len(dataset) // 2, len(dataset) - 1}):
+    places = {0} if isinstance(dataset, Stream) else {0, len(dataset) // 2, len(dataset) - 1}
+    for place in sorted(places):
         told = ranks.everybody(_record(dataset, place))
         if len(set(told)) > 1 and _UNKNOWN not in told:
             raise PeerError(

@@ -199,8 +199,7 @@ class _Tried:
 def _how(model: torch.nn.Module, inputs: tuple[Any, ...]) -> tuple[bool, tuple[str, ...]]:
     """Whether a private forward pass loops, and which parameters it copies."""
     private = PerExampleModel(model)
-    was_training = model.training
-    private.train(was_training)
+    was_training = private.training = model.training  # of the whole only: a part may be in another mode
     names = [name for name, parameter in model.named_parameters() if parameter.requires_grad]
     if was_training:
         private(*inputs)  # refuses a network that keeps something of the batch

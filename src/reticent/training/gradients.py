@@ -216,7 +216,12 @@ class PerExampleModel(torch.nn.Module):
 
         with torch.no_grad():
             outputs = self.module(*map(ghost, inputs), **{key: ghost(value) for key, value in named.items()})
-        return structures.each(outputs, lambda out: out[:0].clone().requires_grad_(out.is_floating_point()))
+
+        def none(output: torch.Tensor) -> torch.Tensor:
+            rows = structures.rows_first(output, self._views)[:0]
+            return rows.clone().requires_grad_(rows.is_floating_point())
+
+        return structures.each(outputs, none)
 
 
 def refuse_mixing(module: torch.nn.Module) -> None:

@@ -7,7 +7,8 @@ dictionaries, sets, queues, arrays and objects in them hold, eight levels deep; 
 A network that keeps something (a running mean, a hidden state, a cache) publishes it without noise, and carries one
 batch's examples into the next: no guarantee covers that.
 
-Not covered: what a network writes into global variables, files or other processes.
+Not covered: what a network writes into global variables, files, other processes, or the objects of the library that
+trains it (a Lightning trainer hangs on its module, and everything on the trainer).
 
 Example:
     >>> import torch
@@ -59,6 +60,7 @@ _DEEP = 8
 # Values of these types, and tuples of them, cannot change: they are compared as they are.
 _ATOMS = frozenset(_FIXED)
 _FROM_LIBRARIES = ("torch", "builtins", "typing", "abc")
+_TRAINERS = ("lightning.", "pytorch_lightning.")
 
 
 class Kept:
@@ -159,6 +161,9 @@ def _signature(value: Any, seen: set[int], depth: int) -> Any:  # noqa: PLR0911
         return _Same(value)  # its own parts are looked at by their own names, if it belongs to the network
     if isinstance(value, np.ndarray):
         return _Same(value), value.tobytes()
+    kind: Any = type(value)
+    if _is_a_trainers(kind):
+        return _Same(value)
     if id(value) in seen or depth == 0:
         return _Same(value)
     seen.add(id(value))
@@ -170,12 +175,18 @@ def _signature(value: Any, seen: set[int], depth: int) -> Any:  # noqa: PLR0911
         if isinstance(value, dict | types.MappingProxyType):
             return [(_signature(k, seen, depth - 1), _signature(v, seen, depth - 1)) for k, v in value.items()]
         inside = dict(getattr(value, "__dict__", {}))
-        for kind in type(value).__mro__:
-            for slot in getattr(kind, "__slots__", ()):
+        for base in kind.__mro__:
+            for slot in getattr(base, "__slots__", ()):
                 inside[slot] = getattr(value, slot, None)
         return _Same(value), [(name, _signature(part, seen, depth - 1)) for name, part in inside.items()]
     finally:
         seen.discard(id(value))
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_a_trainers(kind: type) -> bool:
+    """Whether an object belongs to the library that trains the network, not to the network."""
+    return any(base.__module__.startswith(_TRAINERS) for base in kind.__mro__)
 
 
 def _same(one: Any, other: Any) -> bool:

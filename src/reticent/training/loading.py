@@ -1,9 +1,8 @@
 """The batches of a plan over an ordinary data loader's data set.
 
-Promise: batches are drawn as the plan is accounted: each record takes part independently with the plan's sampling rate,
-or, with `sampling="fixed_size"`, batches are uniform choices of the plan's size. Every batch that is given
-counts, also an empty one; no more batches are given than planned, and none may be passed over without a step. Several
-processes draw one and the same batch and take a share each, in equally many parts (see `ranks`).
+Promise: batches are drawn by the plan's own sampler. Every batch that is given counts, also an empty one; no more
+batches are given than planned, and none may be passed over without a step. Several processes draw one and the same
+batch and take a share each, in equally many parts (see `ranks`).
 
 Example:
     >>> import torch, reticent as rt
@@ -22,13 +21,23 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import DataLoader, DistributedSampler, RandomSampler, SequentialSampler, default_collate
+from torch.utils.data import (
+    DataLoader,
+    DistributedSampler,
+    IterableDataset,
+    RandomSampler,
+    SequentialSampler,
+    default_collate,
+)
 
 from reticent.errors import BudgetExhausted, DataError, UsageError
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
+from reticent.training.journal import Journal
+from reticent.training.owning import Units
 from reticent.training.ranks import Ranks, fingerprint
 from reticent.training.sampling import planned_batches
+from reticent.training.streaming import Stream
 
 __all__ = ["Part", "PrivateLoader", "expected_batch_size", "plain_loader"]
 
@@ -43,7 +52,8 @@ class PrivateLoader:
         plan: the sampling rate and the number of batches.
         randomness: source of the samples.
         physical_batch_size: a batch with more examples is given in several parts; None: never.
-        views: each example is taken from the data set so many times, one after the other.
+        views: each row is taken from the data set so many times, one after the other.
+        units: whose rows are whose; each row its own owner's by default.
         ranks: the processes that share the batches; their `randomness` draws the same in each of them.
     """
 
@@ -56,8 +66,10 @@ class PrivateLoader:
         physical_batch_size: int | None = None,
         views: int = 1,
         ranks: Ranks | None = None,
+        units: Units | None = None,
     ) -> None:
         self._ranks = Ranks() if ranks is None else ranks
+        self._units = Units(plan.dataset_size) if units is None else units
         self.dataset: Any = loader.dataset
         self.drawn = 0
         self.physical_batch_size = physical_batch_size
@@ -65,6 +77,8 @@ class PrivateLoader:
         self._waiting: Part | None = None
         self._unfinished = False
         self.source = randomness
+        self.batches = planned_batches(plan, randomness)
+        self.journals: list[Journal] = []
         self._views = views
         self._collate = _CollateAny(loader.dataset, loader.collate_fn or default_collate)
         self._loader = loader
@@ -79,19 +93,31 @@ class PrivateLoader:
             self._refuse_skipping()
             if self.drawn >= self._plan.steps:
                 raise self._exhausted()
-            batches = planned_batches(self._plan, steps=len(self), randomness=self.source, start=self.drawn)
-            parts = _Parts(batches, self.physical_batch_size, self._views, self._ranks, self.drawn)
+            parts = _Parts(self._chosen(), self.physical_batch_size, self._views, self._ranks)
             for size, batch in self._fetched(parts):
                 last, drawn = parts.lasts.popleft()
                 if not self._unfinished and self.drawn >= self._plan.steps:
                     raise self._exhausted()  # another iterator over this loader took the rest
                 self._refuse_skipping(within=True)
                 if not self._unfinished:
-                    self.drawn += 1
+                    self._begin()
                 self._unfinished = not last
-                self._waiting = Part(size // self._views, last, drawn)
+                self._waiting = Part(size // (self._views * self._units.rows_per_unit), last, drawn)
                 yield batch
                 self._refuse_skipping(within=True)
+
+    def _chosen(self) -> Iterator[tuple[int, Any, Any]]:
+        for number in range(self.drawn, self.drawn + len(self)):
+            batch = self.batches[number]
+            if isinstance(self.dataset, Stream) and len(batch):
+                self.dataset.forget(int(batch[0]))
+            yield number, batch, self._units.rows(batch, number, self.source)
+
+    def _begin(self) -> None:
+        for journal in self.journals:
+            journal.begin(self.drawn)
+        self.batches.forget(self.drawn)
+        self.drawn += 1
 
     def _fetched(self, parts: _Parts) -> Iterator[tuple[int, Any]]:
         own = self._loader
@@ -166,21 +192,22 @@ class _Parts:
     some parts ahead. Several processes cut their shares into equally many parts, of which some may be empty.
     """
 
-    def __init__(self, batches: Iterator[Any], most: int | None, views: int, ranks: Ranks, first: int) -> None:
-        self._batches = enumerate(batches, first)
+    def __init__(self, batches: Iterator[tuple[int, Any, Any]], most: int | None, views: int, ranks: Ranks) -> None:
+        self._batches = batches
         self._most = most
         self._views = views
         self._ranks = ranks
         self.lasts: collections.deque[tuple[bool, int]] = collections.deque()
 
     def __iter__(self) -> Iterator[list[int]]:
-        for number, batch in self._batches:
-            known = 0 if self._ranks.alone else fingerprint(number, batch)
-            rows, largest = self._ranks.share(batch).tolist(), self._ranks.largest_share(len(batch))
+        for number, batch, chosen in self._batches:
+            known = 0 if self._ranks.alone else fingerprint(number, chosen)
+            rows = self._ranks.share(chosen).repeat(self._views, axis=1)
+            largest = self._ranks.largest_share(len(batch))
             step = self._most or max(1, largest)
             for start in range(0, max(1, largest), step):
                 self.lasts.append((start + step >= largest, known))
-                yield [row for row in rows[start : start + step] for _ in range(self._views)]
+                yield rows[start : start + step].reshape(-1).tolist()
 
 
 class _CollateAny:
@@ -221,10 +248,10 @@ def plain_loader(loader: DataLoader[Any], ranks: Ranks | None = None) -> int:
         )
     if not isinstance(loader, DataLoader):
         raise UsageError(f"Expected a torch DataLoader, got {type(loader).__name__}.", "Wrap the data set in one.")
-    if not hasattr(loader.dataset, "__len__") or isinstance(loader.dataset, torch.utils.data.IterableDataset):
+    if not hasattr(loader.dataset, "__len__") or isinstance(loader.dataset, IterableDataset):
         raise UsageError(
             "Expected a data set of known length, got a stream: its records cannot be sampled independently.",
-            "Load it into a map-style data set.",
+            "Load it into a map-style data set; make_private takes streams, with sampling=Streamed().",
         )
     kinds = (RandomSampler, SequentialSampler, DistributedSampler)
     if type(loader.sampler) not in kinds or loader.batch_size is None:

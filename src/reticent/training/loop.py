@@ -34,19 +34,20 @@ from reticent import _checks
 from reticent.data import Records
 from reticent.errors import DataError, ModelError, UsageError
 from reticent.evidence import Record, now, software
-from reticent.privacy import Guarantee, Plan, Unit
+from reticent.privacy import Guarantee, Plan
 from reticent.randomness import Randomness, required
 from reticent.training.agreeing import agree, assumed
 from reticent.training.gradients import refuse_mixing
 from reticent.training.losses import Loss, reduction_of, varied_rows
-from reticent.training.mechanism import ASSUMED, one_row_each
+from reticent.training.mechanism import ASSUMED
+from reticent.training.owning import units_of
 from reticent.training.ranks import Ranks
 from reticent.training.seeding import seeded
 from reticent.training.sharding import Sharding, plain_network
 from reticent.training.steps import Augment, OrdinarySteps, PrivateSteps, Progress
 from reticent.training.trials import refuse_mixing_inputs
 
-__all__ = ["Run", "refuse_several_rows", "train"]
+__all__ = ["Run", "train"]
 
 Optimizer = torch.optim.Optimizer | Callable[[Iterable[torch.nn.Parameter]], torch.optim.Optimizer]
 
@@ -105,6 +106,7 @@ def train(
     progress: Progress | None = None,
     state: str | Path | None = None,
     save_every: int | None = None,
+    example_level: bool = False,
     processes: str = "all",
 ) -> Run:
     """Train a network on records, privately if a plan is given.
@@ -128,13 +130,14 @@ def train(
         progress: called as progress(steps_done, steps).
         state: a file. If it is there, the training goes on from it; the state is saved there at the end.
         save_every: save it every so many steps, too.
+        example_level: that the promise may be to single rows although some people own several.
         processes: "all" those of an initialised `torch.distributed` train one network together, with a plan; "one":
             this one trains by itself, whatever others do. Each reports its progress; the first one saves.
 
     Raises:
         DataError: records that cannot be used.
         ModelError: a network that mixes examples, or whose loss is not one number per example.
-        UsageError: arguments that do not fit together; a promise to people when some own several rows.
+        UsageError: arguments that do not fit together; a promise to rows when people own several.
         PeerError: another process failed, or was given something else.
     """
     ranks = Ranks.of(processes)
@@ -156,9 +159,7 @@ def train(
         elif (epochs, batch_size) != (None, None):
             raise UsageError("Expected epochs and batch_size inside the plan, got them beside it.", "Leave them out.")
         else:
-            refuse_several_rows(
-                plan.unit, records, "Plan for Unit.EXAMPLE, or merge each owner's rows into one record."
-            )
+            units = units_of(plan, records.owners, len(records), example_level=example_level)
             refuse_mixing(model)
     model.train()
     # torch's generator (dropout) is set from the same source, so that a simulated run repeats to the bit.
@@ -185,13 +186,13 @@ def train(
             views=views,
             augment=augment,
             ranks=ranks,
+            units=units,
         )
         steps = engine.run(x, y, progress=progress, state=state, save_every=save_every)
     model.eval()
-    owners = () if records.owners is not None else one_row_each(plan.unit)
     guarantee = plan.guarantee(
         steps=steps,
-        assumptions=(*ASSUMED, *owners, *assumed(ranks), *records.public_facts),
+        assumptions=(*ASSUMED, *units.assumptions, *assumed(ranks), *records.public_facts),
         simulated=not source.is_secure,
     )
     return Run(model, guarantee, plan, steps, engine.ignored, records.digest(), now())
@@ -205,16 +206,6 @@ def _refuse_without_plan(views: int, augment: Augment | None, ranks: Ranks) -> N
             f"Expected a plan for {ranks.size} processes that train together, got none: ordinary training is not "
             "shared out.",
             'Pass processes="one" to train in each process by itself, or use torch\'s DistributedDataParallel.',
-        )
-
-
-def refuse_several_rows(unit: Unit, records: Records, remedy: str) -> None:
-    """Rows are sampled and clipped one by one, so a promise to people or clients needs that each owns one row."""
-    if unit is not Unit.EXAMPLE and records.owner_count < len(records):
-        raise UsageError(
-            f"Expected one row for every {unit.value}, got {len(records)} rows of {records.owner_count} owners: "
-            "clipping bounds what a row contributes, not what its owner does.",
-            remedy,
         )
 
 

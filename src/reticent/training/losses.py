@@ -29,6 +29,7 @@ import numpy as np
 import torch
 
 from reticent.errors import UsageError
+from reticent.training.seeding import unchanged_modes
 
 __all__ = ["Loss", "reduction_of", "varied_rows"]
 
@@ -49,31 +50,38 @@ def reduction_of(loss: Loss, model: torch.nn.Module, x: torch.Tensor, y: Any) ->
     Raises:
         UsageError: the loss is not made of one term per example, or is not a tensor.
     """
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.no_grad():
-            broken = ~torch.isfinite(x.reshape(len(x), -1).double()).all(dim=1)
-            x, y = x[~broken], y[~broken]  # what contributes nothing later tells nothing here
-            outputs = model(x)
-            each = torch.stack([_tensor(loss(outputs[i : i + 1], y[i : i + 1])).double().sum() for i in range(len(x))])
-            together = _tensor(loss(outputs, y)).double()
-    finally:
-        model.train(was_training)
-    if together.numel() == len(x) and together.ndim > 0:
-        candidates = {"none": together.reshape(-1) - each}
-    else:
-        candidates = {"mean": together.reshape(-1) - each.mean(), "sum": together.reshape(-1) - each.sum()}
-    scale = max(1e-6, float(each.abs().mean()))
-    for name, difference in candidates.items():
-        if float(difference.abs().max()) <= _TOLERANCE * scale * (len(x) if name == "sum" else 1):
-            return name
+    with unchanged_modes(model), torch.no_grad():
+        model.eval()
+        broken = ~torch.isfinite(x.reshape(len(x), -1).double()).all(dim=1)
+        x, y = x[~broken], y[~broken]  # what contributes nothing later tells nothing here
+        outputs = model(x)
+        each = torch.stack([_tensor(loss(outputs[i : i + 1], y[i : i + 1])).double().sum() for i in range(len(x))])
+        # A loss that weights classes may agree on one batch by chance, but not on parts of it as well.
+        batches = [slice(0, len(x)), slice(0, len(x), 2), slice(len(x) // 3, len(x))]
+        fitting = [_made_of(each[rows], _tensor(loss(outputs[rows], y[rows])).double()) for rows in batches]
+    for kind in fitting[0]:
+        if all(kind in kinds for kinds in fitting):
+            return kind
     raise UsageError(
         "Expected a loss with one term per example, averaged or added up; got one whose value for a batch is neither "
         "the mean nor the sum of its values for the examples.",
         "Class weights with reduction='mean' do this. Write (weight[y] * cross_entropy(outputs, y, reduction='none'))"
         ".mean(), or use reduction='sum'.",
     )
+
+
+def _made_of(each: torch.Tensor, together: torch.Tensor) -> list[str]:
+    """In which ways a batch's loss comes about from its examples' losses; several for a batch of one."""
+    if together.numel() == len(each) and together.ndim > 0:
+        candidates = {"none": together.reshape(-1) - each}
+    else:
+        candidates = {"mean": together.reshape(-1) - each.mean(), "sum": together.reshape(-1) - each.sum()}
+    scale = max(1e-6, float(each.abs().mean()))
+    return [
+        name
+        for name, difference in candidates.items()
+        if float(difference.abs().max()) <= _TOLERANCE * scale * (len(each) if name == "sum" else 1)
+    ]
 
 
 def varied_rows(labels: Any) -> list[int]:

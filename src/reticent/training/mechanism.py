@@ -32,13 +32,13 @@ import torch
 
 from reticent import _checks
 from reticent.errors import UsageError
-from reticent.privacy import Clipping, Plan, Unit
+from reticent.privacy import Clipping, Plan
 from reticent.randomness import Randomness
 from reticent.training.engine import Gathered
 from reticent.training.ranks import Ranks
 from reticent.training.spreading import Spread
 
-__all__ = ["ASSUMED", "PrivateSum", "clipped_sum", "one_row_each"]
+__all__ = ["ASSUMED", "PrivateSum", "clipped_sum"]
 
 ASSUMED = (
     "the parameters and the optimizer start from values that do not depend on these data (otherwise: compose)",
@@ -53,11 +53,6 @@ ASSUMED = (
 _AUTOMATIC = 0.01  # Bu et al. (2023): keeps the factor of a vanishing gradient bounded
 _SMALL = 1 << 14  # numbers of a sum that gets its noise together with others
 _REACH = 30.0  # a threshold moves by at most this many natural logarithms from where it started
-
-
-def one_row_each(unit: Unit) -> tuple[str, ...]:
-    """The assumption that rows may stand for people or clients; nothing where the unit is the row itself."""
-    return () if unit is Unit.EXAMPLE else (f"every {unit.value} owns one row",)
 
 
 class PrivateSum:

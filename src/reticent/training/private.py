@@ -40,31 +40,27 @@ Example:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch.utils.data import DataLoader
 
 from reticent import _checks
 from reticent.errors import UsageError
-from reticent.privacy import Clipping, Guarantee, Plan, Unit
+from reticent.privacy import Clipping, Plan, Relation, Sampler, Unit
 from reticent.randomness import Randomness, required
-from reticent.training.agreeing import agree, assumed, same_records
 from reticent.training.gradients import PerExampleModel, refuse_mixing
-from reticent.training.loading import Part, PrivateLoader, expected_batch_size, plain_loader
+from reticent.training.loading import expected_batch_size, plain_loader
+from reticent.training.loops import MARK, How, Private
 from reticent.training.losses import Loss
-from reticent.training.mechanism import ASSUMED, PrivateSum, one_row_each
+from reticent.training.owning import units_in, units_of
+from reticent.training.planning import Wanted, plan_for
 from reticent.training.ranks import Ranks
-from reticent.training.resuming import Identity, restore_training, training_state, write_training
-from reticent.training.seeding import set_apart
 from reticent.training.sharding import Sharding, plain_network
-from reticent.training.trials import fitting_on_trial, reduction_on_trial, refuse_mixing_on_trial
-from reticent.training.written import Written, optimized_names
+from reticent.training.streaming import streaming_loader
+from reticent.training.trials import reduction_on_trial, refuse_mixing_on_trial
 
 __all__ = ["Private", "make_private"]
-
-_MARK = "_made_private_by_reticent"
 
 
 def make_private(
@@ -78,9 +74,14 @@ def make_private(
     epochs: float | None = None,
     l2_clip_norm: float | None = None,
     unit: Unit | None = None,
+    owners: Any = None,
+    rows_per_unit: int | None = None,
+    example_level: bool = False,
     loss: Loss | None = None,
     loss_reduction: str | None = None,
     clipping: Clipping | None = None,
+    sampling: Sampler | None = None,
+    relation: Relation | None = None,
     physical_batch_size: int | None = None,
     views: int = 1,
     public_facts: Sequence[str] = (),
@@ -94,19 +95,26 @@ def make_private(
         optimizer: any torch optimizer over the model's parameters; from now on its `step()` uses noisy gradients.
         loader: a DataLoader over a sized data set, with plain shuffling; its batch size becomes the expected one, of
             all processes together. With a `DistributedSampler` it is the batch size of each, as in an ordinary loop;
-            the sampler's choice is replaced.
-        plan: a ready plan; or give the next five, and `clipping`.
+            the sampler's choice is replaced. Over a stream, the plan's sampler has to be `Streamed()`.
+        plan: a ready plan; or give what it is to be calibrated to.
         target_epsilon: epsilon of the promise after `epochs`.
         target_delta: below 1/n.
         epochs: passes over the data.
         l2_clip_norm: the longest gradient that one example may contribute; 1.0 by default.
-        unit: `Unit.PERSON` states that every person owns one row of the data set; `Unit.EXAMPLE` by default.
+        unit: whose privacy is promised: `Unit.EXAMPLE` by default. `Unit.PERSON` without `owners` states that every
+            person owns one row of the data set.
+        owners: who owns each row of the data set, in its order: one identifier for each.
+        rows_per_unit: for a promise to people who own several: the mean gradient over so many rows of a drawn person,
+            chosen at random, is clipped. Batches have so many rows for each person.
+        example_level: that the promise may be to single rows although some people own several.
         loss: the loss of the loop, called as loss(outputs, targets) on batches (inputs, targets). It is tried on a few
             records, and refused unless it is the mean or the sum of one term per example. Without it the guarantee
             lists that as declared, not checked.
         loss_reduction: "mean" if the loss averages over the batch (torch's default), "sum" if it adds up; found out if
             `loss` is given.
         clipping: how contributions are bounded, if not by one fixed threshold.
+        sampling: how batches are drawn, if not by Poisson: see `reticent.privacy.samplers`.
+        relation: which data sets are neighbours; `Relation.ADD_OR_REMOVE_ONE` by default, or what the sampler needs.
         physical_batch_size: the most examples that a process holds at once; found from the memory by default. A batch
             with more comes in several parts, equally many in each process, each with its own `optimizer.step()`, of
             which only the last moves anything.
@@ -130,34 +138,38 @@ def make_private(
     ranks = Ranks.of(processes)
     with ranks.together("call of make_private"):
         source = Randomness.secure() if randomness is None else required(randomness)
+        _checks.at_least(1, views=views)
+        loader = streaming_loader(loader, plan, views)
         model = plain_network(model, ranks)
         size = plain_loader(loader, ranks)
-        if plan is None:
-            batch = expected_batch_size(loader, ranks)
-            plan = _calibrated(target_epsilon, target_delta, epochs, size, batch, l2_clip_norm, unit, clipping)
-        elif any(value is not None for value in (target_epsilon, target_delta, epochs, l2_clip_norm, unit, clipping)):
-            raise UsageError(
-                "Expected either a plan, or targets, epochs, clipping norm, clipping and unit; got both.",
-                "Say it in the plan, or leave the plan out.",
-            )
-        if plan.dataset_size != size:
-            raise UsageError(
-                f"Expected a plan for this data set of {size} records, got one for {plan.dataset_size}.",
-                "Calibrate the plan with dataset_size=len(dataset).",
-            )
+        wanted = Wanted(
+            target_epsilon,
+            target_delta,
+            epochs,
+            l2_clip_norm,
+            unit,
+            clipping,
+            sampling,
+            relation,
+            rows_per_unit,
+        )
+        people = unit if plan is None else plan.unit
+        rows = sampling if plan is None else plan.sampling
+        number = units_in(people, rows, owners, size)
+        plan = plan_for(plan, wanted, units=number, batch_size=expected_batch_size(loader, ranks))
+        units = units_of(plan, owners, size, example_level=example_level)
         if loss_reduction is not None:
             _checks.one_of(("mean", "sum"), loss_reduction=loss_reduction)
-        if isinstance(model, PerExampleModel) or getattr(optimizer, _MARK, False):
+        if isinstance(model, PerExampleModel) or getattr(optimizer, MARK, False):
             raise UsageError(
                 "Expected a network and an optimizer that are not private yet, got one that is.",
                 "Call make_private once, on the plain network and a new optimizer; `compose` adds up two trainings.",
             )
-        _checks.at_least(1, views=views)
         if physical_batch_size is not None:
             _checks.at_least(1, physical_batch_size=physical_batch_size)
         refuse_mixing(model)
     declared = loss_reduction or "mean"
-    how = _How(declared, False, tuple(public_facts), physical_batch_size, views, ranks)
+    how = How(declared, False, tuple(public_facts), physical_batch_size, views, ranks, units)
     with Sharding(model).held(), ranks.together("trial of network and loss"):
         refuse_mixing_on_trial(model, loader)
         if loss is not None:
@@ -170,231 +182,3 @@ def make_private(
                 )
             how = how._replace(reduction=found, checked=True)
     return Private(model, optimizer, loader, plan, source, how)
-
-
-class _How(NamedTuple):
-    """What is known about the loop's loss (tried, or only declared) and data, and how batches come."""
-
-    reduction: str
-    checked: bool
-    public_facts: tuple[str, ...]
-    physical_batch_size: int | None
-    views: int
-    ranks: Ranks
-
-
-class Private:
-    """An ordinary loop's model, optimizer and loader, made private; built by `make_private`.
-
-    Attributes:
-        model: call this one on the batches; the original network holds the same parameters.
-        optimizer: the optimizer that was passed; its `step()` clips and adds noise first.
-        loader: gives the Poisson-sampled batches of one epoch each time it is iterated over.
-        plan: what is executed.
-    """
-
-    def __init__(
-        self,
-        model: torch.nn.Module,
-        optimizer: torch.optim.Optimizer,
-        loader: DataLoader[Any],
-        plan: Plan,
-        randomness: Randomness,
-        how: _How,
-    ) -> None:
-        ranks = self._ranks = how.ranks
-        with ranks.together("network and optimizer"):
-            self._names = optimized_names(model, optimizer)
-            self.model = PerExampleModel(model, self._names, views=how.views)
-        for parameter in model.parameters():
-            parameter.grad = None  # of some earlier backward pass: it would carry no noise
-        self.optimizer = optimizer
-        self.plan = plan
-        agree(ranks, model, self._facts(randomness, loader, how))
-        same_records(ranks, loader.dataset)
-        set_apart(ranks, randomness)
-        self.loader = PrivateLoader(loader, plan, ranks.sampling(randomness), views=how.views, ranks=ranks)
-        fits = how.physical_batch_size
-        if fits is None:
-            with self.model.sharding.held():
-                fits = fitting_on_trial(self.model, loader, plan, how.views, processes=ranks.size)
-        self.loader.physical_batch_size = ranks.least(fits)
-        self.model.ranks = ranks
-        parameters = dict(model.named_parameters())
-        chosen = {name: parameters[name] for name in self._names}
-        self._sum = PrivateSum(plan, chosen, randomness.spawn("noise"), ranks=ranks)
-        self._simulated = not randomness.is_secure
-        self._how = how
-        setattr(optimizer, _MARK, True)
-        self._written = Written(self._names)
-        optimizer.register_step_pre_hook(self._before_step)
-
-    @property
-    def ignored_examples(self) -> int:
-        """How many examples had a gradient that was not finite, in all processes. About the data: not covered."""
-        return self._sum.ignored
-
-    @property
-    def between_batches(self) -> bool:
-        """Whether the last batch has been stepped on with all its parts.
-
-        A batch that is larger than the physical batch size comes in parts, each with its own turn of the loop. What
-        counts updates (learning-rate schedules, saving every so often) goes on only where this is true.
-        """
-        return self.loader.between_batches
-
-    @property
-    def guarantee(self) -> Guarantee:
-        """What has been promised so far: the guarantee of the batches drawn until now."""
-        declared = "declared, not checked; class weights break it"
-        tried = "tried on some records, with the loss that was passed: the loop uses that one"
-        tried = tried if self._how.checked else declared
-        return self.plan.guarantee(
-            steps=self.loader.drawn,
-            assumptions=(
-                f"the loss is the {self._how.reduction} over the batch of one term per example ({tried})",
-                *one_row_each(self.plan.unit),
-                "the loop feeds each batch as it was drawn",
-                *self._how.public_facts,
-                *assumed(self._ranks),
-                *ASSUMED,
-            ),
-            simulated=self._simulated,
-        )
-
-    def save(self, path: str | Path) -> Path:
-        """Write everything that the next steps depend on: parameters, optimizer, step, thresholds, torch's generator.
-
-        Go on with `restore`. A run that was interrupted after any step and restored gives the same parameters, if its
-        randomness is simulated, and the same guarantee. A secure run goes on with fresh batches and noise. Of several
-        processes all call it, the first one writes, and any number of them may go on.
-
-        Raises:
-            UsageError: some batch has not been stepped on yet, or the file cannot be written.
-        """
-        with self._ranks.together("step to save", self.loader.drawn):
-            if not self.loader.between_batches:
-                raise UsageError(
-                    "Expected to save between two steps, got a batch that was drawn and not stepped on.",
-                    "Save right after optimizer.step(), and after the last part of a batch: if "
-                    "private.between_batches.",
-                )
-        state = training_state(self._who(), self.loader.drawn, self.optimizer, self._sum, self._ranks)
-        return write_training(path, state, self._ranks)
-
-    def restore(self, path: str | Path) -> None:
-        """Go on from a saved state: call it right after the same `make_private`, before the first batch.
-
-        What was done after that state was saved is not counted: if its results were looked at, the promise for them
-        has to be added (`Guarantee.compose`). Of several processes all call it, and all read the file.
-
-        Raises:
-            UsageError: batches have been drawn already; the state is of another plan, network or randomness.
-            IntegrityError: the file is damaged or of another kind.
-        """
-        with self._ranks.together("step to restore"):
-            if self.loader.drawn:
-                raise UsageError(
-                    f"Expected to restore before the first batch, got {self.loader.drawn} drawn.",
-                    "Call restore right after make_private.",
-                )
-        self.loader.drawn = restore_training(path, self._who(), self.optimizer, self._sum, self._ranks)
-
-    def _who(self) -> Identity:
-        return Identity(self.model.module, self.plan, self.loader.source)
-
-    def __repr__(self) -> str:
-        done, steps = self.loader.drawn, self.plan.steps
-        return f"Private(step {done} of {steps}, epsilon {self.guarantee.epsilon(self.plan.delta):.4g} so far)"
-
-    def _facts(self, randomness: Randomness, loader: DataLoader[Any], how: _How) -> dict[str, Any]:
-        """What has to be the same in all processes, beside the network."""
-        return {
-            "plan": self.plan.as_dict(),
-            "randomness": randomness,
-            "number of records": len(loader.dataset),  # type: ignore[arg-type]
-            "optimizer": type(self.optimizer).__name__,
-            "trained parameters": self._names,
-            "loss reduction": (how.reduction, how.checked),
-            "number of views": how.views,
-        }
-
-    def _before_step(self, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any) -> None:
-        waiting = self.loader.waiting
-        with self._ranks.together("batch and step", 0 if waiting is None else waiting.batch):
-            seen = self._refuse_out_of_step(waiting, optimizer, args, kwargs)
-            parameters = dict(self.model.module.named_parameters())
-            self._written.refuse_others(parameters)
-            if seen:  # a mean was divided by the number of rows; wanted is the sum over examples of the mean over views
-                mean = self._how.reduction == "mean"
-                self._sum.add(self.model.take(), float(seen) if mean else 1.0 / self._how.views)
-            else:
-                self.model.forget()
-                if seen is None:  # a loop that passes over empty batches: the others wait for the whole parameters
-                    with self.model.sharding.held():
-                        pass
-            if self.model.sharding.active:  # until now they were whole
-                parameters = dict(self.model.module.named_parameters())
-                self._written.refuse_others(parameters)
-            self._written.drop_others(optimizer, parameters)
-        self._sum.settle()
-        self._written.write(parameters, self._sum.finish() if waiting is not None and waiting.last else {})
-        self.loader.stepped()
-
-    def _refuse_out_of_step(
-        self, waiting: Part | None, optimizer: torch.optim.Optimizer, args: Any, kwargs: Any
-    ) -> int | None:
-        """The number of examples that the model saw, if they are those that were drawn."""
-        # torch passes the optimizer itself as the first argument.
-        if any(value is not None and value is not optimizer for value in (*args, *kwargs.values())):
-            raise UsageError(
-                "Expected optimizer.step() without a closure: it would evaluate the batch more than once.",
-                "Use an optimizer that needs none.",
-            )
-        seen = self.model.pending
-        drawn = None if waiting is None else waiting.examples
-        if waiting is None or (seen is None and waiting.examples > 0) or (seen is not None and seen != drawn):
-            raise UsageError(
-                f"Expected one step for each batch of private.loader, but the loader drew {_batch_text(drawn)} and "
-                f"the model saw {_batch_text(seen)}.",
-                "For every batch: private.model(x), loss.backward(), optimizer.step(), once each; and private.model in "
-                "training mode (private.model.train() after an evaluation).",
-            )
-        return seen
-
-
-def _calibrated(
-    epsilon: float | None,
-    delta: float | None,
-    epochs: float | None,
-    size: int,
-    batch_size: int | None,
-    l2_clip_norm: float | None,
-    unit: Unit | None,
-    clipping: Clipping | None,
-) -> Plan:
-    missing = [
-        name
-        for name, value in (("target_epsilon", epsilon), ("target_delta", delta), ("epochs", epochs))
-        if value is None
-    ]
-    if epsilon is None or delta is None or epochs is None:
-        raise UsageError(
-            f"Expected target_epsilon, target_delta and epochs, got no {' and no '.join(missing)}.",
-            f"Pass them, for instance target_epsilon=3.0, target_delta={_checks.suggested_delta(size):.0g}, epochs=20; "
-            "or a plan.",
-        )
-    return Plan.calibrate(
-        epsilon=epsilon,
-        delta=delta,
-        dataset_size=size,
-        batch_size=min(batch_size or size, size),
-        epochs=epochs,
-        l2_clip_norm=1.0 if l2_clip_norm is None else l2_clip_norm,
-        unit=Unit.EXAMPLE if unit is None else unit,
-        clipping=clipping,
-    )
-
-
-def _batch_text(size: int | None) -> str:
-    return "no batch" if size is None else f"a batch of {size}"

@@ -17,6 +17,7 @@ from reticent.privacy import Plan
 from reticent.randomness import Randomness
 from reticent.training.loop import Run, train
 from reticent.training.losses import Loss
+from reticent.training.owning import units_of
 from reticent.training.seeding import seeded
 from reticent.training.steps import Progress
 
@@ -39,6 +40,7 @@ class Recipe:
         batch_size: batch size of an ordinary training.
         plan: for private training, instead of the last two.
         loss: see `train`.
+        example_level: see `train`.
 
     Example:
         >>> import torch, reticent as rt
@@ -56,6 +58,7 @@ class Recipe:
     batch_size: int | None = None
     plan: Plan | None = None
     loss: Loss = torch.nn.functional.cross_entropy
+    example_level: bool = False
 
     def __post_init__(self) -> None:
         if (self.plan is None) == (self.epochs is None or self.batch_size is None):
@@ -74,10 +77,12 @@ class Recipe:
         with seeded(randomness.spawn("build")):
             model = self.build()
         plan = self.plan
-        if plan is not None and plan.dataset_size != len(records):
-            batch = max(1, min(len(records), round(plan.sample_rate * len(records))))
-            delta = plan.delta if plan.delta < 1 / len(records) else _checks.suggested_delta(len(records))
-            plan = dataclasses.replace(plan, dataset_size=len(records), batch_size=batch, delta=delta)
+        if plan is not None:
+            size = units_of(plan, records.owners, len(records), example_level=self.example_level).count
+            batch = max(1, min(size, round(plan.sample_rate * size)))
+            delta = plan.delta if plan.delta < 1 / size else _checks.suggested_delta(size)
+            if size != plan.dataset_size:
+                plan = dataclasses.replace(plan, dataset_size=size, batch_size=batch, delta=delta)
         return train(
             model,
             records,
@@ -88,5 +93,6 @@ class Recipe:
             batch_size=self.batch_size,
             randomness=randomness.spawn("train"),
             progress=progress,
+            example_level=self.example_level,
             processes="one",
         )

@@ -24,6 +24,7 @@ Example:
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -31,16 +32,17 @@ import torch
 from torch.utils._pytree import tree_map
 
 from reticent.errors import IntegrityError, UsageError
-from reticent.privacy import Plan
+from reticent.privacy import Batches, Plan
 from reticent.randomness import Randomness
 from reticent.training.agreeing import same_values
+from reticent.training.journal import Journal, journal_path
 from reticent.training.mechanism import PrivateSum
 from reticent.training.ranks import Ranks
 from reticent.training.seeding import generator_states, set_apart, set_generators
 from reticent.training.sharding import Sharding, is_sharded, local, sharded_like, whole
 from reticent.training.state import load_state, save_state
 
-__all__ = ["Identity", "restore_training", "training_state", "write_training"]
+__all__ = ["Identity", "open_journal", "restore_training", "training_state", "write_training"]
 
 _APART = (
     "Look for what changes parameters in one process only, or use processors of one kind: steps are the same in all."
@@ -65,12 +67,28 @@ class Identity(NamedTuple):
         }
 
 
+def open_journal(
+    who: Identity, optimizer: torch.optim.Optimizer, path: str | Path, ranks: Ranks | None = None
+) -> Journal | None:
+    """The journal beside a state; None where steps can be repeated to the bit, and in all processes but the first.
+
+    The first process writes before it adds its part to a sum, and without that part nothing leaves the others.
+    """
+    ranks = Ranks() if ranks is None else ranks
+    with ranks.together("journal"):
+        if who.plan is None or not who.randomness.is_secure or ranks.rank > 0:
+            return None
+        return Journal(journal_path(path), json.dumps(who.as_dict(optimizer), sort_keys=True))
+
+
 def training_state(
     who: Identity,
     done: int,
     optimizer: torch.optim.Optimizer,
     total: PrivateSum | None,
+    *,
     ranks: Ranks | None = None,
+    batches: Batches | None = None,
 ) -> dict[str, Any]:
     """Everything that the steps after `done` depend on; every process has to ask for it.
 
@@ -79,6 +97,7 @@ def training_state(
         PeerError: processes that hold copies of a parameter have different ones.
     """
     ranks = Ranks() if ranks is None else ranks
+    choices = None if batches is None else batches.state(done)["choices"]
     Sharding(who.model)  # an evaluation may have left whole parameters behind
     for parameter, kept in optimizer.state.items():
         for name, value in kept.items() if isinstance(kept, dict) else ():
@@ -97,6 +116,7 @@ def training_state(
         "buffers": {name: whole(value) for name, value in who.model.named_buffers()},
         "optimizer": tree_map(whole, optimizer.state_dict()),
         "sum": None if total is None else total.state(),
+        "choices": None if choices is None else torch.from_numpy(choices),
         "generators": generators[0],
         "generators of others": generators[1:],
     }
@@ -118,9 +138,12 @@ def restore_training(
     who: Identity,
     optimizer: torch.optim.Optimizer,
     total: PrivateSum | None,
+    *,
     ranks: Ranks | None = None,
+    batches: Batches | None = None,
+    journal: Journal | None = None,
 ) -> int:
-    """Take up a saved state; gives the number of steps done.
+    """Take up a saved state; gives the number of steps done, with those that are lost but were begun.
 
     Raises:
         UsageError: it belongs to another training; nothing is changed then.
@@ -145,7 +168,13 @@ def restore_training(
     generators = [state["generators"], *state.get("generators of others", [])]
     set_generators(generators[min(ranks.rank, len(generators) - 1)])
     set_apart(ranks, who.randomness.spawn(f"restored at {state['done']}"))
-    return int(state["done"])
+    done = int(state["done"])
+    if batches is None:
+        return done
+    (begun,) = ranks.first([float(done if journal is None else max(done, journal.begun))])
+    choices = None if state["choices"] is None else state["choices"].numpy()
+    with ranks.together("batches to go on with"):
+        return batches.restored({"choices": choices}, done, int(begun))
 
 
 def _refuse_others(path: str | Path, state: Any, who: Identity, optimizer: torch.optim.Optimizer) -> None:

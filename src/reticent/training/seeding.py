@@ -1,4 +1,4 @@
-"""torch's own generator, set from a `Randomness` for the length of a block and put back afterwards.
+"""torch's own generator, set from a `Randomness` for the length of a block and put back afterwards; modes, too.
 
 Weight initialisation and dropout draw from torch's global generator. This is the one place that seeds it; noise and
 sampling never come from it. Processes that train together must not have theirs in the same state: see `set_apart`.
@@ -25,7 +25,7 @@ import torch
 from reticent.randomness import Randomness
 from reticent.training.ranks import Ranks
 
-__all__ = ["generator_states", "seeded", "set_apart", "set_generators", "unchanged_generators"]
+__all__ = ["generator_states", "seeded", "set_apart", "set_generators", "unchanged_generators", "unchanged_modes"]
 
 
 @contextlib.contextmanager
@@ -33,6 +33,17 @@ def unchanged_generators() -> Iterator[None]:
     """A block after which torch's generators are where they were before."""
     with torch.random.fork_rng(devices=_used_devices()):
         yield
+
+
+@contextlib.contextmanager
+def unchanged_modes(model: torch.nn.Module) -> Iterator[None]:
+    """A block after which every module is in the mode that it was in: a part may differ from the whole."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 @contextlib.contextmanager

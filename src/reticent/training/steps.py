@@ -11,6 +11,7 @@ of its average loss is clipped, so that a view costs no privacy (De et al., 2022
 from __future__ import annotations
 
 import abc
+import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,14 +22,16 @@ import torch
 
 from reticent import _checks
 from reticent.errors import ModelError, UsageError
-from reticent.privacy import Plan
+from reticent.privacy import Batches, Plan
 from reticent.randomness import Randomness
 from reticent.training.gradients import PerExampleModel
+from reticent.training.journal import Journal
 from reticent.training.losses import Loss
 from reticent.training.mechanism import PrivateSum
 from reticent.training.memory import fitting_size
+from reticent.training.owning import Units
 from reticent.training.ranks import Ranks, fingerprint
-from reticent.training.resuming import Identity, restore_training, training_state, write_training
+from reticent.training.resuming import Identity, open_journal, restore_training, training_state, write_training
 from reticent.training.sampling import planned_batches, shuffled_batches
 from reticent.training.seeding import unchanged_generators
 from reticent.training.trials import most_of, refuse_mixing_views
@@ -53,8 +56,9 @@ class Steps(abc.ABC):
         optimizer: torch.optim.Optimizer,
         private_sum: PrivateSum | None,
         ranks: Ranks | None = None,
+        batches: Batches | None = None,
     ) -> None:
-        self._who, self._optimizer, self._sum = who, optimizer, private_sum
+        self._who, self._optimizer, self._sum, self._kept = who, optimizer, private_sum, batches
         self._ranks = Ranks() if ranks is None else ranks
 
     def run(
@@ -66,25 +70,53 @@ class Steps(abc.ABC):
         state: str | Path | None = None,
         save_every: int | None = None,
     ) -> int:
-        """Take the steps that are left; returns how many have been taken in all."""
-        if state is not None:
-            there = Path(state).exists()
-            self._ranks.same({"presence of the saved state": there}, remedy="Save it where all processes can read it.")
-            if there:
-                self.done = restore_training(state, self._who, self._optimizer, self._sum, self._ranks)
-        for batch in self._batches(len(x)):
-            self._step(x, y, batch)
-            self.done += 1
-            ended = self.done == self.total
-            if state is not None and (ended or (save_every is not None and self.done % save_every == 0)):
-                kept = training_state(self._who, self.done, self._optimizer, self._sum, self._ranks)
-                write_training(state, kept, self._ranks)
-            if progress is not None:
-                progress(self.done, self.total)
+        """Take the steps that are left; returns how many have been begun in all."""
+        with contextlib.ExitStack() as stack:
+            journal = None if state is None else open_journal(self._who, self._optimizer, state, self._ranks)
+            if journal is not None:
+                stack.enter_context(journal)
+            if state is not None:
+                self._take_up(state, journal)
+            for batch in self._batches(len(x), journal):
+                self._step(x, y, batch)
+                self.done += 1
+                ended = self.done == self.total
+                if state is not None and (ended or (save_every is not None and self.done % save_every == 0)):
+                    self._save(state)
+                if progress is not None:
+                    progress(self.done, self.total)
         return self.done
 
+    def _take_up(self, state: str | Path, journal: Journal | None) -> None:
+        there = Path(state).exists()
+        self._ranks.same({"presence of the saved state": there}, remedy="Save it where all processes can read it.")
+        if there:
+            number = restore_training(
+                state,
+                self._who,
+                self._optimizer,
+                self._sum,
+                ranks=self._ranks,
+                batches=self._kept,
+                journal=journal,
+            )
+            self.done = min(number, self.total)
+            return
+        with self._ranks.together("start"):
+            if journal is not None and journal.begun > 0:
+                raise UsageError(
+                    f"Expected the state of this training at {state}, got its journal only, with {journal.begun} "
+                    "steps.",
+                    "Bring the state back; or delete the journal to start anew, and add up what both promise.",
+                )
+        self._save(state)  # a stop before the next one then finds what the first steps depended on
+
+    def _save(self, state: str | Path) -> None:
+        kept = training_state(self._who, self.done, self._optimizer, self._sum, ranks=self._ranks, batches=self._kept)
+        write_training(state, kept, self._ranks)
+
     @abc.abstractmethod
-    def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+    def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
         """The batches after the steps that are done."""
 
     @abc.abstractmethod
@@ -102,7 +134,8 @@ class PrivateSteps(Steps):
         plan: what is executed.
         source: randomness of batches and noise.
         physical_batch_size: the most examples that a process holds at once; found from the memory if None.
-        views: rows that are made of each example.
+        views: rows that are made of each row.
+        units: whose rows are whose; each row its own owner's by default.
         augment: how.
         ranks: the processes that train together; this one alone by default.
     """
@@ -120,16 +153,19 @@ class PrivateSteps(Steps):
         views: int = 1,
         augment: Augment | None = None,
         ranks: Ranks | None = None,
+        units: Units | None = None,
     ) -> None:
         ranks = Ranks() if ranks is None else ranks
-        self._model = PerExampleModel(_Loss(model, loss, reduction), views=views)
+        self._units = Units(plan.dataset_size) if units is None else units
+        self._source = ranks.sampling(source)
+        self._model = PerExampleModel(_Loss(model, loss, reduction), views=views * self._units.rows_per_unit)
         self._parameters = {
             name: parameter for name, parameter in self._model.module.named_parameters() if parameter.requires_grad
         }
         private_sum = PrivateSum(plan, self._parameters, source.spawn("noise"), prefix="model.", ranks=ranks)
-        super().__init__(Identity(model, plan, source), optimizer, private_sum, ranks)
-        self._private_sum = private_sum
-        self._plan, self._sampling = plan, ranks.sampling(source)
+        batches = planned_batches(plan, self._source)
+        super().__init__(Identity(model, plan, source), optimizer, private_sum, ranks, batches)
+        self._plan, self._private_sum, self._drawn = plan, private_sum, batches
         self._physical, self._views, self._augment = physical_batch_size, views, augment
         self.total = plan.steps
 
@@ -141,10 +177,10 @@ class PrivateSteps(Steps):
     def run(self, x: torch.Tensor, y: torch.Tensor, **options: Any) -> int:
         """Execute the plan; see `Steps.run`."""
         with self._model.sharding.held(), self._ranks.together("plan"):
-            if self._plan.dataset_size != len(x):
+            if self._plan.dataset_size != self._units.count:
                 raise UsageError(
-                    f"Expected a plan for these {len(x)} records, got one for {self._plan.dataset_size}.",
-                    "Calibrate it with dataset_size=len(dataset).",
+                    f"Expected a plan for these {self._units.count} records, got one for {self._plan.dataset_size}.",
+                    "Calibrate it with dataset_size=len(dataset), or for people with the number of people.",
                 )
             if self._augment is not None:
                 refuse_mixing_views(self._augment, x)
@@ -153,14 +189,18 @@ class PrivateSteps(Steps):
         self._physical = self._ranks.least(self._physical)
         return super().run(x, y, **options)
 
-    def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
-        left = self.total - self.done
-        return planned_batches(self._plan, steps=left, randomness=self._sampling, start=self.done)
+    def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
+        while self.done < self.total:
+            if journal is not None:
+                journal.begin(self.done)
+            yield self._drawn[self.done]
+            self._drawn.forget(self.done)
 
     def _step(self, x: torch.Tensor, y: torch.Tensor, batch: npt.NDArray[np.int64]) -> None:
-        own, most = self._ranks.share(batch), self._physical or 1
+        chosen = self._units.rows(batch, self.done, self._source)
+        own, most = self._ranks.share(chosen), self._physical or 1
         for start in range(0, self._ranks.largest_share(len(batch)), most):
-            self._part(x, y, own[start : start + most], 0 if self._ranks.alone else fingerprint(self.done, batch))
+            self._part(x, y, own[start : start + most], 0 if self._ranks.alone else fingerprint(self.done, chosen))
         self._optimizer.zero_grad()  # gradients that somebody left on frozen parameters carry no noise
         for name, gradient in self._private_sum.finish().items():
             self._parameters[name].grad = gradient.to(self._parameters[name].dtype)
@@ -171,7 +211,7 @@ class PrivateSteps(Steps):
         """Add a physical batch's clipped gradients; every process comes here as often, with examples or without."""
         with self._model.sharding.held(), self._ranks.together("batch", batch):
             if len(own):
-                rows = torch.from_numpy(own).to(x.device)
+                rows = torch.from_numpy(own.reshape(-1)).to(x.device)
                 self._backward(x[rows], y[rows])
                 self._private_sum.add(self._model.take())
         self._private_sum.settle()
@@ -190,7 +230,8 @@ class PrivateSteps(Steps):
 
     def _fitting(self, x: torch.Tensor, y: torch.Tensor) -> int:
         def trial(size: int) -> None:
-            self._backward(x[:size], y[:size])
+            rows = torch.arange(size * self._units.rows_per_unit, device=x.device) % len(x)
+            self._backward(x[rows], y[rows])
             self._model.forget()
 
         beside = 3 * sum(p.numel() * p.element_size() for p in self._parameters.values())
@@ -225,7 +266,8 @@ class OrdinarySteps(Steps):
         self._each = -(-size // self._size)
         self.total = self._passes * self._each
 
-    def _batches(self, size: int) -> Iterator[npt.NDArray[np.int64]]:
+    def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
+        del journal  # nothing is promised
         for epoch in range(self.done // self._each, self._passes):
             skipped = self.done - epoch * self._each
             order = shuffled_batches(size, batch_size=self._size, randomness=self._order, epoch=epoch)

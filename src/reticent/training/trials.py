@@ -21,7 +21,7 @@ from reticent.training.checking import check_model, perturbed
 from reticent.training.gradients import PerExampleModel
 from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.memory import fitting_size
-from reticent.training.seeding import seeded, unchanged_generators
+from reticent.training.seeding import seeded, unchanged_generators, unchanged_modes
 from reticent.training.sharding import is_spread
 
 __all__ = [
@@ -146,7 +146,6 @@ def fitting_on_trial(
         return None
     collate: Any = loader.collate_fn or default_collate
     device = next(model.parameters()).device
-    was_training = model.training
 
     def trial(size: int) -> None:
         batch = collate([loader.dataset[i] for i in range(size) for _ in range(views)])
@@ -158,11 +157,10 @@ def fitting_on_trial(
 
     size = sum(p.numel() * p.element_size() for p in model.parameters())
     try:
-        with unchanged_generators():
+        with unchanged_generators(), unchanged_modes(model):
             found = fitting_size(trial, device, most=most, beside=3 * size)
     except Exception:  # the loop may call the network in its own way: then batches come whole
         return None
     finally:
         model.forget()
-        model.train(was_training)
     return None if found >= most else found

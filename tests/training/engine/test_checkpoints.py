@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import gc
 import threading
 import weakref
@@ -9,6 +10,7 @@ import weakref
 import pytest
 import torch
 import torch.utils.checkpoint as place
+from tests.oracles import gradients as oracle
 from tests.training.engine.cases import Fn, numbers
 from torch import nn
 
@@ -98,6 +100,45 @@ def test_nested_arguments_and_keywords():
         found.append(recording.gathered()[0].dense())
     for name, gradient in found[1].items():
         torch.testing.assert_close(found[0][name], gradient)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+@pytest.mark.parametrize("loop", [False, True])
+def test_what_a_block_was_given_by_partial_and_what_is_the_same_for_all(reentrant, loop):
+    """As transformers hands masks (of each example) and positions (the same for all) to its checkpointed layers."""
+
+    def inside(layer, x, *, mask, positions):
+        attended = nn.functional.scaled_dot_product_attention(x, x, x, attn_mask=positions)
+        return layer((x + attended) * mask) * positions.sum()
+
+    class Blocks(nn.Module):
+        def __init__(self, checkpointed):
+            super().__init__()
+            self.a, self.b, self.checkpointed = nn.Linear(5, 5), nn.Linear(5, 5), checkpointed
+
+        def forward(self, x):
+            hidden = self.a(x).requires_grad_(True)  # as transformers asks of embeddings under checkpoints
+            positions = torch.ones(1, 3, 3, dtype=x.dtype).tril()
+            block = functools.partial(inside, self.b, mask=(x > 0).to(x.dtype), positions=positions)
+            for _ in range(2):
+                hidden = (
+                    place.checkpoint(block, hidden, use_reentrant=reentrant) if self.checkpointed else block(hidden)
+                )
+            return hidden.sum((1, 2))
+
+    model, x, found = Blocks(checkpointed=True).double(), numbers(3, 5), []
+    plain = Blocks(checkpointed=False).double()
+    plain.load_state_dict(model.state_dict())
+    for network in (model, plain):
+        outputs, recording = record(network, names(network), (x,), {}, loop=loop)
+        (outputs**2).sum().backward()
+        parts = [part.dense() for part in recording.gathered()]
+        found.append({name: torch.cat([part[name] for part in parts]) for name in names(network)})
+    expected = oracle.one_by_one(plain, (x,), lambda outputs, _: (outputs**2).sum())
+    for name, gradient in expected.items():
+        assert gradient.any()
+        torch.testing.assert_close(found[0][name], gradient)
+        torch.testing.assert_close(found[1][name], gradient)
 
 
 def test_a_block_that_does_not_repeat_itself_is_refused():

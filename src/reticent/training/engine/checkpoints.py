@@ -84,6 +84,8 @@ def _forgetting(
     door: Door,
     preserve: bool,
 ) -> Iterator[None]:
+    if type(function) is functools.partial:  # what it has been given already is data, too
+        args, named, function = (*function.args, *args), {**function.keywords, **named}, function.func
     leaves, structure = tree_flatten((args, named))
     plain, again = door(leaves)
     block = _Block(lambda: again(function, plain, structure), plain, preserve)

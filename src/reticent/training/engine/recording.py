@@ -157,7 +157,8 @@ class _Call(NamedTuple):
 
             def one(batched: torch.Tensor, *own: torch.Tensor) -> Any:
                 arguments = iter(own)
-                given = [next(arguments) if kind else value for kind, value in zip(kinds, leaves, strict=True)]
+                plain = [value.tensor if isinstance(value, _Same) else value for value in leaves]
+                given = [next(arguments) if kind else value for kind, value in zip(kinds, plain, strict=True)]
                 args, named = tree_unflatten(given, structure)
                 with self._recorder(tape, batched), checkpoints.handled(door_of(batched)):
                     return function(*args, **named)
@@ -167,13 +168,14 @@ class _Call(NamedTuple):
 
         def door_of(batched: torch.Tensor) -> checkpoints.Door:
             def door(leaves: list[Any]) -> tuple[list[Any], checkpoints.Again]:
-                outside: list[torch.Tensor] = []
+                outside: list[Any] = []
 
-                def use(*found: torch.Tensor) -> torch.Tensor:
-                    outside.extend(map(_as_leaf, found))
+                def use(own: list[bool], *found: torch.Tensor) -> torch.Tensor:
+                    for of_each, value in zip(own, found, strict=True):
+                        outside.append(_as_leaf(value) if of_each else _Same(value))
                     return torch.zeros(self.examples)
 
-                applied(Through, use, True, batched, *(value for value in leaves if _is_data(value)))
+                applied(Through, use, False, batched, *(value for value in leaves if _is_data(value)))
                 plain = iter(outside)
                 return [next(plain) if _is_data(value) else value for value in leaves], again
 
@@ -257,6 +259,12 @@ class _Call(NamedTuple):
 
     def _recorder(self, tape: Tape, batched: torch.Tensor | None) -> Recorder:
         return Recorder(tape, self.parameters, self.frozen, batched, rules.with_parameters, rules.without_parameters)
+
+
+class _Same(NamedTuple):
+    """A tensor that is the same for all examples: it stays so when a block is computed again."""
+
+    tensor: torch.Tensor
 
 
 def _as_leaf(value: Any) -> Any:

@@ -131,6 +131,11 @@ def _cast(*tensors: torch.Tensor | None) -> Any:
     return tensors if dtype is None else tuple(None if t is None else t.to(dtype) for t in tensors)
 
 
+def _required(recorder: Recorder, tensor: Any, requires_grad: bool = True) -> Any:
+    """What depends on a parameter requires a gradient already; of anything else nobody can ask one inside vmap."""
+    return tensor if requires_grad and recorder.is_outermost else NotImplemented
+
+
 class _Linear(torch.autograd.Function):
     """inputs weight^T + bias; with `turned`, inputs weight + bias."""
 
@@ -213,5 +218,10 @@ with_parameters: dict[Any, Callable[..., Any]] = {
 }
 """Functions that take parameters."""
 
-without_parameters: dict[Any, Callable[..., Any]] = {F.linear: _linear, **attention.rules}
-"""Functions without trainable parameters that vmap runs badly: a frozen layer becomes a product and a sum there."""
+without_parameters: dict[Any, Callable[..., Any]] = {
+    F.linear: _linear,
+    torch.Tensor.requires_grad_: _required,
+    **attention.rules,
+}
+"""Functions without trainable parameters that vmap runs badly, or not at all: a frozen layer becomes a product and a
+sum there."""

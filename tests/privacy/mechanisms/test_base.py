@@ -1,4 +1,4 @@
-"""Mechanisms: descriptions that check themselves, survive JSON, and carry a loss that is exact where theory is."""
+"""Mechanisms: descriptions that check themselves, survive JSON, and say what they are."""
 
 from __future__ import annotations
 
@@ -12,11 +12,9 @@ import pytest
 
 from reticent.errors import UsageError
 from reticent.evidence import canonical_json
-from reticent.privacy import EpsilonDelta, Guarantee, Laplace, Mechanism, Relation, SampledGaussian
+from reticent.privacy import EpsilonDelta, Guarantee, Laplace, Mechanism, SampledGaussian
 from reticent.privacy.mechanisms import mechanism_from_dict, mechanism_to_dict
 
-ADD = Relation.ADD_OR_REMOVE_ONE
-REPLACE = Relation.REPLACE_ONE
 EXAMPLES = [
     SampledGaussian(1.1, 0.01, 300),
     SampledGaussian(0.7),
@@ -98,7 +96,7 @@ def test_numpy_numbers_are_kept_as_python_numbers() -> None:
         ({"kind": "sampled_gausian"}, "Did you mean 'sampled_gaussian'"),
         (
             {"kind": None},
-            "Expected kind to be one of sampled_gaussian, fixed_size_gaussian, laplace, epsilon_delta, best_of",
+            "Expected kind to be one of .*laplace",
         ),
         ({"kind": "laplace"}, "Expected the fields of laplace, got"),
         ({"extra": 1}, "Expected the fields of sampled_gaussian, got"),
@@ -118,58 +116,6 @@ def test_a_missing_field_is_not_filled_in(mechanism: Mechanism) -> None:
     for name in set(whole) - {"kind"}:
         with pytest.raises(UsageError, match=f"Expected the fields of {mechanism.kind}"):
             mechanism_from_dict({key: value for key, value in whole.items() if key != name})
-
-
-@pytest.mark.parametrize("scale", [0.5, 1.0, 4.0])
-def test_laplace_is_purely_private(scale: float) -> None:
-    """Dwork et al. (2006): epsilon = sensitivity / scale, and twice that when a unit is exchanged."""
-    for relation, epsilon in ((ADD, 1 / scale), (REPLACE, 2 / scale)):
-        guarantee = Guarantee((Laplace(scale),), relation=relation)
-        assert guarantee.epsilon(1e-13) == pytest.approx(epsilon, abs=1e-6)
-        assert guarantee.delta(epsilon + 1e-4) <= 1e-14
-        assert guarantee.delta(0.0) == pytest.approx(1 - math.exp(-epsilon / 2), abs=1e-7)
-
-
-def test_laplace_composes() -> None:
-    three = Guarantee((Laplace(3.0, 3),))
-    assert 1.0 - 1e-6 <= three.epsilon(1e-13) <= 1.0 + 3e-4  # rounded up by at most one interval for each use
-    assert three.epsilon(1e-2) < 0.95
-
-
-@pytest.mark.parametrize("relation", Relation)
-def test_proven_numbers_are_given_back(relation: Relation) -> None:
-    guarantee = Guarantee((EpsilonDelta(0.7, 1e-6),), relation=relation)
-    assert 0.7 - 1e-9 <= guarantee.epsilon(1e-6 * (1 + 1e-9)) <= 0.7 + 1e-4
-    assert guarantee.delta(0.7 + 1e-4) == pytest.approx(1e-6, rel=1e-6)
-    assert guarantee.epsilon(0.9e-6) == math.inf
-    assert Guarantee((EpsilonDelta(0.7),), relation=relation).epsilon(1e-12) == pytest.approx(0.7, abs=1e-4)
-
-
-@pytest.mark.parametrize("epsilon", [0.00013, 0.5, 0.12345])
-@pytest.mark.parametrize("count", [1, 2, 5])
-def test_uses_of_a_private_mechanism_compose_as_randomised_response(epsilon: float, count: int) -> None:
-    """Kairouz, Oh and Viswanath (2015), theorem 3.3, for delta = 0: a sum over the number of truthful answers."""
-    truth, at = 0.0, epsilon * 0.5
-    for lies in range(count + 1):
-        weight = math.comb(count, lies) / (1 + math.exp(epsilon)) ** count
-        ours, theirs = math.exp((count - lies) * epsilon), math.exp(lies * epsilon)
-        truth += weight * max(0.0, ours - math.exp(at) * theirs)
-    got = Guarantee((EpsilonDelta(epsilon, 0.0, count),)).delta(at)
-    assert truth - 1e-12 <= got <= truth + count * 1e-4
-
-
-def test_losses_of_proven_numbers_add_up_at_most() -> None:
-    assert Guarantee((EpsilonDelta(0.1, 1e-7, 10),)).epsilon(1.001e-6) <= 1.0 + 1e-3
-    assert Guarantee((EpsilonDelta(0.1, 1e-7, 10),)).epsilon(1e-2) < 0.9
-    assert Guarantee((EpsilonDelta(0.0, 0.1, 2),)).delta(0.0) == pytest.approx(1 - 0.9**2, rel=1e-6)
-
-
-def test_replacing_moves_a_gaussian_sum_twice_as_far() -> None:
-    for steps in (1, 7):
-        replace = Guarantee((SampledGaussian(2.6, 1.0, steps),), relation=REPLACE)
-        add = Guarantee((SampledGaussian(1.3, 1.0, steps),))
-        assert replace.epsilon(1e-5) == pytest.approx(add.epsilon(1e-5), rel=1e-6)
-        assert replace.delta(0.5) == pytest.approx(add.delta(0.5), rel=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,27 @@
+"""Randomised steps whose privacy loss is known: the parts that a guarantee is composed of."""
+
+from reticent.privacy.mechanisms.base import Mechanism, mechanism_from_dict, mechanism_to_dict
+from reticent.privacy.mechanisms.proven import EpsilonDelta, Laplace
+from reticent.privacy.mechanisms.rounds import AllocatedGaussian, GroupedGaussian
+from reticent.privacy.mechanisms.sums import (
+    FixedSizeGaussian,
+    SampledGaussian,
+    TruncatedGaussian,
+    WithReplacementGaussian,
+)
+from reticent.privacy.mechanisms.tuned import BestOf
+
+__all__ = [
+    "AllocatedGaussian",
+    "BestOf",
+    "EpsilonDelta",
+    "FixedSizeGaussian",
+    "GroupedGaussian",
+    "Laplace",
+    "Mechanism",
+    "SampledGaussian",
+    "TruncatedGaussian",
+    "WithReplacementGaussian",
+    "mechanism_from_dict",
+    "mechanism_to_dict",
+]
