@@ -440,3 +440,54 @@ def test_a_stream_does_not_depend_on_the_sizes_in_which_it_is_asked_for():
     source = Randomness.simulated(3)
     pieces = [source.bits(size) for size in (1, 500, 11, 511, 1, 20_000, 38_976)]
     np.testing.assert_array_equal(np.concatenate(pieces), at_once)
+
+
+# --- a key that several processes hold ---
+
+
+def test_a_shared_key_gives_the_same_streams_to_all_that_hold_it():
+    key = os.urandom(32)
+    mine, theirs = Randomness.shared(key), Randomness.shared(key)
+    assert mine.is_secure
+    assert mine.is_shared
+    assert not secure().is_shared
+    assert repr(mine) == "Randomness.secure()"
+    assert mine.bits(5).tolist() == theirs.bits(5).tolist()
+    for path in (("a",), ("a", "b"), ("a/b",), ("",)):
+        one, other = mine, theirs
+        for label in path:
+            one, other = one.spawn(label), other.spawn(label)
+        assert one.is_shared
+        assert one.bits(3).tolist() == other.bits(3).tolist()
+    streams = [mine.spawn("a"), mine.spawn("b"), mine.spawn("a").spawn("b"), mine.spawn("a/b"), Randomness.shared(key)]
+    streams += [Randomness.shared(os.urandom(32)).spawn("a")]
+    assert len({tuple(stream.bits(2).tolist()) for stream in streams}) == len(streams)
+
+
+def test_a_shared_stream_is_as_random_as_any():
+    sample = Randomness.shared(os.urandom(32)).spawn("batch 3").normal(N)
+    assert min(mean_p(sample), variance_p(sample), shape_p(sample)) > ALPHA
+
+
+def test_a_shared_key_stays_where_it_is():
+    stream = Randomness.shared(os.urandom(32))
+    for copied in (copy.copy, copy.deepcopy, pickle.dumps):
+        with pytest.raises(UsageError, match="stay in its process"):
+            copied(stream)
+    for key in (b"short", "x" * 32, None):
+        with pytest.raises(UsageError, match="32 bytes"):
+            Randomness.shared(key)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_fork_is_none_of_those_that_agreed():
+    stream = Randomness.shared(os.urandom(32))
+    before = stream.spawn("x").bits(2).tolist()
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, repr((stream.is_shared, stream.spawn("x").bits(2).tolist() == before)).encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    assert os.read(read, 100) == b"(False, False)"
+    assert stream.spawn("x").bits(2).tolist() == before

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import chi2
 from tests.oracles import gradients as oracle
 
+from reticent.errors import UsageError
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
 from reticent.training import PrivateSum, clipped_sum
@@ -31,6 +32,13 @@ def norm(totals):
 
 def difference(one, other):
     return norm({name: one[name].double() - other[name].double() for name in one})
+
+
+def test_noise_that_others_share_is_refused():
+    shared = Randomness.shared(bytes(32))
+    for source in (shared, shared.spawn("noise")):
+        with pytest.raises(UsageError, match="own, got a generator that others share"):
+            PrivateSum(PLAN, {"a": torch.zeros(3)}, source)
 
 
 def noisy(sizes, plan, source, dtype=torch.float64):

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from reticent.randomness import Randomness
-from reticent.training.seeding import seeded, unchanged_modes
+from reticent.training.ranks import Ranks
+from reticent.training.seeding import generator_states, seeded, set_apart, set_generators, unchanged_modes
 
 
 def test_repeats_under_a_simulation():
@@ -64,6 +65,19 @@ def test_blocks_nest():
         two = torch.rand(3)
     assert torch.equal(first[0], one)
     assert torch.equal(first[1], two)
+
+
+def test_generators_go_back_to_where_they_were():
+    states = generator_states()
+    before = torch.rand(3)
+    set_generators(states)
+    assert torch.equal(torch.rand(3), before)
+
+
+def test_one_process_keeps_its_generators():
+    states = generator_states()
+    set_apart(Ranks(), Randomness.simulated(0))
+    assert all(map(torch.equal, generator_states(), states))
 
 
 def test_parts_that_are_in_another_mode_stay_there():

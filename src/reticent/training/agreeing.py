@@ -31,7 +31,7 @@ from reticent.training.seeding import seeded
 from reticent.training.sharding import is_sharded
 from reticent.training.streaming import Stream
 
-__all__ = ["agree", "assumed", "same_records"]
+__all__ = ["agree", "assumed", "same_records", "same_values"]
 
 _UNKNOWN = b"unknown"
 _START = (
@@ -50,9 +50,22 @@ def agree(ranks: Ranks, model: torch.nn.Module, facts: Mapping[str, Any]) -> Non
     tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     shapes = {name: f"{tuple(value.shape)} {value.dtype} {value.requires_grad}" for name, value in tensors.items()}
     ranks.same({**facts, "network": shapes})
-    # What is sharded is one parameter, of which every process has another part.
+    same_values(ranks, model, "starting value", remedy=_START)
+
+
+def same_values(ranks: Ranks, model: torch.nn.Module, what: str, *, remedy: str) -> None:
+    """Refuse to go on unless what every process holds of a network is the same to the bit.
+
+    What is sharded is one parameter, of which every process has another part.
+
+    Raises:
+        PeerError: the first parameter or buffer that differs.
+    """
+    if ranks.alone:
+        return
+    tensors = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     held = {name: value for name, value in tensors.items() if not is_sharded(value)}
-    ranks.same({f"starting value of {name}": _digest(value) for name, value in held.items()}, remedy=_START)
+    ranks.same({f"{what} of {name}": _digest(value) for name, value in held.items()}, remedy=remedy)
 
 
 def same_records(ranks: Ranks, dataset: Any) -> None:

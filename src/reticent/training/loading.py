@@ -201,7 +201,7 @@ class _Parts:
 
     def __iter__(self) -> Iterator[list[int]]:
         for number, batch, chosen in self._batches:
-            known = 0 if self._ranks.alone else fingerprint(number, batch)
+            known = 0 if self._ranks.alone else fingerprint(number, chosen)
             rows = self._ranks.share(chosen).repeat(self._views, axis=1)
             largest = self._ranks.largest_share(len(batch))
             step = self._most or max(1, largest)

@@ -141,8 +141,8 @@ def train(
         PeerError: another process failed, or was given something else.
     """
     ranks = Ranks.of(processes)
-    source = Randomness.secure() if randomness is None else required(randomness)
     with ranks.together("call of train"):
+        source = Randomness.secure() if randomness is None else required(randomness)
         model = plain_network(model, ranks)
         records = Records.of(dataset).require_two_classes()
         counts = {"physical_batch_size": physical_batch_size, "views": views, "save_every": save_every}

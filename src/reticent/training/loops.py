@@ -230,14 +230,18 @@ class Private:
         waiting = self.loader.waiting
         with self._ranks.together("batch and step", 0 if waiting is None else waiting.batch):
             seen = self._refuse_out_of_step(waiting, optimizer, args, kwargs)
-            self._written.refuse_others(dict(self.model.module.named_parameters()))
+            parameters = dict(self.model.module.named_parameters())
+            self._written.refuse_others(parameters)
             if seen:  # a mean was divided by the number of rows; wanted is the sum over examples of the mean over views
                 mean = self._how.reduction == "mean"
                 self._sum.add(self.model.take(), float(seen) if mean else 1.0 / self._how.rows)
             else:
                 self.model.forget()
-            parameters = dict(self.model.module.named_parameters())
+                if seen is None:  # a loop that passes over empty batches: the others wait for the whole parameters
+                    with self.model.sharding.held():
+                        pass
             if self.model.sharding.active:  # until now they were whole
+                parameters = dict(self.model.module.named_parameters())
                 self._written.refuse_others(parameters)
             self._written.drop_others(optimizer, parameters)
         self._sum.settle()

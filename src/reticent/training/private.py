@@ -135,9 +135,9 @@ def make_private(
         ModelError: a network that mixes examples, or is spread over processes in another way than named above.
         PeerError: another process failed, or was given something else.
     """
-    source = Randomness.secure() if randomness is None else required(randomness)
     ranks = Ranks.of(processes)
     with ranks.together("call of make_private"):
+        source = Randomness.secure() if randomness is None else required(randomness)
         _checks.at_least(1, views=views)
         loader = streaming_loader(loader, plan, views)
         model = plain_network(model, ranks)

@@ -183,7 +183,7 @@ class Ranks:
             raise  # everybody knows
         except Exception as error:
             if not self.alone and not self._broken:
-                with contextlib.suppress(PeerError):
+                with contextlib.suppress(Exception):  # this process's own error is the one to be seen here
                     self._meet("", 0, f"{type(error).__name__}: {error}"[:2000] or "an error without a text")
             raise
 

@@ -34,6 +34,7 @@ from torch.utils._pytree import tree_map
 from reticent.errors import IntegrityError, UsageError
 from reticent.privacy import Batches, Plan
 from reticent.randomness import Randomness
+from reticent.training.agreeing import same_values
 from reticent.training.journal import Journal, journal_path
 from reticent.training.mechanism import PrivateSum
 from reticent.training.ranks import Ranks
@@ -42,6 +43,10 @@ from reticent.training.sharding import Sharding, is_sharded, local, sharded_like
 from reticent.training.state import load_state, save_state
 
 __all__ = ["Identity", "open_journal", "restore_training", "training_state", "write_training"]
+
+_APART = (
+    "Look for what changes parameters in one process only, or use processors of one kind: steps are the same in all."
+)
 
 
 class Identity(NamedTuple):
@@ -89,6 +94,7 @@ def training_state(
 
     Raises:
         UsageError: the optimizer keeps something sharded that is not of its parameter's shape.
+        PeerError: processes that hold copies of a parameter have different ones.
     """
     ranks = Ranks() if ranks is None else ranks
     choices = None if batches is None else batches.state(done)["choices"]
@@ -101,6 +107,7 @@ def training_state(
                     f"{tuple(value.shape)} for a sharded parameter of shape {tuple(parameter.shape)}.",
                     "Use another optimizer, or do not shard, if the training is to be saved.",
                 )
+    same_values(ranks, who.model, "value", remedy=_APART)
     generators = _told_by_all(ranks, generator_states())
     return {
         "who": who.as_dict(optimizer),

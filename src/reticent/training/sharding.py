@@ -100,6 +100,7 @@ class Sharding:
         self._module = module
         self._parts = _fsdp_modules(module)
         self._holders = 0
+        self._opened = False
         self._without: list[tuple[Any, int, Any]] = []
         self._casts: list[Any] = []
         self.close()  # an evaluation may have left whole parameters behind
@@ -122,8 +123,16 @@ class Sharding:
 
     def open(self) -> None:
         """Hold whole parameters and run without FSDP's hooks; every process has to call it."""
-        if not self._parts or self._without or self._casts:
+        if not self._parts or self._opened:
             return
+        self._opened = True
+        try:
+            self._hold_whole()
+        except Exception:
+            self.close()
+            raise
+
+    def _hold_whole(self) -> None:
         before = {name: parameter.dtype for name, parameter in self._module.named_parameters()}
         for part in self._parts:
             part.unshard()
@@ -134,10 +143,15 @@ class Sharding:
         for part in self._parts:
             for place in _HOOKS:
                 hooks = getattr(part, place)
-                for key, hook in list(hooks.items()):
-                    if str(getattr(hook, "__module__", "")).startswith(_FSDP):
-                        self._without.append((hooks, key, hook))
-                        hooks[key] = _nothing  # in its place, so that the others keep their order
+                found = [key for key, hook in hooks.items() if str(getattr(hook, "__module__", "")).startswith(_FSDP)]
+                if not found:
+                    raise ModelError(
+                        f"Expected the hooks of fully_shard on {type(part).__name__}, got none that could be told.",
+                        "This release of torch keeps them elsewhere; use another one.",
+                    )
+                for key in found:
+                    self._without.append((hooks, key, hooks[key]))
+                    hooks[key] = _nothing  # in its place, so that the others keep their order
             self._cast_as_asked(part, needed=casting)
 
     def close(self) -> None:
@@ -148,7 +162,7 @@ class Sharding:
             handle.remove()
         for hooks, key, hook in self._without:
             hooks[key] = hook
-        self._casts, self._without = [], []
+        self._casts, self._without, self._opened = [], [], False
         for part in self._parts:
             part.reshard()
 

@@ -200,7 +200,7 @@ class PrivateSteps(Steps):
         chosen = self._units.rows(batch, self.done, self._source)
         own, most = self._ranks.share(chosen), self._physical or 1
         for start in range(0, self._ranks.largest_share(len(batch)), most):
-            self._part(x, y, own[start : start + most], 0 if self._ranks.alone else fingerprint(self.done, batch))
+            self._part(x, y, own[start : start + most], 0 if self._ranks.alone else fingerprint(self.done, chosen))
         self._optimizer.zero_grad()  # gradients that somebody left on frozen parameters carry no noise
         for name, gradient in self._private_sum.finish().items():
             self._parameters[name].grad = gradient.to(self._parameters[name].dtype)

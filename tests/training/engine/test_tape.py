@@ -42,6 +42,7 @@ def test_uses_add_up_before_they_are_squared(kind):
     factors = torch.tensor([1.0, 0.0, 2.0, 0.5, 1.0], dtype=torch.float64)
     total = (factors[:, None, None] * expected).sum(0)
     torch.testing.assert_close(gathered.weighted({"w": factors})["w"], total)
+    torch.testing.assert_close(gathered.weighted_one("w", factors), total)
     torch.testing.assert_close(gathered.weighted({"w": factors}, release=True)["w"], total)
     assert gathered.names == set()
 
