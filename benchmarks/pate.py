@@ -240,6 +240,7 @@ def main() -> None:
                     "seeds": list(seeds),
                     "settings": settings,
                     "figures": figures,
+                    "runs": runs,
                     "processor_seconds": time.process_time() - start,
                 },
                 indent=1,

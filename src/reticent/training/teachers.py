@@ -44,7 +44,6 @@ from reticent.models import Target
 from reticent.privacy import Relation, Unit
 from reticent.privacy.units import check_kinds
 from reticent.randomness import Randomness, required
-from reticent.training.mechanism import one_row_each
 from reticent.training.steps import Progress
 
 __all__ = [
@@ -137,9 +136,10 @@ def split_by_owner(
     source = required(randomness)
     exchanged = relation is Relation.REPLACE_ONE
     drawn = source.permutation(owners) % count if exchanged else source.integers(count, owners)
+    known = records.owners is not None or whose is Unit.EXAMPLE
     assumptions = (
         *((f"the number of units, n = {owners}, is public",) if exchanged else ()),
-        *(() if records.owners is not None else one_row_each(whose)),
+        *(() if known else (f"every {whose.value} owns one row",)),
         *_ASSUMED,
         *records.public_facts,
     )
