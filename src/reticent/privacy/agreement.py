@@ -7,8 +7,8 @@ a `DataDependentCost`, of which no `Guarantee` can be made.
 
 Papernot et al. publish such figures after adding noise in proportion to their smooth sensitivity. What comes out is an
 estimate, which may lie too low. Making a promise of it, valid but for a failure within delta, takes a test with noise
-of its own (Redberg, Zhu and Wang, 2023), and that costs more than agreement saves on the votes of
-`benchmarks/pate.py`; so there is none here.
+of its own (Redberg, Zhu and Wang, 2023), which uses up most of what agreement saves, or more (`benchmarks/pate.py`); so
+there is none here.
 
 Example:
     >>> import numpy as np

@@ -117,7 +117,7 @@ def split_by_owner(
         unit: whose privacy is promised; by default what the records say.
 
     Raises:
-        UsageError: more teachers than owners, or a unit that the records do not have.
+        UsageError: more teachers than owners, a unit that the records do not have, or single rows where some own several.
     """
     count = _checks.at_least(2, teachers=teachers)
     whose = records.unit if unit is None else unit
@@ -128,6 +128,11 @@ def split_by_owner(
             "Leave unit out: whole owners go to one teacher anyway.",
         )
     owner, owners = records.owner_index(), records.owner_count
+    if whose is Unit.EXAMPLE and owners < len(records):
+        raise UsageError(
+            f"Expected a promise to people or clients, got Unit.EXAMPLE for {len(records)} rows of {owners} owners.",
+            "Pass unit=Unit.PERSON, or Unit.CLIENT: whole owners go to one teacher, so it costs nothing.",
+        )
     if count > owners:
         raise UsageError(
             f"Expected at most as many teachers as there are owners of records, got teachers={count} for {owners}.",
