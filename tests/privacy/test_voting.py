@@ -92,8 +92,8 @@ def test_laplace_answers_follow_their_law():
 
 @pytest.mark.parametrize("above", [-20.0, 0.0, 10.0])
 def test_questions_pass_as_often_as_they_should(above):
-    """20,000 questions against the normal distribution, at an error rate of 1e-4."""
-    runs, voting = 20_000, Voting(1.0, threshold=60.0, threshold_noise=15.0)
+    """5,000 questions against the normal distribution, at an error rate of 1e-4."""
+    runs, voting = 5000, Voting(1.0, threshold=60.0, threshold_noise=15.0)
     labels = voting.answers(np.tile([60.0 + above, 5.0], (runs, 1)), source_of(Randomness, 8)).labels
     passes = float(norm.cdf(above / 15.0))
     assert not rejects(np.array([(labels >= 0).sum(), (labels < 0).sum()]), runs * np.array([passes, 1 - passes]))

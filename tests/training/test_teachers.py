@@ -103,7 +103,7 @@ def test_whose_promise_it_is():
         with pytest.raises(UsageError, match="Expected a promise to every"):
             split(records, unit=unit)
     several = Records(DATA.features, DATA.labels, owners=np.arange(N) // 2)
-    with pytest.raises(UsageError, match="promise to people or clients, got Unit.EXAMPLE for 60 rows of 30 owners"):
+    with pytest.raises(UsageError, match=r"promise to people or clients, got Unit\.EXAMPLE for 60 rows of 30 owners"):
         split(several)
     assert split(several, unit=Unit.PERSON).unit is Unit.PERSON
     with pytest.raises(UsageError, match="teachers >= 2"):

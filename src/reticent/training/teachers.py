@@ -117,7 +117,7 @@ def split_by_owner(
         unit: whose privacy is promised; by default what the records say.
 
     Raises:
-        UsageError: more teachers than owners, a unit that the records do not have, or single rows where some own several.
+        UsageError: more teachers than owners, a unit that the records do not have, single rows where some own several.
     """
     count = _checks.at_least(2, teachers=teachers)
     whose = records.unit if unit is None else unit
