@@ -1,6 +1,8 @@
 """Randomised steps whose privacy loss is known: the parts that a guarantee is composed of."""
 
+from reticent.privacy.mechanisms.answers import RandomisedResponse
 from reticent.privacy.mechanisms.base import Mechanism, mechanism_from_dict, mechanism_to_dict
+from reticent.privacy.mechanisms.lattice import DiscreteGaussian, DiscreteLaplace, OnGrid
 from reticent.privacy.mechanisms.proven import EpsilonDelta, Laplace
 from reticent.privacy.mechanisms.rounds import AllocatedGaussian, GroupedGaussian
 from reticent.privacy.mechanisms.sums import (
@@ -14,11 +16,15 @@ from reticent.privacy.mechanisms.tuned import BestOf
 __all__ = [
     "AllocatedGaussian",
     "BestOf",
+    "DiscreteGaussian",
+    "DiscreteLaplace",
     "EpsilonDelta",
     "FixedSizeGaussian",
     "GroupedGaussian",
     "Laplace",
     "Mechanism",
+    "OnGrid",
+    "RandomisedResponse",
     "SampledGaussian",
     "TruncatedGaussian",
     "WithReplacementGaussian",
