@@ -2,6 +2,7 @@
 
 from reticent.training.checking import ModelCheck, check_model
 from reticent.training.gradients import PerExampleModel, refuse_mixing
+from reticent.training.labels import LabelPrivateRecipe, LabelPrivateRun, backward_loss, forward_loss
 from reticent.training.loading import PrivateLoader
 from reticent.training.loop import Run, train
 from reticent.training.mechanism import PrivateSum, clipped_sum
@@ -12,6 +13,8 @@ from reticent.training.steps import Augment, Progress
 
 __all__ = [
     "Augment",
+    "LabelPrivateRecipe",
+    "LabelPrivateRun",
     "ModelCheck",
     "PerExampleModel",
     "Private",
@@ -20,8 +23,10 @@ __all__ = [
     "Progress",
     "Recipe",
     "Run",
+    "backward_loss",
     "check_model",
     "clipped_sum",
+    "forward_loss",
     "make_private",
     "planned_batches",
     "refuse_mixing",
