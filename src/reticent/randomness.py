@@ -8,8 +8,9 @@ and tangent), and therefore no protection at all, so a guarantee that rests on i
 Covered: a secure generator is never cloned. Pickling, copying or forking one gives the other side a fresh key, so two
 processes never add the same noise; threads that share one get different numbers. Past output cannot be recomputed from
 memory read later: every refill erases the key that made it (fast key erasure, Bernstein, 2017).
-Not covered: Gaussian noise is rounded to float64, so the low-order bits of an output can carry information
-(Mironov, 2012); the tail ends at 9.4 standard deviations (mass below 1e-20).
+Not covered: `normal` is rounded to float64, so the low-order bits of an output can carry information (Mironov, 2012),
+and its tail ends at 9.4 standard deviations (mass below 1e-20). `reticent.privacy.discrete` draws, from the same bits,
+noise in whole numbers of exactly the stated law; `Plan(grid=...)` and `reticent.data.local` use that.
 
 Example:
     >>> from reticent.randomness import Randomness

@@ -293,3 +293,20 @@ def test_text_says_everything() -> None:
     assert "none: nothing was released" in Guarantee().text(1e-5)
     with pytest.raises(UsageError, match="Did you swap"):
         FULL.text(2.0)
+
+
+def test_what_is_promised_for_attributes_only_says_so_and_composes_with_nothing_else() -> None:
+    labels = Guarantee((EpsilonDelta(1.0),), relation=Relation.REPLACE_ONE, only=("label",))
+    whole = Guarantee((EpsilonDelta(1.0),), relation=Relation.REPLACE_ONE)
+    assert "differential privacy of the label only" in labels.text(1e-5)
+    assert "everything" not in labels.text(1e-5)
+    assert "label only" in str(labels)
+    assert "only" not in whole.text(1e-5)
+    for one, other in ((labels, whole), (whole, labels)):
+        with pytest.raises(UsageError, match=r"one unit and relation, got .*label only/example/replace_one"):
+            one.compose(other)
+    assert labels.compose(labels).only == ("label",)
+    assert Guarantee.from_dict(json.loads(json.dumps(labels.as_dict()))) == labels
+    for wrong in ("label", (3,)):
+        with pytest.raises(UsageError, match="Expected names of attributes"):
+            Guarantee(only=wrong)  # type: ignore[arg-type]

@@ -45,6 +45,7 @@ from reticent.audits.risks import RecordRisk, exposed, record_risks
 from reticent.audits.shadows import Fleet, Trainer, train_shadows
 from reticent.audits.statistics import auc, rate, resolvable, threshold_at
 from reticent.audits.validity import doubts, trainer_doubts
+from reticent.errors import UsageError
 from reticent.evidence import Estimate, Finding, Record, Status, now, software
 from reticent.models import Exposure
 from reticent.privacy import Guarantee
@@ -147,8 +148,15 @@ def audit(
         DataError: records that cannot be used.
         ModelError: a model that cannot be asked, or answers with NaN.
         NotEnoughEvidence: fewer than ten members or non-members.
+        UsageError: a guarantee for labels or some columns only, which bounds nothing about membership.
     """
     source = Randomness.secure() if randomness is None else required(randomness)
+    if guarantee is not None and guarantee.only:
+        raise UsageError(
+            f"Expected a guarantee for whole records, got one for the {', '.join(guarantee.only)} only: it says "
+            "nothing about who was in the training data.",
+            "Leave it out.",
+        )
     exposure = Exposure.of(exposure)
     inside, outside = checked_sides(members, nonmembers)
     case = prepare(model, inside, outside, exposure=exposure, confidence=confidence, randomness=source, name=name)

@@ -1,4 +1,4 @@
-"""Data: checked records, and a catalogue of real data sets that published packages carry.
+"""Data: checked records, noise on them, and a catalogue of real data sets that published packages carry.
 
 Promise: importing this needs neither scikit-learn nor the network; `fetch` is the only function that downloads, and
 `load` reads only what was fetched, or what scikit-learn bundles.
@@ -16,6 +16,19 @@ from __future__ import annotations
 from reticent.data.catalogue import Entry, entries
 from reticent.data.fetch import fetch
 from reticent.data.load import load
+from reticent.data.local import LocalNoise
+from reticent.data.noises import Answers, GaussianNoise, LaplaceNoise, OneHot
 from reticent.data.records import Records
 
-__all__ = ["Entry", "Records", "entries", "fetch", "load"]
+__all__ = [
+    "Answers",
+    "Entry",
+    "GaussianNoise",
+    "LaplaceNoise",
+    "LocalNoise",
+    "OneHot",
+    "Records",
+    "entries",
+    "fetch",
+    "load",
+]

@@ -29,6 +29,7 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.errors import DataError, UsageError
+from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.units import Unit
 from reticent.randomness import Randomness, required
 
@@ -50,6 +51,8 @@ class Records:
         feature_names: names of the columns, for tables.
         public_facts: what preparing the records took for public (scaling constants, a threshold), in words; a
             guarantee of a training on them lists these among its assumptions.
+        guarantee: what was promised when the records were given noise of their own (`reticent.data.local`); it holds
+            for whatever is computed from them.
 
     Raises:
         DataError: empty data, wrong shapes, NaN or infinity, labels out of range or not whole, names or owners that do
@@ -57,7 +60,17 @@ class Records:
         UsageError: `classes` below 2, or a `unit` that is not a `Unit`.
     """
 
-    __slots__ = ("classes", "feature_names", "features", "labels", "name", "owners", "public_facts", "unit")
+    __slots__ = (
+        "classes",
+        "feature_names",
+        "features",
+        "guarantee",
+        "labels",
+        "name",
+        "owners",
+        "public_facts",
+        "unit",
+    )
 
     def __init__(
         self,
@@ -70,6 +83,7 @@ class Records:
         owners: Any = None,
         feature_names: Sequence[str] | None = None,
         public_facts: Sequence[str] = (),
+        guarantee: Guarantee | None = None,
     ) -> None:
         if classes is not None:
             classes = _checks.at_least(2, classes=classes)
@@ -96,6 +110,7 @@ class Records:
                 "Pass a name for every column of a table, and none for images.",
             )
         self.public_facts = tuple(public_facts)
+        self.guarantee = guarantee
 
     @classmethod
     def of(cls, data: Any, *, name: str = "records") -> Records:
@@ -122,6 +137,8 @@ class Records:
     def take(self, rows: Any) -> Records:
         """The chosen rows (indices or a boolean mask; none is allowed), with everything else kept.
 
+        A guarantee is kept too: it stands if the rows were chosen without looking at what it protects.
+
         Raises:
             DataError: rows that are not there, a mask of another length, or not a list of rows.
         """
@@ -144,6 +161,7 @@ class Records:
         subset.classes, subset.name, subset.unit = self.classes, self.name, self.unit
         subset.owners = None if self.owners is None else self.owners[chosen]
         subset.feature_names, subset.public_facts = self.feature_names, self.public_facts
+        subset.guarantee = self.guarantee
         return subset
 
     def limited(self, rows: int, randomness: Randomness) -> Records:
@@ -157,6 +175,9 @@ class Records:
 
     def joined(self, other: Records) -> Records:
         """These records followed by the other's.
+
+        If both carry a guarantee, so does what comes out: that of their composition, since the same units may be in
+        both. If only one does, there is none.
 
         Raises:
             DataError: the two do not describe the same kind of record, or only one of them says who owns its rows: to
@@ -176,6 +197,9 @@ class Records:
         owners = None
         if self.owners is not None and other.owners is not None:
             owners = np.concatenate([self.owners, other.owners])
+        guarantee = None
+        if self.guarantee is not None and other.guarantee is not None:
+            guarantee = self.guarantee.compose(other.guarantee)
         return Records(
             np.concatenate([self.features, other.features]),
             np.concatenate([self.labels, other.labels]),
@@ -185,6 +209,7 @@ class Records:
             owners=owners,
             feature_names=self.feature_names,
             public_facts=tuple(dict.fromkeys((*self.public_facts, *other.public_facts))),
+            guarantee=guarantee,
         )
 
     def owner_index(self) -> npt.NDArray[np.int64]:
@@ -226,6 +251,7 @@ class Records:
             owners=self.owners,
             feature_names=self.feature_names,
             public_facts=(*self.public_facts, f"means and deviations of the columns over all {len(self)} records"),
+            guarantee=self.guarantee,
         )
 
     def digest(self) -> str:

@@ -52,7 +52,7 @@ def composed(mechanisms: tuple[Mechanism, ...], relation: Relation) -> tuple[Com
     several = merged(m for m in mechanisms if not m.is_free)
     if not several:
         return ()
-    losses = [(mechanism.losses(relation), mechanism.count) for mechanism in several]
+    losses = [mechanism.parts(relation) for mechanism in several]
     directions = max(len(both) for both, _ in losses)
     return tuple(compose((both[place % len(both)], count) for both, count in losses) for place in range(directions))
 

@@ -56,6 +56,8 @@ class Guarantee:
         dataset_size: number of units, if it is public; then a delta at or above 1/n is refused.
         simulated: the noise came from a seeded generator. The numbers then say what the same run with secure noise
             would promise, and `text()` says that this run promises nothing.
+        only: the attributes of a unit that are protected ("label", names of columns); everything else about it is then
+            taken as known to everybody. Empty: all of it is protected.
     """
 
     mechanisms: tuple[Mechanism, ...] = ()
@@ -64,10 +66,14 @@ class Guarantee:
     assumptions: tuple[str, ...] = ()
     dataset_size: int | None = None
     simulated: bool = False
+    only: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mechanisms", tuple(self.mechanisms))
         object.__setattr__(self, "assumptions", tuple(self.assumptions))
+        if isinstance(self.only, str) or not all(isinstance(name, str) for name in self.only):
+            raise UsageError(f"Expected names of attributes, got only={self.only!r}.", 'Pass for instance ("label",).')
+        object.__setattr__(self, "only", tuple(self.only))
         check_kinds(self.unit, self.relation)
         if not all(isinstance(mechanism, Mechanism) for mechanism in self.mechanisms):
             raise UsageError(
@@ -121,13 +127,12 @@ class Guarantee:
         """The guarantee for somebody who sees all these outputs, when they were computed from the same data.
 
         Raises:
-            UsageError: units or neighbouring relations differ; such promises cannot be added up.
+            UsageError: units, neighbouring relations or protected attributes differ; such promises cannot be added up.
         """
         for other in others:
-            if (other.unit, other.relation) != (self.unit, self.relation):
+            if (other.unit, other.relation, other.only) != (self.unit, self.relation, self.only):
                 raise UsageError(
-                    f"Expected guarantees for one unit and relation, got {self.unit.value}/{self.relation.value} "
-                    f"and {other.unit.value}/{other.relation.value}.",
+                    f"Expected guarantees for one unit and relation, got {self._whose()} and {other._whose()}.",
                     "State both for the same unit and relation first.",
                 )
         everyone = (self, *others)
@@ -139,17 +144,22 @@ class Guarantee:
             assumptions=tuple(dict.fromkeys(text for g in everyone for text in g.assumptions)),
             dataset_size=max(sizes) if sizes else None,
             simulated=any(g.simulated for g in everyone),
+            only=self.only,
         )
 
     def text(self, delta: float) -> str:
         """The guarantee in words: numbers, unit, relation, mechanisms, accountant and every assumption."""
+        only = ", ".join(self.only)
+        what = f"differential privacy of the {only} only" if only else "differential privacy"
+        meaning = f"({self.unit.meaning})" if not only else f"(of one, only: {only}; all else is taken as known)"
+        attack = f"any attack on the {only}" if only else "any attack"
         lines = [
-            f"(epsilon = {round_up(self.epsilon(delta)):.4g}, delta = {round_up(delta, 3):.3g})-differential privacy",
-            f"unit: {self.unit.value} ({self.unit.meaning})",
+            f"(epsilon = {round_up(self.epsilon(delta)):.4g}, delta = {round_up(delta, 3):.3g})-{what}",
+            f"unit: {self.unit.value} {meaning}",
             f"neighbouring relation: {self.relation.value} ({self.relation.meaning})",
             "mechanisms: " + ("; ".join(m.text() for m in self.mechanisms) or "none: nothing was released"),
             "accountant: privacy-loss distributions, rounded up",
-            f"any attack, at 1 % false positives: at most {round_up(self.true_positive_rate(0.01)):.4g} true positives",
+            f"{attack}, at 1 % false positives: at most {round_up(self.true_positive_rate(0.01)):.4g} true positives",
         ]
         lines += [
             assumption if assumption.startswith("not covered: ") else f"assumes: {assumption}"
@@ -164,7 +174,10 @@ class Guarantee:
     def __str__(self) -> str:
         kind = "simulation, no promise" if self.simulated else "differential privacy"
         mechanisms = "; ".join(m.text() for m in self.mechanisms) or "nothing was released"
-        return f"Guarantee({kind}, {self.unit.value}, {self.relation.value}: {mechanisms})"
+        return f"Guarantee({kind}, {self._whose(', ')}: {mechanisms})"
+
+    def _whose(self, between: str = "/") -> str:
+        return between.join((*(f"{name} only" for name in self.only), self.unit.value, self.relation.value))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for records and files; `from_dict` makes an equal guarantee of them."""
@@ -175,6 +188,7 @@ class Guarantee:
             "assumptions": list(self.assumptions),
             "dataset_size": self.dataset_size,
             "simulated": self.simulated,
+            "only": list(self.only),
         }
 
     @classmethod
@@ -194,6 +208,7 @@ class Guarantee:
                 assumptions=tuple(values["assumptions"]),
                 dataset_size=values["dataset_size"],
                 simulated=values["simulated"],
+                only=tuple(values["only"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"Expected a guarantee as written by as_dict(), got {error}.", "Save it again.") from error

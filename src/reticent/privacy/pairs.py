@@ -28,6 +28,7 @@ __all__ = [
     "fixed_size_gaussian",
     "gaussian",
     "laplace",
+    "listed",
     "mixed",
     "mixture",
     "replaced_gaussian",
@@ -327,3 +328,29 @@ def two_point(*, epsilon: float, delta: float) -> Loss:
         return likely * up + unlikely * down, unlikely * up + likely * down
 
     return Loss(between, -epsilon, epsilon, delta, atom=epsilon or None)
+
+
+def listed(losses: Array, p: Array, q: Array, *, atom: float | None = None) -> Loss:
+    """Outputs that can be listed: their increasing losses, and their masses under P and under Q.
+
+    Args:
+        losses: (n,) log P / Q of each output.
+        p: (n,) P-masses; what is missing from 1 is neglected.
+        q: (n,) Q-masses.
+        atom: all losses are multiples of this.
+    """
+    tiny = 1e-12 * max(abs(float(losses[0])), abs(float(losses[-1])))
+    edges = losses - tiny  # a point of the grid that is a loss but for its rounding is that loss
+
+    def gaps(masses: Array, at: npt.NDArray[np.int64]) -> Array:
+        below = np.concatenate([[0.0], np.cumsum(masses)])
+        above = np.concatenate([np.cumsum(masses[::-1])[::-1], [0.0]])
+        middle = int(np.searchsorted(below, 0.5 * below[-1]))
+        found: Array = np.where(at[:-1] >= middle, above[at[:-1]] - above[at[1:]], below[at[1:]] - below[at[:-1]])
+        return np.maximum(found, 0.0)
+
+    def between(points: Array) -> tuple[Array, Array]:
+        at = np.searchsorted(edges, points, side="right")
+        return gaps(p, at), gaps(q, at)
+
+    return Loss(between, float(losses[0]), float(losses[-1]), atom=atom)

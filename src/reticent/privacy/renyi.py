@@ -28,7 +28,17 @@ import numpy.typing as npt
 from scipy.optimize import brentq
 from scipy.special import gammaln, logsumexp
 
-__all__ = ["ORDERS", "best_of", "delta_of", "deltas_of", "epsilon_of", "gaussian", "laplace", "randomised_response"]
+__all__ = [
+    "ORDERS",
+    "best_of",
+    "delta_of",
+    "deltas_of",
+    "epsilon_of",
+    "gaussian",
+    "laplace",
+    "randomised_response",
+    "whole_gaussian",
+]
 
 Array = npt.NDArray[np.float64]
 
@@ -85,6 +95,26 @@ def gaussian(orders: Array, *, noise_multiplier: float, sample_rate: float = 1.0
     return np.array([_sampled(float(order), noise_multiplier, sample_rate, replaced) for order in orders])
 
 
+def whole_gaussian(orders: Array, *, noise_multiplier: float, sample_rate: float = 1.0) -> Array:
+    """Divergences of one sum of whole vectors with discrete Gaussian noise, over a Poisson sample.
+
+    At whole orders they are those of a continuous sum (see `reticent.privacy.mechanisms.lattice`). Between two of them
+    (a - 1) D_a is at most the chord, because it is the logarithm of a moment, which is convex in a.
+    """
+    if sample_rate == 1.0:
+        return gaussian(orders, noise_multiplier=noise_multiplier)
+    below, above = np.floor(orders + 1e-9), np.ceil(orders - 1e-9)
+    low, high = ((a - 1) * _at_whole(a, noise_multiplier, sample_rate) for a in (below, above))
+    share = np.where(above > below, (orders - below) / np.maximum(above - below, 1.0), 0.0)
+    found: Array = ((1 - share) * low + share * high) / (orders - 1)
+    return found
+
+
+def _at_whole(orders: Array, noise: float, rate: float) -> Array:
+    """Divergences at whole orders; 0 in place of the one at order 1, which is only asked for times zero."""
+    return np.array([_finite_sum(float(order), noise, rate) if order > 1 else 0.0 for order in orders])
+
+
 def laplace(orders: Array, *, scale: float) -> Array:
     """Divergences of a sum with Laplace noise of so many sensitivities (Mironov, 2017, proposition 6)."""
     a, t = orders, 1 / scale
@@ -105,10 +135,7 @@ def randomised_response(orders: Array, *, epsilon: float) -> Array:
 @functools.lru_cache(maxsize=1 << 14)
 def _sampled(order: float, noise: float, rate: float, replaced: bool) -> float:
     if not replaced and order >= _WHOLE:
-        k = np.arange(round(order) + 1, dtype=np.float64)
-        chosen = gammaln(order + 1) - gammaln(k + 1) - gammaln(order - k + 1)
-        terms = chosen + k * math.log(rate) + (order - k) * math.log1p(-rate) + k * (k - 1) / (2 * noise**2)
-        return float(logsumexp(terms)) / (order - 1)
+        return _finite_sum(order, noise, rate)
     # E_Q[(P / Q)^order] by the rule of trapezia: the mass of the moment lies between both means and `order` times that.
     farthest = 2 * order - 1 if replaced else order
     x = np.arange(-1 - _REACH * noise, farthest + 1 + _REACH * noise, noise / _FINE)
@@ -116,6 +143,15 @@ def _sampled(order: float, noise: float, rate: float, replaced: bool) -> float:
     q = _log_mixture(x, noise, rate, -1.0) if replaced else _log_mixture(x, noise, 0.0, 0.0)
     moment = logsumexp(order * p + (1 - order) * q) + math.log(noise / _FINE)
     return max(0.0, float(moment)) / (order - 1)
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _finite_sum(order: float, noise: float, rate: float) -> float:
+    """The divergence at a whole order (Mironov, Talwar and Zhang, 2019, section 3.3)."""
+    k = np.arange(round(order) + 1, dtype=np.float64)
+    chosen = gammaln(order + 1) - gammaln(k + 1) - gammaln(order - k + 1)
+    terms = chosen + k * math.log(rate) + (order - k) * math.log1p(-rate) + k * (k - 1) / (2 * noise**2)
+    return float(logsumexp(terms)) / (order - 1)
 
 
 def _log_mixture(x: Array, noise: float, rate: float, mean: float) -> Array:

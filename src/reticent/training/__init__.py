@@ -2,6 +2,7 @@
 
 from reticent.training.checking import ModelCheck, check_model
 from reticent.training.gradients import PerExampleModel, refuse_mixing
+from reticent.training.labels import LabelPrivateRecipe, LabelPrivateRun, backward_loss, forward_loss
 from reticent.training.loading import PrivateLoader
 from reticent.training.loop import Run, train
 from reticent.training.mechanism import PrivateSum, clipped_sum
@@ -15,6 +16,8 @@ from reticent.training.teaching import Taught, teach
 
 __all__ = [
     "Augment",
+    "LabelPrivateRecipe",
+    "LabelPrivateRun",
     "ModelCheck",
     "PerExampleModel",
     "Private",
@@ -26,8 +29,10 @@ __all__ = [
     "Run",
     "Taught",
     "Teachers",
+    "backward_loss",
     "check_model",
     "clipped_sum",
+    "forward_loss",
     "make_private",
     "planned_batches",
     "refuse_mixing",

@@ -3,7 +3,8 @@
 Promise: with a `Plan`, the trained parameters satisfy `run.guarantee`, which counts the steps that were executed. The
 loss is evaluated on one example at a time, so its terms cannot mix examples; one that means something else for a batch
 than the mean or sum over its examples (class weights with reduction="mean") is refused. Without a plan the same loop
-trains ordinarily and `run.guarantee` is None: nothing is promised.
+trains ordinarily and nothing is promised beyond what was promised for the data themselves: `run.guarantee` is theirs
+(`reticent.data.local`), or None.
 
 The split of a batch into physical batches changes memory only: the sum of clipped gradients and the noise are the same.
 So does the split over several processes (`torchrun`, an initialised `torch.distributed`), each of which makes the same
@@ -58,12 +59,13 @@ class Run:
 
     Attributes:
         model: the trained network, in evaluation mode.
-        guarantee: what is promised, or None after ordinary training.
+        guarantee: what is promised; after ordinary training that of the data (`Records.guarantee`), or None.
         plan: the executed plan, or None.
         steps: number of updates.
         ignored_examples: examples whose gradient was not finite, over all steps. About the data: not covered.
         data: digest of the training records; not part of the record when there is a guarantee, which does not cover it.
         created: when it ended, in UTC.
+        of_data: what was promised for the data themselves; it holds beside that of a plan.
     """
 
     model: torch.nn.Module
@@ -73,6 +75,7 @@ class Run:
     ignored_examples: int
     data: str
     created: str
+    of_data: Guarantee | None = None
 
     @property
     def record(self) -> Record:
@@ -84,6 +87,7 @@ class Run:
             "model": {"type": type(self.model).__name__, "parameters": parameters},
             "plan": None if self.plan is None else self.plan.as_dict(),
             "guarantee": None if self.guarantee is None else self.guarantee.as_dict(),
+            "of_data": None if self.of_data is None else self.of_data.as_dict(),
             "steps": self.steps,
             "software": software(),
         }
@@ -168,7 +172,7 @@ def train(
             ordinary = OrdinarySteps(model, loss, stepper, source, size=len(x), epochs=epochs, batch_size=batch_size)
             steps = ordinary.run(x, y, progress=progress, state=state, save_every=save_every)
             model.eval()
-            return Run(model, None, None, steps, 0, records.digest(), now())
+            return Run(model, records.guarantee, None, steps, 0, records.digest(), now(), records.guarantee)
         facts = {"plan": plan.as_dict(), "randomness": source, "data": records.digest(), **counts}
         agree(ranks, model, {**facts, "optimizer": type(stepper).__name__, "augmentation": augment is not None})
         with sharding.held(), ranks.together("trial of network and loss"):
@@ -195,7 +199,7 @@ def train(
         assumptions=(*ASSUMED, *units.assumptions, *assumed(ranks), *records.public_facts),
         simulated=not source.is_secure,
     )
-    return Run(model, guarantee, plan, steps, engine.ignored, records.digest(), now())
+    return Run(model, guarantee, plan, steps, engine.ignored, records.digest(), now(), records.guarantee)
 
 
 def _refuse_without_plan(views: int, augment: Augment | None, ranks: Ranks) -> None:

@@ -33,8 +33,11 @@ import torch
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy import Clipping, Plan
+from reticent.privacy.mechanisms.lattice import fitted_grid
 from reticent.randomness import Randomness
 from reticent.training.engine import Gathered
+from reticent.training.factors import factors_of
+from reticent.training.grids import whole_count_noise, whole_sum, with_whole_noise
 from reticent.training.ranks import Ranks
 from reticent.training.spreading import Spread
 
@@ -45,12 +48,10 @@ ASSUMED = (
     "data set, transforms and collation give each example alone, never mixed with others",
     "when to stop was not decided by looking at the data, at losses or at the parameters",
     "not covered: losses, metrics and counts seen during training; they must not be released, nor steer it",
-    "not covered: attacks on the rounding of noise to floating point (Mironov, 2012)",
     "not covered: choosing hyper-parameters by looking at these data",
 )
-"""What every guarantee of a training rests on, beside its own assumptions."""
+"""What every guarantee of a training rests on, beside its own assumptions and those of its plan."""
 
-_AUTOMATIC = 0.01  # Bu et al. (2023): keeps the factor of a vanishing gradient bounded
 _SMALL = 1 << 14  # numbers of a sum that gets its noise together with others
 _REACH = 30.0  # a threshold moves by at most this many natural logarithms from where it started
 
@@ -101,21 +102,44 @@ class PrivateSum:
         self._spread = Spread(Ranks() if ranks is None else ranks, parameters)
         self._totals: dict[str, torch.Tensor] = {}  # whole sums of this process, or its parts of the sums of all
         self._waiting: list[tuple[Gathered, dict[str, torch.Tensor]]] = []
+        self._unsettled: dict[str, torch.Tensor] = {}  # whole sums of this process, on a grid
         self._short = [0.0] * len(parts)
         self._unusable = 0
+        # Deviation of the noise in steps, and the step in units of a group's threshold.
+        self._grid = None if plan.grid is None else fitted_grid(self._multiplier, plan.grid)
+
+    @property
+    def _multiplier(self) -> float:
+        """Noise on each group in units of its threshold.
+
+        A unit moves each group by its threshold, so all of them, each in units of its own, by sqrt(groups).
+        """
+        plan, count = self._plan, len(self.thresholds)
+        spread = plan.clipping.gradient_noise_multiplier(plan.noise_multiplier, plan.batch_size, groups=count)
+        return spread * math.sqrt(count)
 
     def add(self, gathered: Iterable[Gathered], scale: float = 1.0) -> None:
         """Clip and add the gradients of a physical batch, each multiplied by `scale` first; they are used up."""
         for part in gathered:
+            if self._grid is not None:
+                self._add_whole(part, scale, self._grid[1])
+                continue
             factors, ignored, short = _factors(part, self._groups, self.thresholds, self._plan.clipping, scale)
-            self._unusable += ignored
-            self._short = [have + more for have, more in zip(self._short, short, strict=True)]
+            self._count(ignored, short)
             if self._spread.sharded:
                 self._waiting.append((part, factors))
-                continue
-            for name, total in part.weighted(factors, release=True).items():
-                have = self._totals.get(name)
-                self._totals[name] = total if have is None else have.add_(total)
+            else:
+                _add_to(self._totals, part.weighted(factors, release=True))
+
+    def _add_whole(self, part: Gathered, scale: float, step: float) -> None:
+        clipping = self._plan.clipping
+        found = whole_sum(part, self._groups, self.thresholds, grid=step, clipping=clipping, scale=scale)
+        self._count(found.ignored, [0.5 * number for number in found.short])
+        _add_to(self._unsettled if self._spread.sharded else self._totals, found.steps)
+
+    def _count(self, ignored: int, short: list[float]) -> None:
+        self._unusable += ignored
+        self._short = [have + more for have, more in zip(self._short, short, strict=True)]
 
     def settle(self) -> None:
         """Add up over the processes what was added here, if parameters are sharded: whole sums are not kept then."""
@@ -126,25 +150,22 @@ class PrivateSum:
             for part, factors in self._waiting:
                 for name in part.names.intersection(names):
                     totals[name] += part.weighted_one(name, factors[name], release=True).to(totals[name])
-            for name, own in self._spread.owned(totals).items():
-                have = self._totals.get(name)
-                self._totals[name] = own.clone() if have is None else have.add_(own)
+            for name in self._unsettled.keys() & set(names):
+                totals[name] += self._unsettled.pop(name)
+            _add_to(self._totals, {name: own.clone() for name, own in self._spread.owned(totals).items()})
         self._waiting = []
 
     def finish(self) -> dict[str, torch.Tensor]:
         """Name to noisy sum over expected batch size, in float32 or better; the next step starts from nothing."""
-        plan, count = self._plan, len(self.thresholds)
+        plan = self._plan
         self.settle()
         noise = self._noise.spawn(f"step {self._steps}")  # a stream of its own, so that a repeatable run can go on here
         self._steps += 1
-        multiplier = plan.clipping.gradient_noise_multiplier(plan.noise_multiplier, plan.batch_size, groups=count)
-        # A unit moves each group by its threshold, so all of them, each in units of its own, by sqrt(groups).
-        deviations = [multiplier * threshold * math.sqrt(count) for threshold in self.thresholds]
         owned = self._owned()
         for names in self._drawn_together():
             # One draw for all of them: with a draw for each bias, most of a small network's time would be calls.
             together = owned[names[0]] if len(names) == 1 else torch.cat([owned[name] for name in names])
-            noisy = self._with_own_noise(names, together, deviations[self._groups[names[0]]], noise)
+            noisy = self._with_own_noise(names, together, noise)
             owned.update(zip(names, noisy.split([len(owned[name]) for name in names]), strict=True))
         result = self._spread.results(owned)
         *self._short, unusable = self._spread.ranks.added([*self._short, float(self._unusable)])
@@ -152,12 +173,12 @@ class PrivateSum:
         if plan.clipping.quantile is not None:
             self._move(plan.clipping.quantile, noise)
             self.thresholds = self._spread.ranks.first(self.thresholds)
-        self._short, self._unusable = [0.0] * count, 0
+        self._short, self._unusable = [0.0] * len(self.thresholds), 0
         return result
 
     def _whole(self, name: str, total: torch.Tensor | None) -> torch.Tensor:
         shape, dtype = self._shapes[name]
-        device = self._devices[name]
+        dtype, device = dtype if self._grid is None else torch.int64, self._devices[name]
         return torch.zeros(shape, dtype=dtype, device=device) if total is None else total.to(dtype)
 
     def _owned(self) -> dict[str, torch.Tensor]:
@@ -181,13 +202,21 @@ class PrivateSum:
                 small.setdefault((self._groups[name], dtype, self._devices[name]), []).append(name)
         return [*large, *small.values()]
 
-    def _with_own_noise(self, names: list[str], own: torch.Tensor, deviation: float, noise: Randomness) -> torch.Tensor:
+    def _with_own_noise(self, names: list[str], own: torch.Tensor, noise: Randomness) -> torch.Tensor:
         """Parts of sums with noise, over the expected batch size."""
-        if self._spread.ranks.alone or noise.is_secure:  # whoever owns a number draws for it, and nobody else does
-            return _with_noise(own, deviation, noise, self._plan.batch_size)
-        whole = own.new_zeros(sum(self._shapes[name][0].numel() for name in names))
-        drawn = _with_noise(whole, deviation, noise, 1.0)  # a simulation draws what one process would draw
-        return own.add_(self._spread.mine(names, drawn)).div_(self._plan.batch_size)
+        threshold, divisor = self.thresholds[self._groups[names[0]]], self._plan.batch_size
+        # Whoever owns a number draws for it, and nobody else does; a simulation draws what one process would draw.
+        by_owner = self._spread.ranks.alone or noise.is_secure
+        whole = own if by_owner else own.new_zeros(sum(self._shapes[name][0].numel() for name in names))
+        if self._grid is not None:
+            steps, step = self._grid
+            noisy = with_whole_noise(whole, steps, noise)
+            noisy = noisy if by_owner else own + self._spread.mine(names, noisy)
+            return (noisy.to(torch.float64) * (step * threshold / divisor)).to(self._shapes[names[0]][1])
+        deviation = self._multiplier * threshold
+        if by_owner:
+            return _with_noise(own, deviation, noise, divisor)
+        return own.add_(self._spread.mine(names, _with_noise(whole, deviation, noise, 1.0))).div_(divisor)
 
     def state(self) -> dict[str, Any]:
         """What the next steps depend on, beside the noise: plain values."""
@@ -208,12 +237,22 @@ class PrivateSum:
         deviation = plan.clipping.count_noise(plan.noise_multiplier, plan.batch_size, groups=count)
         if plan.noise_multiplier == 0:
             deviation = 0.0
-        drawn = source.normal(count, standard_deviation=deviation)
+        drawn: np.ndarray[Any, Any]
+        if self._grid is None:
+            drawn = source.normal(count, standard_deviation=deviation)
+        else:  # counts are whole numbers of halves
+            drawn = 0.5 * whole_count_noise(2.0 * deviation, count, source)
         for group, (short, noise) in enumerate(zip(self._short, drawn, strict=True)):
             share = (short + float(noise)) / plan.batch_size + 0.5
             moved = self.thresholds[group] * math.exp(-plan.clipping.learning_rate * (share - quantile))
             limits = (self._start[group] * math.exp(-_REACH), self._start[group] * math.exp(_REACH))
             self.thresholds[group] = min(max(moved, limits[0]), limits[1])
+
+
+def _add_to(totals: dict[str, torch.Tensor], more: Mapping[str, torch.Tensor]) -> None:
+    for name, total in more.items():
+        have = totals.get(name)
+        totals[name] = total if have is None else have.add_(total)
 
 
 def clipped_sum(gradients: Mapping[str, torch.Tensor], *, l2_clip_norm: float) -> tuple[dict[str, torch.Tensor], int]:
@@ -246,12 +285,7 @@ def _factors(
     for name, square in squares.items():
         sums[groups[name]] += square.to(like.device)
     norms = [total.sqrt() * scale for total in sums]
-    factors, usable = [], torch.ones_like(like, dtype=torch.bool)
-    for norm, threshold in zip(norms, thresholds, strict=True):
-        factor = threshold / (norm + _AUTOMATIC) if clipping.normalised else (threshold / norm).clamp(max=1.0)
-        # A gradient so long that its square overflows, or that the factor loses digits, is ignored too: always safe.
-        usable &= torch.isfinite(norm) & (factor >= torch.finfo(torch.float32).tiny)
-        factors.append(factor)
+    factors, usable = factors_of(norms, thresholds, clipping)
     short = [
         float((usable & (norm <= threshold)).sum()) - 0.5 * float(usable.sum())
         for norm, threshold in zip(norms, thresholds, strict=True)

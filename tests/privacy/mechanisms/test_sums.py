@@ -29,8 +29,11 @@ ADD, REPLACE = Relation.ADD_OR_REMOVE_ONE, Relation.REPLACE_ONE
 
 def hockey_stick(p, q, noise, epsilon):
     """Between two mixtures of normals, given as (weight, mean), by a sum over a fine grid of outputs."""
-    x = np.linspace(-12 * noise - 8, 12 * noise + 8, 30_001)
-    density = [sum(w * norm.pdf(x, mean, noise) for w, mean in one) for one in (p, q)]
+    x = np.linspace(-12 * noise - 8, 12 * noise + 8, 400_001)
+    density = []
+    for one in (p, q):
+        weights = {mean: sum(w for w, other in one if other == mean) for _, mean in one}
+        density.append(sum(w * norm.pdf(x, mean, noise) for mean, w in weights.items()))
     return float(np.maximum(density[0] - math.exp(epsilon) * density[1], 0.0).sum() * (x[1] - x[0]))
 
 

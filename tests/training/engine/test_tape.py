@@ -71,3 +71,22 @@ def test_settings_are_put_back():
         assert torch.backends.mkldnn.matmul.fp32_precision != "ieee"
     finally:
         torch.set_float32_matmul_precision("highest")
+
+
+def test_gradients_are_formed_a_few_examples_at_a_time_and_may_be_written_to(monkeypatch):
+    left, right = torch.randn(7, 3, 4), torch.randn(7, 3, 5)
+    index, rows = torch.randint(0, 6, (7, 3)), torch.randn(7, 3, 2)
+    held = {"linear": [Product(left, right)], "table": [lookup(index, rows, 6)], "bias": [Dense(torch.randn(7, 4))]}
+    shapes = {"linear": torch.Size([4, 5]), "table": torch.Size([6, 2]), "bias": torch.Size([4])}
+    gathered = Gathered(shapes, held, 7)
+    wanted = gathered.dense()
+    for most in (1, 80, 10**6):
+        monkeypatch.setattr("reticent.training.engine.tape._FEW", most)
+        parts = list(gathered.formed())
+        assert len(parts) == {1: 7, 80: 4, 10**6: 1}[most]
+        for name, whole in wanted.items():
+            found = torch.cat([part[name] for part in parts])
+            torch.testing.assert_close(found, whole.reshape(7, -1), rtol=1e-6, atol=1e-6)
+        for part in parts:
+            for values in part.values():
+                values.zero_()

@@ -1,7 +1,9 @@
 """Randomised steps whose privacy loss is known: the parts that a guarantee is composed of."""
 
+from reticent.privacy.mechanisms.answers import RandomisedResponse
 from reticent.privacy.mechanisms.base import Mechanism, mechanism_from_dict, mechanism_to_dict
 from reticent.privacy.mechanisms.filtered import GaussianFilter
+from reticent.privacy.mechanisms.lattice import DiscreteGaussian, DiscreteLaplace, OnGrid
 from reticent.privacy.mechanisms.proven import EpsilonDelta, Laplace
 from reticent.privacy.mechanisms.rounds import AllocatedGaussian, GroupedGaussian
 from reticent.privacy.mechanisms.sums import (
@@ -16,6 +18,8 @@ from reticent.privacy.mechanisms.votes import GNMax, LNMax, VoteTest
 __all__ = [
     "AllocatedGaussian",
     "BestOf",
+    "DiscreteGaussian",
+    "DiscreteLaplace",
     "EpsilonDelta",
     "FixedSizeGaussian",
     "GaussianFilter",
@@ -24,6 +28,8 @@ __all__ = [
     "Laplace",
     "LNMax",
     "Mechanism",
+    "OnGrid",
+    "RandomisedResponse",
     "SampledGaussian",
     "TruncatedGaussian",
     "VoteTest",

@@ -77,6 +77,10 @@ class Mechanism(abc.ABC):
             UsageError: nothing is known under this relation.
         """
 
+    def parts(self, relation: Relation) -> tuple[tuple[Loss, ...], int]:
+        """Losses and a number: composed so many times, they are those of all uses together."""
+        return self.losses(relation), self.count
+
     @abc.abstractmethod
     def renyi(self, relation: Relation) -> Array:
         """The Renyi divergences of one use, at `renyi.ORDERS`; infinite where none are known."""

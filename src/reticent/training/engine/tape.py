@@ -50,6 +50,7 @@ __all__ = [
 ]
 
 _CHUNK = 1 << 22
+_FEW = 1 << 20  # numbers that are formed at a time where much is done with each of them
 _CAST = (torch.float32, torch.float16, torch.bfloat16)  # what autocast casts
 _forward = threading.local()
 
@@ -253,6 +254,21 @@ class Gathered:
             total = total + part.weighted(own)
         total = total.reshape(self.shapes[name])
         return total + apart.to(total.dtype) if isinstance(apart, torch.Tensor) else total
+
+    def formed(self) -> Iterator[dict[str, torch.Tensor]]:
+        """The gradients themselves, a few examples at a time: name to (b, size) in float32 or better, to write to."""
+        step = max(1, _FEW // max(1, sum(self.shapes[name].numel() for name in self._parts)))
+        for start in range(0, self.examples, step):
+            rows = slice(start, min(start + step, self.examples))
+            found = {}
+            with torch.no_grad(), full_precision():
+                for name, parts in self._parts.items():
+                    own = parts[0].take(rows)
+                    total = own.dense().reshape(rows.stop - rows.start, -1)
+                    for part in parts[1:]:
+                        total = total + part.take(rows).dense().reshape(total.shape)
+                    found[name] = total.clone() if isinstance(own, Dense) and len(parts) == 1 else total
+            yield found
 
     def dense(self) -> dict[str, torch.Tensor]:
         """Name to (B, *shape) gradients."""
