@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reticent.models import Exposure
     from reticent.privacy import Clipping, Guarantee, Plan, Relation, Unit
     from reticent.randomness import Randomness
-    from reticent.training import Recipe, check_model, make_private, train
+    from reticent.training import Recipe, check_model, make_private, teach, train
 
 __version__ = "0.1.0"
 
@@ -46,6 +46,7 @@ _ROOMS = {
     "compare": "audits",
     "make_private": "training",
     "split": "audits",
+    "teach": "training",
     "train": "training",
 }
 
@@ -70,6 +71,7 @@ __all__ = [
     "compare",
     "make_private",
     "split",
+    "teach",
     "train",
 ]
 

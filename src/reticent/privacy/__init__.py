@@ -3,17 +3,22 @@
 from reticent.privacy.batches import Batches
 from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
+from reticent.privacy.gaussian_budgets import GaussianBudget
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import (
     AllocatedGaussian,
     BestOf,
     EpsilonDelta,
     FixedSizeGaussian,
+    GaussianFilter,
+    GNMax,
     GroupedGaussian,
     Laplace,
+    LNMax,
     Mechanism,
     SampledGaussian,
     TruncatedGaussian,
+    VoteTest,
     WithReplacementGaussian,
 )
 from reticent.privacy.plan import Plan
@@ -27,6 +32,7 @@ from reticent.privacy.samplers import (
 )
 from reticent.privacy.turns import Cyclic, RandomAllocation, Shuffled, Streamed
 from reticent.privacy.units import Relation, Unit
+from reticent.privacy.voting import Voting
 
 __all__ = [
     "AllocatedGaussian",
@@ -38,8 +44,12 @@ __all__ = [
     "EpsilonDelta",
     "FixedSize",
     "FixedSizeGaussian",
+    "GaussianBudget",
+    "GaussianFilter",
+    "GNMax",
     "GroupedGaussian",
     "Guarantee",
+    "LNMax",
     "Laplace",
     "Mechanism",
     "Odometer",
@@ -55,6 +65,8 @@ __all__ = [
     "TruncatedGaussian",
     "TruncatedPoisson",
     "Unit",
+    "VoteTest",
+    "Voting",
     "WithReplacement",
     "WithReplacementGaussian",
 ]

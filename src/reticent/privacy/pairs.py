@@ -31,6 +31,7 @@ __all__ = [
     "mixed",
     "mixture",
     "replaced_gaussian",
+    "two_laplaces",
     "two_point",
     "with_replacement_gaussian",
 ]
@@ -272,6 +273,40 @@ def laplace(*, scale: float) -> Loss:
         top, bottom = losses >= most - tiny, losses < -most - tiny
         p = np.where(top, 0.0, np.where(bottom, 1.0, 1.0 - 0.5 * np.exp(-where * most)))
         q = np.where(top, 0.0, np.where(bottom, 1.0, 0.5 * np.exp((where - 1.0) * most)))
+        return p, q
+
+    def between(losses: Array) -> tuple[Array, Array]:
+        p, q = above(losses)
+        return p[:-1] - p[1:], q[:-1] - q[1:]
+
+    return Loss(between, -most, most, atom=most)
+
+
+def two_laplaces(*, scale: float) -> Loss:
+    """Two sums with Laplace noise of so many votes, when one vote moves from the one to the other; in either direction.
+
+    The loss of one sum is 1/scale, minus that, or between with density e^((l - 1/scale) / 2) / 4; here it is the sum of
+    two such.
+    """
+    one = 1.0 / scale
+    most, tiny = 2.0 * one, 2e-12 * one
+    slope = 0.25 + one / 8.0  # the density of a loss l between is e^(l/2 - one) (slope - |l| / 16)
+
+    def antiderivative(losses: Array) -> Array:
+        """Of e^(l/2 - one) (slope - |l| / 16)."""
+        bend = np.where(losses >= 0, 0.25 - losses / 8.0, losses / 8.0 - 0.25)
+        jump = np.where(losses >= 0, 0.0, 0.5 * math.exp(-one))  # both pieces meet at zero
+        found: Array = np.exp(losses / 2.0 - one) * (2.0 * slope + bend) + jump
+        return found
+
+    def above(losses: Array) -> tuple[Array, Array]:
+        """P- and Q-mass of the losses above each of these."""
+        inner = np.clip(losses, -most, most)
+        p = antiderivative(np.array([most])) - antiderivative(inner)
+        q = antiderivative(-inner) - antiderivative(np.array([-most]))
+        rare, even = 0.25 * math.exp(-most), 0.5 * math.exp(-one)
+        for atom, mass, other in ((most, 0.25, rare), (0.0, even, even), (-most, rare, 0.25)):
+            p, q = p + mass * (losses < atom - tiny), q + other * (losses < atom - tiny)
         return p, q
 
     def between(losses: Array) -> tuple[Array, Array]:

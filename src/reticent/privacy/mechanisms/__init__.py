@@ -1,6 +1,7 @@
 """Randomised steps whose privacy loss is known: the parts that a guarantee is composed of."""
 
 from reticent.privacy.mechanisms.base import Mechanism, mechanism_from_dict, mechanism_to_dict
+from reticent.privacy.mechanisms.filtered import GaussianFilter
 from reticent.privacy.mechanisms.proven import EpsilonDelta, Laplace
 from reticent.privacy.mechanisms.rounds import AllocatedGaussian, GroupedGaussian
 from reticent.privacy.mechanisms.sums import (
@@ -10,17 +11,22 @@ from reticent.privacy.mechanisms.sums import (
     WithReplacementGaussian,
 )
 from reticent.privacy.mechanisms.tuned import BestOf
+from reticent.privacy.mechanisms.votes import GNMax, LNMax, VoteTest
 
 __all__ = [
     "AllocatedGaussian",
     "BestOf",
     "EpsilonDelta",
     "FixedSizeGaussian",
+    "GaussianFilter",
+    "GNMax",
     "GroupedGaussian",
     "Laplace",
+    "LNMax",
     "Mechanism",
     "SampledGaussian",
     "TruncatedGaussian",
+    "VoteTest",
     "WithReplacementGaussian",
     "mechanism_from_dict",
     "mechanism_to_dict",
