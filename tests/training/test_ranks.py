@@ -177,7 +177,7 @@ def test_a_process_that_ends_is_noticed(brief_world: World) -> None:
 @pytest.mark.slow
 def test_nobody_waits_long_for_others_to_hear(world: Callable[[int], World]) -> None:
     _, waited = world(2).run(processes_at_work.nobody_listens)
-    assert 0.5 < waited < 1.9
+    assert 0.5 < waited < 15
 
 
 def test_torchrun_without_an_initialised_group_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
