@@ -4,17 +4,19 @@ from reticent.privacy.batches import Batches
 from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.gaussian_budgets import GaussianBudget
+from reticent.privacy.correlations import Banded, BufferedToeplitz, Correlation
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import (
     AllocatedGaussian,
     BestOf,
+    CorrelatedGaussian,
     EpsilonDelta,
     FixedSizeGaussian,
-    GaussianFilter,
     GNMax,
+    GaussianFilter,
     GroupedGaussian,
-    Laplace,
     LNMax,
+    Laplace,
     Mechanism,
     SampledGaussian,
     TruncatedGaussian,
@@ -36,17 +38,21 @@ from reticent.privacy.voting import Voting
 
 __all__ = [
     "AllocatedGaussian",
+    "Banded",
     "Batches",
     "BestOf",
     "Budget",
+    "BufferedToeplitz",
     "Clipping",
+    "CorrelatedGaussian",
+    "Correlation",
     "Cyclic",
     "EpsilonDelta",
     "FixedSize",
     "FixedSizeGaussian",
+    "GNMax",
     "GaussianBudget",
     "GaussianFilter",
-    "GNMax",
     "GroupedGaussian",
     "Guarantee",
     "LNMax",

@@ -2,6 +2,7 @@
 
 from reticent.privacy.mechanisms.base import Mechanism, mechanism_from_dict, mechanism_to_dict
 from reticent.privacy.mechanisms.filtered import GaussianFilter
+from reticent.privacy.mechanisms.correlated import CorrelatedGaussian
 from reticent.privacy.mechanisms.proven import EpsilonDelta, Laplace
 from reticent.privacy.mechanisms.rounds import AllocatedGaussian, GroupedGaussian
 from reticent.privacy.mechanisms.sums import (
@@ -16,13 +17,14 @@ from reticent.privacy.mechanisms.votes import GNMax, LNMax, VoteTest
 __all__ = [
     "AllocatedGaussian",
     "BestOf",
+    "CorrelatedGaussian",
     "EpsilonDelta",
     "FixedSizeGaussian",
-    "GaussianFilter",
     "GNMax",
+    "GaussianFilter",
     "GroupedGaussian",
-    "Laplace",
     "LNMax",
+    "Laplace",
     "Mechanism",
     "SampledGaussian",
     "TruncatedGaussian",
