@@ -59,10 +59,8 @@ def test_rounding_does_not_pile_up_over_thousands_of_steps(encoder):
         streamed(NoiseStream(encoder), 2000, LIKE[dtype], Randomness.simulated(2))
         for dtype in (torch.float64, torch.float32)
     )
-    np.testing.assert_allclose(found, exact, atol=2e-4)
-    np.testing.assert_allclose(
-        found.cumsum(axis=0), exact.cumsum(axis=0), atol=5e-2 * np.abs(exact.cumsum(axis=0)).max()
-    )
+    np.testing.assert_allclose(found, exact, atol=1e-5)
+    np.testing.assert_allclose(found.cumsum(axis=0, dtype=np.float64), exact.cumsum(axis=0), atol=3e-5)
 
 
 def looks_right(values, encoder, alpha=1e-6):

@@ -33,6 +33,7 @@ from reticent.privacy.samplers import (
     WithReplacement,
 )
 from reticent.privacy.turns import Cyclic, RandomAllocation, Shuffled, Streamed
+from reticent.privacy.schedules import Schedule
 from reticent.privacy.units import Relation, Unit
 from reticent.privacy.voting import Voting
 
@@ -66,6 +67,7 @@ __all__ = [
     "Relation",
     "SampledGaussian",
     "Sampler",
+    "Schedule",
     "Shuffled",
     "Streamed",
     "TruncatedGaussian",
