@@ -134,7 +134,9 @@ def published() -> list[dict[str, Any]]:
     limits = [(10, 1, 1.04), (100, 2, 1.03), (100, 3, 1.03), (1000, 2, 1.04), (1000, 3, 1.03), (10_000, 1, 1.45),
               (10_000, 3, 1.03), (10_000, 4, 1.03), (100_000, 2, 1.16), (100_000, 4, 1.03), (1_000_000, 5, 1.05)]  # fmt: skip
     for steps, buffers, limit in limits:
-        took, encoder = processor(lambda steps=steps, buffers=buffers: BufferedToeplitz.optimal(steps, buffers, worst=True))
+        took, encoder = processor(
+            lambda steps=steps, buffers=buffers: BufferedToeplitz.optimal(steps, buffers, worst=True)
+        )
         rows.append({
             "what": f"BLT, {steps} steps, {buffers} buffers: worst error over 1 + log(n) / pi (Mathias' bound on the optimum)",
             "source": "JAX Privacy 2.2, test_optimize_single_participation_near_optimal: at most",
@@ -154,6 +156,8 @@ def cost(size: int = 1_000_000, repeats: int = 15) -> dict[str, Any]:
     for name, encoder in kinds.items():
         stream, source = NoiseStream(encoder), rt.Randomness.secure()
         stream.draw("w", like, source)
-        took = [processor(lambda stream=stream, source=source: stream.draw("w", like, source))[0] for _ in range(repeats)]
+        took = [
+            processor(lambda stream=stream, source=source: stream.draw("w", like, source))[0] for _ in range(repeats)
+        ]
         result[name] = {"ns": 1e9 * statistics.median(took) / size, "bytes": 4 * encoder.buffers}
     return result

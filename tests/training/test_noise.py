@@ -131,7 +131,7 @@ def test_a_stream_that_was_taken_up_goes_on_to_the_bit(encoder, stop):
     first = NoiseStream(encoder)
     start = streamed(first, stop, like, source) if stop else np.empty((0, 3, 2), np.float32)
     second = NoiseStream(encoder)
-    second.restore(first.state(), {"w": like, "other": torch.zeros(9)})
+    second.restore(first.state())
     rest = streamed(second, 15, like, source, first=stop) if stop < 15 else np.empty((0, 3, 2), np.float32)
     assert np.array_equal(np.concatenate([start, rest]), whole)
 
@@ -165,10 +165,21 @@ def test_what_is_forgotten_is_wiped():
     ],
 )
 def test_the_state_of_another_stream_is_refused(damage):
-    stream = NoiseStream(LAWS[1])
+    stream, other = NoiseStream(LAWS[1]), NoiseStream(LAWS[1])
     stream.draw("w", torch.zeros(5), Randomness.secure())
-    with pytest.raises(UsageError, match="noise of this network's pieces"):
-        NoiseStream(LAWS[1]).restore(damage(stream.state()), {"w": torch.zeros(5)})
+    other.restore(damage(stream.state()))
+    with pytest.raises(UsageError, match="Expected past noise"):
+        other.draw("w", torch.zeros(5), Randomness.secure())
+
+
+def test_what_was_restored_is_saved_again_before_it_is_used():
+    stream, other = NoiseStream(LAWS[1]), NoiseStream(LAWS[1])
+    for name in "ab":
+        stream.draw(name, torch.zeros(5), Randomness.secure())
+    other.restore(stream.state())
+    other.draw("a", torch.zeros(5), Randomness.secure())
+    assert torch.equal(other.state()["b"]["kept"], stream.state()["b"]["kept"])
+    assert other.state()["a"]["at"] == 2
 
 
 def test_what_cannot_be_streamed_is_refused():

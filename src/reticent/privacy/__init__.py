@@ -32,8 +32,8 @@ from reticent.privacy.samplers import (
     TruncatedPoisson,
     WithReplacement,
 )
-from reticent.privacy.turns import Cyclic, RandomAllocation, Shuffled, Streamed
 from reticent.privacy.schedules import Schedule
+from reticent.privacy.turns import Cyclic, RandomAllocation, Shuffled, Streamed
 from reticent.privacy.units import Relation, Unit
 from reticent.privacy.voting import Voting
 

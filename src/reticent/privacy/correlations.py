@@ -111,7 +111,7 @@ class Correlation(abc.ABC):
         column = self.encoder(steps)
         if self._falls(column):
             return math.sqrt(toeplitz.sensitivity_squared(column, separation, participations))
-        if self.bands is None or self.bands > separation:
+        if self.bands is None or min(self.bands, steps) > separation:
             raise UsageError(
                 f"Expected coefficients that neither rise nor fall below zero, or at most {separation} bands (the "
                 f"steps between two participations), got {self.bands} bands that rise.",

@@ -22,6 +22,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from fractions import Fraction
 from typing import Any
@@ -31,10 +32,12 @@ from scipy.optimize import brentq
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy.accounting import epsilon_at
+from reticent.privacy.charges import Charge
 from reticent.privacy.clipping import Clipping
+from reticent.privacy.correlations import Banded, Correlation, correlation_from_dict
 from reticent.privacy.guarantee import Guarantee
-from reticent.privacy.mechanisms import Mechanism
 from reticent.privacy.samplers import Poisson, Sampler
+from reticent.privacy.schedules import Schedule
 from reticent.privacy.units import Relation, Unit, check_kinds
 
 __all__ = ["Plan"]
@@ -45,6 +48,13 @@ _MOST_STEPS = 1_000_000
 _SMALLEST_NOISE = 0.05  # below it epsilon is in the thousands: not a promise worth calibrating to
 _TOLERANCE = 2e-4  # of the noise multiplier
 _STRIDE = math.log(1.25)
+_FOR_INSTANCE = {
+    "clipping": "Clipping(...)",
+    "sampling": "for instance Poisson() or Shuffled()",
+    "correlation": "for instance Banded.optimal(steps, bands)",
+    "noise_schedule": "for instance Schedule(((100, 1.0), (50, 0.8)))",
+    "clip_schedule": "for instance Schedule(((100, 1.0), (50, 0.8)))",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,9 +75,13 @@ class Plan:
         sampling: how batches are drawn, and so what they cost: see `reticent.privacy.samplers`.
         rows_per_unit: over how many of a drawn person's (or client's) rows, chosen at random, her gradient is averaged
             before it is clipped.
+        correlation: how the noise of one step hangs together with that of others: see `reticent.privacy.correlations`.
+        noise_schedule: factors of the noise multiplier, for steps in turn; every step is charged with its own.
+        clip_schedule: factors of the clipping norm; the noise goes with it, so the promise does not depend on it.
 
     Raises:
-        UsageError: a value out of range, a batch larger than the data set, delta >= 1/n.
+        UsageError: a value out of range, a batch larger than the data set, delta >= 1/n, a correlation whose cost with
+            this sampler is not known.
     """
 
     noise_multiplier: float
@@ -81,15 +95,24 @@ class Plan:
     clipping: Clipping = dataclasses.field(default_factory=Clipping)
     sampling: Sampler = dataclasses.field(default_factory=Poisson)
     rows_per_unit: int = 1
+    correlation: Correlation = dataclasses.field(default_factory=Banded.independent)
+    noise_schedule: Schedule = dataclasses.field(default_factory=Schedule)
+    clip_schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
     def __post_init__(self) -> None:
         check_kinds(self.unit, self.relation)
-        if not isinstance(self.sampling, Sampler):
-            raise UsageError(
-                f"Expected a Sampler, got sampling={self.sampling!r}.", "Pass for instance Poisson() or Shuffled()."
-            )
-        if not isinstance(self.clipping, Clipping):
-            raise UsageError(f"Expected a Clipping, got clipping={self.clipping!r}.", "Pass Clipping(...).")
+        for kind, named in (
+            (Clipping, ("clipping",)),
+            (Sampler, ("sampling",)),
+            (Correlation, ("correlation",)),
+            (Schedule, ("noise_schedule", "clip_schedule")),
+        ):
+            for name in named:
+                if not isinstance(getattr(self, name), kind):
+                    raise UsageError(
+                        f"Expected a {kind.__name__}, got {name}={getattr(self, name)!r}.",
+                        f"Pass {_FOR_INSTANCE[name]}.",
+                    )
         for name, value in {
             "noise_multiplier": _checks.non_negative(noise_multiplier=self.noise_multiplier),
             "dataset_size": _checks.at_least(1, dataset_size=self.dataset_size),
@@ -116,6 +139,11 @@ class Plan:
                 f"rows_per_unit={self.rows_per_unit} and sampling={self.sampling!r}.",
                 "Plan with unit=Unit.PERSON, and either rows_per_unit or PoissonRows.",
             )
+        if self.clipping.quantile is not None and not self.clip_schedule.is_constant:
+            raise UsageError(
+                "Expected clipping norms that follow a quantile or a schedule, got both.", "Leave one of them out."
+            )
+        _ = self._charge  # known, or refused here
 
     @classmethod
     def calibrate(
@@ -134,6 +162,9 @@ class Plan:
         clipping: Clipping | None = None,
         sampling: Sampler | None = None,
         rows_per_unit: int = 1,
+        correlation: Correlation | None = None,
+        noise_schedule: Schedule | None = None,
+        clip_schedule: Schedule | None = None,
     ) -> Plan:
         """The plan that promises (epsilon, delta) with the least noise, the most steps or the largest batch.
 
@@ -154,6 +185,9 @@ class Plan:
             clipping: see `Plan`.
             sampling: see `Plan`.
             rows_per_unit: see `Plan`.
+            correlation: see `Plan`.
+            noise_schedule: see `Plan`; the noise that is found is what its factors multiply.
+            clip_schedule: see `Plan`.
         """
         # Delta first: somebody who swapped the two then reads so, whatever epsilon looks like.
         _checks.delta(delta=delta, dataset_size=_checks.at_least(1, dataset_size=dataset_size))
@@ -203,6 +237,9 @@ class Plan:
             how,
             Poisson() if sampling is None else sampling,
             rows_per_unit,
+            Banded.independent() if correlation is None else correlation,
+            Schedule() if noise_schedule is None else noise_schedule,
+            Schedule() if clip_schedule is None else clip_schedule,
         )
         if noise_multiplier is None:
             return plan._with_least_noise(epsilon)
@@ -217,6 +254,19 @@ class Plan:
     def epochs(self) -> float:
         """Expected number of times a unit is used."""
         return self.steps * self.sample_rate
+
+    @property
+    def noise_scale(self) -> float:
+        """The deviation of the independent noise, in noise multipliers times clipping norms: 1 or, correlated, more."""
+        return self._charge.scale
+
+    def noise_multiplier_at(self, step: int) -> float:
+        """The noise multiplier of step number `step`, counted from 0."""
+        return self.noise_multiplier * self.noise_schedule.factor(step)
+
+    def l2_clip_norm_at(self, step: int) -> float:
+        """The clipping norm of step number `step`, counted from 0; where a quantile starts."""
+        return self.l2_clip_norm * self.clip_schedule.factor(step)
 
     def steps_in_next_epoch(self, done: int) -> int:
         """How many steps to take, after `done` of them, until the next whole pass (in expectation) or the end.
@@ -233,11 +283,12 @@ class Plan:
         """What the plan promises after the given number of executed steps (all of them by default)."""
         count = self.steps if steps is None else _checks.at_least(0, steps=steps)
         return Guarantee(
-            mechanisms=self._mechanisms(self.noise_multiplier, count),
+            mechanisms=self._charge.mechanisms(self.noise_multiplier, count),
             unit=self.unit,
             relation=self.relation,
             assumptions=(
                 self.sampling.assumption,
+                *self._charge.assumptions,
                 f"the number of units, n = {self.dataset_size}, is public",
                 *assumptions,
             ),
@@ -245,8 +296,10 @@ class Plan:
             simulated=simulated,
         )
 
-    def _mechanisms(self, noise_multiplier: float, count: int) -> tuple[Mechanism, ...]:
-        return self.sampling.mechanisms(noise_multiplier, self.dataset_size, self.batch_size, count)
+    @functools.cached_property
+    def _charge(self) -> Charge:
+        sizes = self.dataset_size, self.batch_size, self.steps
+        return Charge(self.sampling, self.correlation, self.noise_schedule, *sizes)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for records and files; `from_dict` makes an equal plan of them."""
@@ -257,6 +310,9 @@ class Plan:
             "relation": self.relation.value,
             "clipping": self.clipping.as_dict(),
             "sampling": self.sampling.as_dict(),
+            "correlation": self.correlation.as_dict(),
+            "noise_schedule": self.noise_schedule.as_list(),
+            "clip_schedule": self.clip_schedule.as_list(),
         }
 
     @classmethod
@@ -274,6 +330,9 @@ class Plan:
                 "relation": Relation(values["relation"]),
                 "clipping": Clipping.from_dict(values["clipping"]),
                 "sampling": Sampler.from_dict(values["sampling"]),
+                "correlation": correlation_from_dict(values["correlation"]),
+                "noise_schedule": Schedule.from_list(values["noise_schedule"]),
+                "clip_schedule": Schedule.from_list(values["clip_schedule"]),
             }
             return cls(**{**values, **kinds})
         except (TypeError, ValueError) as error:
@@ -308,7 +367,7 @@ class Plan:
 
     def _with_least_noise(self, epsilon: float) -> Plan:
         def epsilon_of(noise: float) -> float:
-            return epsilon_at(self._mechanisms(noise, self.steps), self.relation, self.delta)
+            return epsilon_at(self._charge.mechanisms(noise, self.steps), self.relation, self.delta)
 
         def excess(log_noise: float) -> float:
             return math.log(max(epsilon_of(math.exp(log_noise)), 1e-12) / epsilon)

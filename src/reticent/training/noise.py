@@ -9,12 +9,11 @@ What it remembers is past noise. Whoever reads it can take that noise from the o
 left with the bare sums of gradients: it is as secret as the data. `forget` wipes it, which a `PrivateSum` does after
 the last planned step; a state that was saved before holds it.
 
-A run that is taken up from a saved state draws fresh noise for the steps that are done again. What it releases has the
-law that was accounted, because the numbers of the steps that were lost enter nothing that comes after. If somebody saw
-outputs of the lost steps, these and the new ones share the noise, and the units' places, of the steps before. Without
-amplification they are one Gaussian mechanism together, whose squared sensitivity is at most the sum of the two, so
-composing the two guarantees covers them (`Guarantee.compose`). With amplification one coin then decides about both, and
-nothing here covers that.
+A run that is taken up where its state was saved goes on with what was remembered, to the bit. Where a stop has lost
+steps after that, the noise to come starts anew with nothing remembered. What somebody saw of the lost steps and what
+comes then share no noise, a unit's part in either ends sooner than was charged, and so the planned promise covers both;
+sums carry a little more noise. To go on with the old noise would be a mistake: what was done shortly before the stop
+would then reach into both, which nobody accounted for.
 
 Example:
     >>> import torch
@@ -50,6 +49,7 @@ class NoiseStream:
     def __init__(self, correlation: Correlation) -> None:
         self._correlation = correlation
         self._memories: dict[str, _Memory] = {}
+        self._saved: dict[str, Any] = {}
 
     def draw(self, name: str, like: torch.Tensor, source: Randomness) -> torch.Tensor:
         """The next noise of a piece, in shape, type and place of `like`; call it once a step for every piece.
@@ -58,49 +58,48 @@ class NoiseStream:
             name: of the piece.
             like: a tensor of the piece's shape, in float32 or float64.
             source: this step's randomness.
+
+        Raises:
+            UsageError: what was restored has no such piece, or one of another size.
         """
         fresh = _independent(like, source)
         if self._correlation.is_independent:
             return fresh
-        memory = self._memories.get(name)
-        if memory is None:
-            memory = self._memories[name] = _memory(self._correlation, fresh)
-        memory.correlate(fresh.view(-1))
+        if name not in self._memories:
+            self._memories[name] = self._memory(name, fresh)
+        self._memories[name].correlate(fresh.view(-1))
         return fresh
+
+    def _memory(self, name: str, like: torch.Tensor) -> _Memory:
+        memory = _memory(self._correlation, like)
+        if not self._saved:
+            return memory
+        saved = self._saved.get(name, {"kept": torch.empty(0), "at": 0})
+        if memory.kept.shape != saved["kept"].shape or not 0 <= int(saved["at"]) < len(memory.kept):
+            raise UsageError(
+                f"Expected past noise of shape {tuple(memory.kept.shape)} for {name!r}, got shape "
+                f"{tuple(saved['kept'].shape)}.",
+                "Restore the state of the same network and plan.",
+            )
+        memory.kept.copy_(saved["kept"])
+        memory.at = int(saved["at"])
+        return memory
 
     def forget(self) -> None:
         """Wipe what is remembered; the next noise would be that of a first step."""
         for memory in self._memories.values():
             memory.kept.zero_()
-        self._memories.clear()
+        self._memories, self._saved = {}, {}
 
     def state(self) -> dict[str, Any]:
         """What is remembered: past noise, as secret as the data."""
-        return {name: {"kept": memory.kept, "at": memory.at} for name, memory in self._memories.items()}
+        now = {name: {"kept": memory.kept, "at": memory.at} for name, memory in self._memories.items()}
+        return {**self._saved, **now}
 
-    def restore(self, state: Mapping[str, Any], like: Mapping[str, torch.Tensor]) -> None:
-        """Go on from `state()`.
-
-        Args:
-            state: what `state` gave.
-            like: a tensor for each piece that it may name.
-
-        Raises:
-            UsageError: another piece, or one of another size.
-        """
-        memories = {}
-        for name, saved in state.items():
-            kept, at = saved["kept"], int(saved["at"])
-            memory = _memory(self._correlation, like[name]) if name in like else None
-            if memory is None or memory.kept.shape != kept.shape or not 0 <= at < len(memory.kept):
-                raise UsageError(
-                    f"Expected the noise of this network's pieces, got {name!r} of shape {tuple(kept.shape)}.",
-                    "Restore the state of the same network and plan.",
-                )
-            memory.kept.copy_(kept)
-            memory.at = at
-            memories[name] = memory
-        self._memories = memories
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from `state()`; pieces are taken up when they are next drawn."""
+        self.forget()
+        self._saved = dict(state)
 
 
 class _Memory(abc.ABC):
