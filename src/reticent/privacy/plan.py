@@ -340,6 +340,12 @@ class Plan:
 
     def _with_most(self, epsilon: float, what: str) -> Plan:
         """The plan with the most steps, or the largest batch, that keeps the promise."""
+        if not self._charge.is_amplified:
+            raise UsageError(
+                f"Expected noise to be found with {self.correlation.text()}, got a fixed noise multiplier: it is that "
+                "of all steps together, so that more steps, or more uses, would not change the promise.",
+                "Leave noise_multiplier out, and pass steps and batch_size.",
+            )
         limit = self.dataset_size if what == "batch_size" else _MOST_STEPS
 
         def with_number(number: int) -> Plan:
