@@ -4,6 +4,7 @@ from reticent.privacy.batches import Batches
 from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.gaussian_budgets import GaussianBudget
+from reticent.privacy.correlating import correlated_plan, prefix_error
 from reticent.privacy.correlations import Banded, BufferedToeplitz, Correlation
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import (
@@ -77,4 +78,6 @@ __all__ = [
     "Voting",
     "WithReplacement",
     "WithReplacementGaussian",
+    "correlated_plan",
+    "prefix_error",
 ]
