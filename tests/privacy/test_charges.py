@@ -25,17 +25,33 @@ from reticent.privacy import (
     Guarantee,
     Plan,
     Poisson,
+    PoissonRows,
     RandomAllocation,
     Relation,
     SampledGaussian,
+    Sampler,
     Schedule,
     Shuffled,
+    Streamed,
     TruncatedPoisson,
+    Unit,
     WithReplacement,
 )
 
 ADD, REPLACE = Relation.ADD_OR_REMOVE_ONE, Relation.REPLACE_ONE
 BANDS, BUFFERS = Banded.optimal(100, 4), BufferedToeplitz.optimal(100, 2, separation=10)
+SAMPLERS = [
+    Poisson(),
+    PoissonRows(3),
+    TruncatedPoisson(80),
+    FixedSize(),
+    WithReplacement(),
+    Shuffled(),
+    Streamed(),
+    RandomAllocation(),
+    RandomAllocation(uses=3),
+    Cyclic(4),
+]
 DOWN = Schedule(((30, 2.0), (25, 1.5), (45, 1.0)))
 
 
@@ -142,8 +158,9 @@ def test_bands_wider_than_the_groups_are_not_amplified():
     assert release.separation == 3
 
 
-def test_a_shuffled_unit_may_be_last_and_then_first():
-    (release,) = plan_of(relation=REPLACE, correlation=BUFFERS, sampling=Shuffled()).guarantee().mechanisms
+@pytest.mark.parametrize("sampling", [Shuffled(), Streamed()], ids=str)
+def test_a_unit_may_be_last_in_one_pass_and_first_in_the_next(sampling):
+    (release,) = plan_of(relation=REPLACE, correlation=BUFFERS, sampling=sampling).guarantee().mechanisms
     assert (release.separation, release.participations) == (1, 5)
 
 
@@ -153,6 +170,7 @@ def test_a_shuffled_unit_may_be_last_and_then_first():
         (Poisson(), ADD),
         (TruncatedPoisson(80), ADD),
         (RandomAllocation(), ADD),
+        (PoissonRows(3), ADD),
         (FixedSize(), REPLACE),
         (WithReplacement(), REPLACE),
     ],
@@ -161,7 +179,7 @@ def test_a_shuffled_unit_may_be_last_and_then_first():
 @pytest.mark.parametrize("encoder", [BANDS, BUFFERS], ids=["bands", "buffers"])
 def test_batches_whose_secrecy_is_charged_get_independent_noise(sampling, relation, encoder):
     with pytest.raises(UsageError, match=r"independent noise with .* Pass sampling=Cyclic\(groups="):
-        plan_of(sampling=sampling, relation=relation, correlation=encoder)
+        plan_of(sampling=sampling, relation=relation, correlation=encoder, unit=Unit.PERSON)
 
 
 def test_what_has_no_sensitivity_is_refused():
@@ -264,6 +282,38 @@ def test_steps_and_batches_are_found_for_amplified_noise():
         <= 3.0
         < dataclasses.replace(plan, steps=plan.steps + 4).guarantee().epsilon(1e-5)
     )
+
+
+def test_batches_are_found_up_to_the_size_of_a_group():
+    plan = Plan.calibrate(
+        epsilon=50.0,
+        delta=1e-4,
+        dataset_size=1024,
+        steps=4,
+        noise_multiplier=5.0,
+        sampling=Cyclic(4),
+        correlation=BANDS,
+    )
+    assert plan.batch_size == 256
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=str)
+def test_blocks_are_what_is_charged_as_one(sampler):
+    """So that a schedule may charge each block with its least noise: nothing is saved by looking at parts of one."""
+    size, batch = 1000, 60
+    length = sampler.block(size, batch)
+    one = sampler.mechanisms(1.0, size, batch, 1)
+    for steps in (1, length, length + 1, 3 * length, 3 * length + 1):
+        blocks = -(-steps // length)
+        assert sampler.mechanisms(1.0, size, batch, steps) == tuple(m.times(m.count * blocks) for m in one)
+    if sampler.reach > 1:
+        assert sampler.reach == length
+
+
+def test_every_sampler_is_looked_at():
+    assert {type(sampler) for sampler in SAMPLERS} == {
+        kind for kind in Sampler.__subclasses__() if "privacy" in kind.__module__
+    }
 
 
 def test_steps_of_one_mechanism_are_not_found():

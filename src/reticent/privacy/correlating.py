@@ -32,7 +32,8 @@ from reticent.errors import UsageError
 from reticent.privacy import toeplitz
 from reticent.privacy.correlations import Banded, BufferedToeplitz, Correlation
 from reticent.privacy.plan import Plan
-from reticent.privacy.samplers import Cyclic, Sampler
+from reticent.privacy.samplers import Sampler
+from reticent.privacy.turns import Cyclic
 
 __all__ = ["correlated_plan", "prefix_error"]
 

@@ -27,11 +27,10 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from scipy.optimize import brentq
-
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy.accounting import epsilon_at
+from reticent.privacy.calibrating import largest, least_noise
 from reticent.privacy.charges import Charge
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.correlations import Banded, Correlation, correlation_from_dict
@@ -43,11 +42,7 @@ from reticent.privacy.units import Relation, Unit, check_kinds
 __all__ = ["Plan"]
 
 _LARGEST_EPSILON = 100
-_LARGEST_NOISE = 1e7
 _MOST_STEPS = 1_000_000
-_SMALLEST_NOISE = 0.05  # below it epsilon is in the thousands: not a promise worth calibrating to
-_TOLERANCE = 2e-4  # of the noise multiplier
-_STRIDE = math.log(1.25)
 _FOR_INSTANCE = {
     "clipping": "Clipping(...)",
     "sampling": "for instance Poisson() or Shuffled()",
@@ -346,7 +341,7 @@ class Plan:
                 "of all steps together, so that more steps, or more uses, would not change the promise.",
                 "Leave noise_multiplier out, and pass steps and batch_size.",
             )
-        limit = self.dataset_size if what == "batch_size" else _MOST_STEPS
+        limit = self.dataset_size // self.sampling.reach if what == "batch_size" else _MOST_STEPS
 
         def with_number(number: int) -> Plan:
             if what == "steps":
@@ -362,41 +357,21 @@ class Plan:
                 f"noise_multiplier={self.noise_multiplier!r}.",
                 "Pass more noise, or a larger epsilon.",
             )
-        low, high = 1, 2
-        while high < limit and fits(high):
-            low, high = high, 2 * high
-        high = min(high, limit + 1)  # the least number that is known, or defined, not to fit
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if fits(middle) else (low, middle)
-        return with_number(low)
+        return with_number(largest(fits, limit))
 
     def _with_least_noise(self, epsilon: float) -> Plan:
         def epsilon_of(noise: float) -> float:
             return epsilon_at(self._charge.mechanisms(noise, self.steps), self.relation, self.delta)
 
-        def excess(log_noise: float) -> float:
-            return math.log(max(epsilon_of(math.exp(log_noise)), 1e-12) / epsilon)
-
-        # A first guess from the central limit of subsampled Gaussians; less noise means longer distributions, so the
-        # walk starts where they are short and goes down in small strides.
+        # A first guess from the central limit of subsampled Gaussians.
         spread = self.sample_rate * math.sqrt(self.steps)
-        high = math.log(0.5 + spread * math.sqrt(2 * math.log(1.25 / self.delta)) / epsilon)
-        while excess(high) > 0:
-            high += math.log(2)
-            if high > math.log(_LARGEST_NOISE):
-                raise UsageError(
-                    f"Expected an epsilon that noise can reach, got epsilon={epsilon!r} at delta={self.delta!r}.",
-                    "Pass a larger epsilon or delta.",
-                )
-        low = high - _STRIDE
-        while excess(low) <= 0:
-            low, high = low - _STRIDE, low
-            if low < math.log(_SMALLEST_NOISE):
-                return dataclasses.replace(self, noise_multiplier=math.exp(high))
-        noise = math.exp(brentq(excess, low, high, xtol=_TOLERANCE / 2))
-        while epsilon_of(noise) > epsilon:  # the root may lie a hair too low
-            noise *= 1 + _TOLERANCE
+        guess = 0.5 + spread * math.sqrt(2 * math.log(1.25 / self.delta)) / epsilon
+        noise = least_noise(epsilon_of, epsilon, guess)
+        if noise is None:
+            raise UsageError(
+                f"Expected an epsilon that noise can reach, got epsilon={epsilon!r} at delta={self.delta!r}.",
+                "Pass a larger epsilon or delta.",
+            )
         return dataclasses.replace(self, noise_multiplier=noise)
 
 
