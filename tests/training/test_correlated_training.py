@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import os
 import signal
 import time
@@ -20,6 +21,7 @@ from reticent.privacy import Banded, BufferedToeplitz, Clipping, Cyclic, Plan, S
 from reticent.randomness import Randomness
 from reticent.training import PrivateSum
 from reticent.training.engine import Gathered
+from reticent.training.ranks import Ranks
 from reticent.training.state import load_state
 
 N, BATCH, STEPS = 60, 6, 20
@@ -40,7 +42,10 @@ def parameters(dtype=torch.float64, small=7, large=20_000):
 
 def noise_of(plan, source, steps=STEPS, **sizes):
     """The sums of a training without examples, as (steps, numbers)."""
-    total = PrivateSum(plan, parameters(**sizes), source)
+    return noise_of_sum(PrivateSum(plan, parameters(**sizes), source), steps)
+
+
+def noise_of_sum(total, steps):
     return np.stack([
         np.concatenate([part.numpy().reshape(-1) for part in total.finish().values()]) for _ in range(steps)
     ])  # fmt: skip
@@ -297,3 +302,48 @@ def test_a_guarantee_counts_what_was_executed():
     (release,) = private.guarantee.mechanisms
     assert (release.steps, release.participations) == (11, 2)
     assert private.guarantee.epsilon(1e-3) < plan.guarantee().epsilon(1e-3)
+
+
+def _of_two(rank, folder, encoders):
+    torch.set_num_threads(1)
+    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
+    found = {}
+    for place, encoder in enumerate(encoders):
+        for name, source in (("simulated", Randomness.simulated(3)), ("secure", Randomness.secure())):
+            total = PrivateSum(plan_of(encoder), parameters(), source, ranks=Ranks.of("all"))
+            found[f"{name} {place}"] = noise_of_sum(total, 8)
+            found[f"{name} {place} kept"] = total.state()["noise"] is not None
+    np.savez(f"{folder}/found{rank}.npz", **found)
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_make_the_noise_of_one(tmp_path):
+    """Each draws for the numbers that it owns; a simulation is that of one process, to the bit."""
+    context = multiprocessing.get_context("fork")
+    processes = [context.Process(target=_of_two, args=(rank, tmp_path, ENCODERS[1:])) for rank in range(2)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(timeout=120)
+    assert [process.exitcode for process in processes] == [0, 0]
+    one, other = (dict(np.load(tmp_path / f"found{rank}.npz")) for rank in range(2))
+    for name, values in one.items():
+        np.testing.assert_array_equal(values, other[name])
+    for place, encoder in enumerate(ENCODERS[1:]):
+        alone = noise_of_sum(PrivateSum(plan_of(encoder), parameters(), Randomness.simulated(3)), 8)
+        np.testing.assert_array_equal(one[f"simulated {place}"], alone)
+        unit = one[f"secure {place}"] * BATCH / (1.5 * plan_of(encoder).noise_scale * 0.5)
+        assert looks_right(unit, encoder)
+        assert bool(one[f"simulated {place} kept"])
+        assert not bool(one[f"secure {place} kept"])
+
+
+def test_noise_that_was_not_saved_starts_anew():
+    total = PrivateSum(plan_of(ENCODERS[0]), parameters(), Randomness.simulated(1))
+    total.finish()
+    other = PrivateSum(plan_of(ENCODERS[0]), parameters(), Randomness.simulated(1))
+    other.restore({**total.state(), "noise": None})
+    wanted = (
+        Randomness.simulated(1).spawn("step 1").normal(20_000) * 1.5 * plan_of(ENCODERS[0]).noise_scale * 0.5 / BATCH
+    )
+    np.testing.assert_allclose(other.finish()["large"].numpy(), wanted, rtol=1e-12)
