@@ -62,6 +62,13 @@ def test_amplification_wins_at_small_epsilon_and_correlation_at_large():
     assert prefix_error(much) < 0.7 * prefix_error(Plan.calibrate(epsilon=16.0, **PROMISE))
 
 
+def test_noise_that_is_forgotten_need_not_be_taken_back():
+    plan = correlated_plan(epsilon=4.0, decay=0.3, **PROMISE)
+    other = correlated_plan(epsilon=4.0, **PROMISE)
+    assert plan.correlation.buffers < other.correlation.buffers
+    assert prefix_error(plan, decay=0.3) <= prefix_error(other, decay=0.3)
+
+
 def test_whole_batches_leave_nothing_to_choose():
     plan = correlated_plan(epsilon=1.0, delta=1e-5, dataset_size=100, batch_size=100, steps=5)
     assert plan.correlation.is_independent

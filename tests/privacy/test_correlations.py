@@ -13,7 +13,7 @@ from tests.privacy.test_toeplitz import by_trying_all, dense
 
 from reticent.errors import UsageError
 from reticent.evidence import canonical_json
-from reticent.privacy import Banded, BufferedToeplitz
+from reticent.privacy import Banded, BufferedToeplitz, workload
 from reticent.privacy.correlations import correlation_from_dict
 
 BUFFERED = BufferedToeplitz((0.9, 0.5), (0.2, 0.4))
@@ -29,7 +29,7 @@ def test_columns_and_inverses_are_those_of_the_matrices(encoder, steps):
     inverse = np.linalg.inv(matrix)
     np.testing.assert_allclose(encoder.inverse(steps), inverse[:, 0], rtol=1e-9, atol=1e-12)
     prefix = np.tril(np.ones((steps, steps)))
-    np.testing.assert_allclose(encoder.response(steps), (prefix @ inverse)[:, 0], rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(encoder.response(np.ones(steps)), (prefix @ inverse)[:, 0], rtol=1e-9, atol=1e-12)
     assert matrix[0, 0] == 1.0
 
 
@@ -44,6 +44,41 @@ def test_the_error_is_that_of_the_matrices(encoder, worst):
         errors.max() if worst else errors.mean()
     )
     assert encoder.error(steps, separation=separation, worst=worst) == pytest.approx(wanted, rel=1e-9)
+
+
+def test_the_workload_is_what_an_optimizer_makes_of_a_gradient():
+    momentum, decay, steps = 0.9, 0.97, 12
+    velocity = parameter = 0.0
+    wanted = []
+    for step in range(steps):
+        velocity = momentum * velocity + (1.0 if step == 0 else 0.0)
+        parameter = decay * parameter + velocity
+        wanted.append(parameter)
+    np.testing.assert_allclose(workload(steps, momentum=momentum, decay=decay), wanted, rtol=1e-12)
+    assert workload(3).tolist() == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize("encoder", KINDS, ids=str)
+@pytest.mark.parametrize("worst", [False, True])
+def test_the_error_of_a_workload_is_that_of_the_matrices(encoder, worst):
+    steps = 12
+    rows = dense(workload(steps, momentum=0.8, decay=0.9), steps) @ np.linalg.inv(dense(encoder.encoder(steps), steps))
+    errors = (rows**2).sum(axis=1)
+    wanted = encoder.sensitivity(steps) * math.sqrt(errors.max() if worst else errors.mean())
+    assert encoder.error(steps, momentum=0.8, decay=0.9, worst=worst) == pytest.approx(wanted, rel=1e-9)
+
+
+@pytest.mark.parametrize("kind", [Banded, BufferedToeplitz])
+def test_what_is_best_depends_on_what_is_added_up(kind):
+    """Where half of every change is gone after a step, there is little left to take back."""
+    plain, forgetting = kind.optimal(200, 3, separation=200), kind.optimal(200, 3, separation=200, decay=0.5)
+    assert forgetting.error(200, decay=0.5) < plain.error(200, decay=0.5)
+    assert plain.error(200) < forgetting.error(200)
+    pushed = kind.optimal(200, 3, separation=200, momentum=0.9)
+    assert pushed.error(200, momentum=0.9) < plain.error(200, momentum=0.9)
+    independent = Banded.independent()
+    assert forgetting.error(200, decay=0.5) > 0.9 * independent.error(200, decay=0.5)
+    assert plain.error(200) < 0.7 * independent.error(200)
 
 
 def test_independent_noise_is_that_of_a_random_walk():
@@ -148,6 +183,9 @@ def test_records_round_trip(encoder):
         (lambda: BANDED.sensitivity(0), "steps >= 1"),
         (lambda: BANDED.sensitivity(5, separation=0), "separation >= 1"),
         (lambda: BANDED.error(5, participations=0), "participations >= 1"),
+        (lambda: workload(0), "steps >= 1"),
+        (lambda: workload(5, momentum=1.0), "momentum < 1"),
+        (lambda: workload(5, decay=1.1), "decay <= 1"),
         (lambda: correlation_from_dict({"kind": "dense"}), "banded"),
         (lambda: correlation_from_dict({"kind": "banded"}), "fields of banded"),
         (lambda: correlation_from_dict([1.0]), "banded"),

@@ -13,6 +13,8 @@ from scipy.linalg import toeplitz as dense_toeplitz
 
 from reticent.privacy import toeplitz
 
+WORK = toeplitz.workload(120, momentum=0.7, decay=0.95)
+
 
 def dense(column, steps):
     return dense_toeplitz(toeplitz.padded(np.asarray(column, dtype=float), steps), np.zeros(steps))
@@ -69,11 +71,11 @@ def test_falls(column, wanted):
 def test_errors_are_those_of_the_matrices(column, steps):
     column = column / column[0]
     product = np.tril(np.ones((steps, steps))) @ np.linalg.inv(dense(column, steps))
-    response = toeplitz.step_response(column, steps)
+    response = toeplitz.response(column, np.ones(steps))
     np.testing.assert_allclose(response, product[:, 0], rtol=1e-9, atol=1e-9)
     squares = (product**2).sum(axis=1)
-    assert toeplitz.prefix_errors(response, worst=False) == pytest.approx(squares.mean(), rel=1e-9)
-    assert toeplitz.prefix_errors(response, worst=True) == pytest.approx(squares.max(), rel=1e-9)
+    assert toeplitz.errors(response, worst=False) == pytest.approx(squares.mean(), rel=1e-9)
+    assert toeplitz.errors(response, worst=True) == pytest.approx(squares.max(), rel=1e-9)
 
 
 def test_the_square_root_is_one():
@@ -85,15 +87,15 @@ def test_the_square_root_is_one():
 
 
 def product(column, steps, separation, participations, worst):
-    response = toeplitz.step_response(column, steps)
+    response = toeplitz.response(column, np.ones(steps))
     squared = toeplitz.sensitivity_squared(toeplitz.padded(column, steps), separation, participations)
-    return math.sqrt(toeplitz.prefix_errors(response, worst=worst) * squared)
+    return math.sqrt(toeplitz.errors(response, worst=worst) * squared)
 
 
 def test_no_toeplitz_matrix_has_a_smaller_worst_error_than_the_square_root():
     """Known in closed form, so the search has to stop where it starts, and elsewhere has to come back to it."""
     steps = 60
-    column = toeplitz.best_bands(steps, steps, separation=steps, participations=1, worst=True)
+    column = toeplitz.best_bands(np.ones(steps), steps, separation=steps, participations=1, worst=True)
     np.testing.assert_allclose(column, toeplitz.square_root(steps), rtol=1e-6, atol=1e-9)
     least = product(toeplitz.square_root(steps), steps, steps, 1, True)
     for moved in (0.9, 1.1):
@@ -125,7 +127,9 @@ def test_bands_come_close_to_the_best_of_all_matrices():
     least, below = dense_optimum(steps)
     assert below <= least * (1 + 1e-9)
     assert least <= below * 1.001, "the fixed point was not reached"
-    found = product(toeplitz.best_bands(steps, steps, separation=steps, participations=1), steps, steps, 1, False)
+    found = product(
+        toeplitz.best_bands(np.ones(steps), steps, separation=steps, participations=1), steps, steps, 1, False
+    )
     assert below < found < 1.05 * least  # a Toeplitz matrix is at most so much worse
 
 
@@ -134,7 +138,9 @@ def test_bands_come_close_to_the_best_of_all_matrices():
 def test_no_step_nearby_is_better(bands, separation, participations, worst):
     """Random directions, kept falling, from the column that the search gives: none is better by more than 1e-6."""
     steps = 40
-    column = toeplitz.best_bands(steps, bands, separation=separation, participations=participations, worst=worst)
+    column = toeplitz.best_bands(
+        np.ones(steps), bands, separation=separation, participations=participations, worst=worst
+    )
     least = product(column, steps, separation, participations, worst)
     assert least <= product(toeplitz.square_root(bands), steps, separation, participations, worst)
     directions = np.random.default_rng(1).normal(size=(200, bands))
@@ -149,26 +155,26 @@ def test_gradients_are_those_of_differences():
     generator = np.random.default_rng(2)
     for bands in (5, 80):  # by dot products, and by Fourier transform
         column = toeplitz.square_root(bands) * generator.uniform(0.9, 1.0, bands)
-        _, gradient = toeplitz._loss(column, 120, 7, 4, False)
+        _, gradient = toeplitz._loss(column, WORK[:120], 7, 4, False)
         for place in (0, 1, bands - 1):
             moved = np.zeros(bands)
             moved[place] = 1e-6
-            above, below = (toeplitz._loss(column + sign * moved, 120, 7, 4, False)[0] for sign in (1, -1))
+            above, below = (toeplitz._loss(column + sign * moved, WORK[:120], 7, 4, False)[0] for sign in (1, -1))
             assert gradient[place] == pytest.approx((above - below) / 2e-6, rel=1e-4, abs=1e-7)
     decays, others = np.array([0.98, 0.7]), np.array([0.9, 0.3])
-    _, gradient = toeplitz._buffer_loss(decays, others, 50, 7, 4, True)
+    _, gradient = toeplitz._buffer_loss(decays, others, WORK[:50], 7, 4, True)
     for place in range(4):
         values = []
         for sign in (1, -1):
             moved = np.array([0.98, 0.9, 0.7, 0.3])
             moved[place] += sign * 1e-6
-            values.append(toeplitz._buffer_loss(moved[0::2], moved[1::2], 50, 7, 4, True)[0])
+            values.append(toeplitz._buffer_loss(moved[0::2], moved[1::2], WORK[:50], 7, 4, True)[0])
         assert gradient[place] == pytest.approx((values[0] - values[1]) / 2e-6, rel=1e-4)
 
 
 def test_two_buffers_are_those_that_others_found():
     """JAX Privacy 2.2, buffered_toeplitz_test.py, test_optimize_single_participation_golden: 100,000 steps."""
-    decays, scales = toeplitz.best_buffers(100_000, 2, separation=100_000, participations=1, worst=True)
+    decays, scales = toeplitz.best_buffers(np.ones(100_000), 2, separation=100_000, participations=1, worst=True)
     np.testing.assert_allclose(decays, [0.9999528892, 0.9857068667], rtol=1e-6)
     np.testing.assert_allclose(scales, [0.0122853238, 0.1878393665], rtol=1e-4)
 
@@ -179,10 +185,10 @@ def test_two_buffers_are_those_that_others_found():
 )
 def test_buffers_are_as_good_as_those_of_others(steps, buffers, most):
     """JAX Privacy 2.2, test_optimize_single_participation_near_optimal: worst error over 1 + log(n) / pi (Mathias)."""
-    decays, scales = toeplitz.best_buffers(steps, buffers, separation=steps, participations=1, worst=True)
+    decays, scales = toeplitz.best_buffers(np.ones(steps), buffers, separation=steps, participations=1, worst=True)
     column = toeplitz.buffered(decays, scales, steps)
-    response = toeplitz.buffered_response(decays, scales, steps)
-    error = math.sqrt(toeplitz.prefix_errors(response, worst=True) * float(column @ column))
+    response = toeplitz.buffered_response(decays, scales, np.ones(steps))
+    error = math.sqrt(toeplitz.errors(response, worst=True) * float(column @ column))
     assert error <= most * (1 + math.log(steps) / math.pi)
 
 
@@ -201,24 +207,25 @@ def test_interlaced_decays_are_a_falling_column_and_its_inverse(logs, steps):
         scales = np.array([np.prod(t - others) / np.prod(np.delete(t - decays, k)) for k, t in enumerate(decays)])
         np.testing.assert_allclose(toeplitz.buffered(decays, scales, steps), column, atol=1e-9)
         np.testing.assert_allclose(toeplitz.inverse_decays(decays, scales), others, atol=1e-7)
-        response = toeplitz.buffered_response(decays, scales, steps)
-        np.testing.assert_allclose(response, toeplitz.step_response(column, steps), atol=1e-7)
+        response = toeplitz.buffered_response(decays, scales, np.ones(steps))
+        np.testing.assert_allclose(response, toeplitz.response(column, np.ones(steps)), atol=1e-7)
 
 
 def test_buffers_of_no_use_are_left_out():
     """Where every unit takes part in every step, independent noise is best."""
-    decays, scales = toeplitz.best_buffers(200, 4, separation=1, participations=200)
+    decays, scales = toeplitz.best_buffers(np.ones(200), 4, separation=1, participations=200)
     assert scales.sum() < 1e-4
     assert len(decays) < 4
 
 
 def test_more_memory_is_never_worse():
     errors = [
-        product(toeplitz.best_bands(200, b, separation=b, participations=1), 200, b, 1, False) for b in (1, 2, 8, 32)
+        product(toeplitz.best_bands(np.ones(200), b, separation=b, participations=1), 200, b, 1, False)
+        for b in (1, 2, 8, 32)
     ]
     assert errors == sorted(errors, reverse=True)
     losses = []
     for buffers in (1, 2, 3, 4):
-        decays, scales = toeplitz.best_buffers(200, buffers, separation=200, participations=1)
+        decays, scales = toeplitz.best_buffers(np.ones(200), buffers, separation=200, participations=1)
         losses.append(product(toeplitz.buffered(decays, scales, 200), 200, 200, 1, False))
     assert all(later <= earlier * (1 + 1e-6) for earlier, later in itertools.pairwise(losses))

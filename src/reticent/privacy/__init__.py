@@ -5,7 +5,7 @@ from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
 from reticent.privacy.gaussian_budgets import GaussianBudget
 from reticent.privacy.correlating import correlated_plan, prefix_error
-from reticent.privacy.correlations import Banded, BufferedToeplitz, Correlation
+from reticent.privacy.correlations import Banded, BufferedToeplitz, Correlation, workload
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import (
     AllocatedGaussian,
@@ -80,4 +80,5 @@ __all__ = [
     "WithReplacementGaussian",
     "correlated_plan",
     "prefix_error",
+    "workload",
 ]

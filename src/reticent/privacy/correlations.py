@@ -46,7 +46,7 @@ from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy import toeplitz
 
-__all__ = ["Banded", "BufferedToeplitz", "Correlation", "correlation_from_dict"]
+__all__ = ["Banded", "BufferedToeplitz", "Correlation", "correlation_from_dict", "workload"]
 
 Array = npt.NDArray[np.float64]
 
@@ -85,8 +85,8 @@ class Correlation(abc.ABC):
         """(steps,) the first column of C."""
 
     @abc.abstractmethod
-    def response(self, steps: int) -> Array:
-        """(steps,) the first column of A C^-1: what one unit of noise does to the prefix sums from its step on."""
+    def response(self, work: Array) -> Array:
+        """(steps,) the first column of A C^-1, for the first column of a workload A (see `workload`)."""
 
     @abc.abstractmethod
     def text(self) -> str:
@@ -94,7 +94,7 @@ class Correlation(abc.ABC):
 
     def inverse(self, steps: int) -> Array:
         """(steps,) the first column of C^-1."""
-        return np.diff(self.response(steps), prepend=0.0)
+        return self.response(toeplitz.padded(np.ones(1), _checks.at_least(1, steps=steps)))
 
     def sensitivity(self, steps: int, *, separation: int | None = None, participations: int | None = None) -> float:
         """How far C moves what it encodes when one unit's contributions, each of norm 1 at most, are there or not.
@@ -131,15 +131,19 @@ class Correlation(abc.ABC):
         *,
         separation: int | None = None,
         participations: int | None = None,
+        momentum: float = 0.0,
+        decay: float = 1.0,
         worst: bool = False,
     ) -> float:
         """The root mean square error of all prefix sums (or the largest one) at noise multiplier 1.
 
-        Noise multiplier 1 is noise as large as the sensitivity, so encoders may be compared: at equal error the smaller
-        one has less effect at the same privacy. For the amplified use by cyclic groups pass `participations=1`.
+        Noise multiplier 1 is noise as large as the sensitivity, so errors of different encoders compare them at equal
+        privacy. For the amplified use by cyclic groups pass `participations=1`. With momentum or decay it is the error
+        of what a training adds up then (see `workload`).
         """
         sensitivity = self.sensitivity(steps, separation=separation, participations=participations)
-        return sensitivity * math.sqrt(toeplitz.prefix_errors(self.response(steps), worst=worst))
+        work = workload(steps, momentum=momentum, decay=decay)
+        return sensitivity * math.sqrt(toeplitz.errors(self.response(work), worst=worst))
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; `correlation_from_dict` makes an equal one of them."""
@@ -187,6 +191,8 @@ class Banded(Correlation):
         *,
         separation: int | None = None,
         participations: int | None = None,
+        momentum: float = 0.0,
+        decay: float = 1.0,
         worst: bool = False,
     ) -> Banded:
         """The bands whose `error` is least (McKenna, 2024): milliseconds to seconds.
@@ -196,13 +202,16 @@ class Banded(Correlation):
             bands: at most so many; each costs memory of the size of the network.
             separation: steps from one participation to the next; as many as bands by default.
             participations: as often as there is room for by default.
+            momentum: of the optimizer (see `workload`).
+            decay: of parameters, from step to step (see `workload`).
             worst: minimise the largest error of a prefix sum instead of the mean one.
         """
         bands = _checks.at_least(1, bands=bands)
         steps, separation, participations = _participation(
             steps, min(bands, _checks.at_least(1, steps=steps)) if separation is None else separation, participations
         )
-        found = toeplitz.best_bands(steps, bands, separation=separation, participations=participations, worst=worst)
+        work = workload(steps, momentum=momentum, decay=decay)
+        found = toeplitz.best_bands(work, bands, separation=separation, participations=participations, worst=worst)
         return cls(tuple(found.tolist()))
 
     @property
@@ -219,9 +228,9 @@ class Banded(Correlation):
         """(steps,) the first column of C."""
         return toeplitz.padded(np.array(self.coefficients), _checks.at_least(1, steps=steps))
 
-    def response(self, steps: int) -> Array:
+    def response(self, work: Array) -> Array:
         """(steps,) the first column of A C^-1."""
-        return toeplitz.step_response(np.array(self.coefficients), _checks.at_least(1, steps=steps))
+        return toeplitz.response(np.array(self.coefficients), work)
 
     def text(self) -> str:
         """A few words for reports."""
@@ -268,6 +277,8 @@ class BufferedToeplitz(Correlation):
         *,
         separation: int | None = None,
         participations: int | None = None,
+        momentum: float = 0.0,
+        decay: float = 1.0,
         worst: bool = False,
     ) -> BufferedToeplitz:
         """At most so many buffers, with the least `error` that the search finds: milliseconds to seconds.
@@ -277,11 +288,13 @@ class BufferedToeplitz(Correlation):
             buffers: at most so many; each costs memory of the size of the network. Four or five are enough.
             separation: steps from one participation to the next; `steps` by default.
             participations: as often as there is room for by default.
+            momentum: of the optimizer (see `workload`).
+            decay: of parameters, from step to step (see `workload`).
             worst: minimise the largest error of a prefix sum instead of the mean one.
         """
         steps, separation, participations = _participation(steps, separation, participations)
         decays, scales = toeplitz.best_buffers(
-            steps,
+            workload(steps, momentum=momentum, decay=decay),
             _checks.at_least(1, buffers=buffers),
             separation=separation,
             participations=participations,
@@ -303,10 +316,9 @@ class BufferedToeplitz(Correlation):
         """(steps,) the first column of C."""
         return toeplitz.buffered(np.array(self.decays), np.array(self.scales), _checks.at_least(1, steps=steps))
 
-    def response(self, steps: int) -> Array:
+    def response(self, work: Array) -> Array:
         """(steps,) the first column of A C^-1."""
-        decays, scales = np.array(self.decays), np.array(self.scales)
-        return toeplitz.buffered_response(decays, scales, _checks.at_least(1, steps=steps))
+        return toeplitz.buffered_response(np.array(self.decays), np.array(self.scales), work)
 
     def text(self) -> str:
         """A few words for reports."""
@@ -327,6 +339,24 @@ def correlation_from_dict(values: Any) -> Correlation:
     if set(fields) != {field.name for field in dataclasses.fields(kind)}:
         raise UsageError(f"Expected the fields of {kind.kind}, got {sorted(fields)}.", "Write them as saved.")
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+
+
+def workload(steps: int, *, momentum: float = 0.0, decay: float = 1.0) -> Array:
+    """(steps,) what a gradient has added to the parameters after 1, 2, ... steps, in learning rates.
+
+    The first column of the workload A whose errors are compared. Ones stand for gradient descent at a constant learning
+    rate, whose parameters are prefix sums.
+
+    Args:
+        steps: how many.
+        momentum: an optimizer's, below 1.
+        decay: what is left of a change after one more step, at most 1: 1 - learning rate * weight decay; or less,
+            for losses that pull parameters back, which makes old noise harmless and correlation worth less.
+    """
+    count = _checks.at_least(1, steps=steps)
+    if _checks.fraction(momentum=momentum) == 1:
+        raise UsageError("Expected momentum < 1, got 1.", "With 1 nothing that was added would ever end.")
+    return toeplitz.workload(count, momentum=momentum, decay=_checks.fraction(decay=decay))
 
 
 def _participation(steps: object, separation: object, participations: object) -> tuple[int, int, int]:

@@ -1,12 +1,13 @@
 """Lower-triangular Toeplitz matrices as their first columns: sensitivity, error of prefix sums, and the best of a kind.
 
 Promise: no n x n matrix is ever formed. `sensitivity_squared` is exact for columns that are neither negative nor
-increasing; `prefix_errors` is exact for every invertible column. The two searches minimise the product of both by
+increasing; `errors` is exact for every invertible column. The two searches minimise the product of both by
 L-BFGS with exact gradients and give a column that `sensitivity_squared` covers, or whose participations cannot overlap,
 in numbers that single precision holds.
 
-Notation: c is the first column of the encoder C (c[0] = 1), A the matrix of prefix sums, n the number of steps. Noise
-that is correlated by C^-1 moves prefix sums by A C^-1 w, whose first column is the step response e of 1 / C.
+Notation: c is the first column of the encoder C (c[0] = 1), A the workload (prefix sums: ones; see `workload`), n the
+number of steps. Noise that is correlated by C^-1 moves what a training adds up by A C^-1 w, Toeplitz too, whose first
+column is the response e.
 
 Sources: prefix errors of Toeplitz matrices in linear time, and their search: McKenna (2024), "Scaling up the banded
 matrix factorization mechanism", section 3; buffered Toeplitz matrices: Dvijotham, McMahan, Pillutla, Steinke and
@@ -14,10 +15,10 @@ Thakurta (2024); their search through interlaced decays: McMahan, Xu and Zhang (
 repeated participation: Kalinin and Lampert (2024), theorem 2.
 
 Example:
-    >>> from reticent.privacy.toeplitz import best_bands, prefix_errors, square_root
+    >>> from reticent.privacy.toeplitz import best_bands, square_root, workload
     >>> square_root(4).tolist()
     [1.0, 0.5, 0.375, 0.3125]
-    >>> best_bands(1000, 4, separation=4, participations=250).round(3).tolist()
+    >>> best_bands(workload(1000), 4, separation=4, participations=250).round(3).tolist()
     [1.0, 0.858, 0.798, 0.728]
 """
 
@@ -38,11 +39,12 @@ __all__ = [
     "falls",
     "inverse_decays",
     "padded",
-    "prefix_errors",
+    "errors",
+    "response",
     "sensitivity_squared",
     "single",
     "square_root",
-    "step_response",
+    "workload",
 ]
 
 Array = npt.NDArray[np.float64]
@@ -90,29 +92,39 @@ def sensitivity_squared(column: Array, separation: int, participations: int) -> 
     return float(summed @ summed)
 
 
-def step_response(column: Array, steps: int) -> Array:
-    """The first column of A C^-1: what one unit of noise does to the prefix sums after it."""
-    found: Array = lfilter([1.0], column, np.ones(steps))
+def workload(steps: int, *, momentum: float = 0.0, decay: float = 1.0) -> Array:
+    """What a gradient has added to the parameters after 1, 2, ... steps, in learning rates.
+
+    Momentum adds it again and again, times so much each time; decay is what is left of a change after one more step.
+    """
+    impulse = padded(np.ones(1), steps)
+    found: Array = lfilter([1.0], [1.0, -decay], lfilter([1.0], [1.0, -momentum], impulse))
     return found
 
 
-def prefix_errors(response: Array, *, worst: bool) -> float:
-    """The mean (or largest) variance of a prefix sum, for independent noise of variance 1 and this step response."""
-    return float(_weights(len(response), worst) @ response**2)
+def response(column: Array, work: Array) -> Array:
+    """The first column of A C^-1: what one unit of noise does to what the training has added up."""
+    found: Array = lfilter([1.0], column, work)
+    return found
 
 
-def best_bands(steps: int, bands: int, *, separation: int, participations: int, worst: bool = False) -> Array:
-    """The first column with so many bands whose error times sensitivity is least.
+def errors(moved: Array, *, worst: bool) -> float:
+    """The mean (or last, the largest) variance of what is added up, for noise of variance 1 and this response."""
+    return float(_weights(len(moved), worst) @ moved**2)
+
+
+def best_bands(work: Array, bands: int, *, separation: int, participations: int, worst: bool = False) -> Array:
+    """The first column with so many bands whose error times sensitivity is least, for a workload of so many steps.
 
     Where participations can overlap (separation < bands), among columns that fall: their sensitivity is known.
     """
-    bands = min(bands, steps)
+    bands = min(bands, len(work))
     start = single(square_root(bands))
     if bands == 1:
         return start
 
     def loss(column: Array) -> tuple[float, Array]:
-        return _loss(column, steps, separation, participations, worst)
+        return _loss(column, work, separation, participations, worst)
 
     def free(rest: Array) -> tuple[float, Array]:
         value, gradient = loss(np.append(1.0, rest))
@@ -128,9 +140,7 @@ def best_bands(steps: int, bands: int, *, separation: int, participations: int, 
     if falls(found):
         return single(found)
     # With as many participations as there is room for, bands beyond the separation are of no use; with few, they are.
-    within = best_bands(
-        steps, min(separation, bands), separation=separation, participations=participations, worst=worst
-    )
+    within = best_bands(work, min(separation, bands), separation=separation, participations=participations, worst=worst)
     starts = [start, *([padded(within, bands)] if falls(within) else [])]
     start = min(starts, key=lambda column: loss(column)[0])
     first = np.append(start[:-1] - start[1:], start[-1])
@@ -141,7 +151,7 @@ def best_bands(steps: int, bands: int, *, separation: int, participations: int, 
 
 
 def best_buffers(
-    steps: int, buffers: int, *, separation: int, participations: int, worst: bool = False
+    work: Array, buffers: int, *, separation: int, participations: int, worst: bool = False
 ) -> tuple[Array, Array]:
     """Decays and scales of the buffered Toeplitz matrix whose error times sensitivity is least.
 
@@ -152,11 +162,11 @@ def best_buffers(
     def loss(logs: Array) -> tuple[float, Array]:
         depths, gaps = _depths(logs)
         decays, others = -np.expm1(-depths[0::2]), -np.expm1(-depths[1::2])
-        value, gradient = _buffer_loss(decays, others, steps, separation, participations, worst)
+        value, gradient = _buffer_loss(decays, others, work, separation, participations, worst)
         return value, np.cumsum(gradient * np.exp(-depths)) * gaps
 
     results = []
-    for length in dict.fromkeys((steps, min(steps, separation))):  # the memory that may be of use
+    for length in dict.fromkeys((len(work), min(len(work), separation))):  # the memory that may be of use
         depths = np.linspace(np.log(2.0 * length + 2.0), 0.1, 2 * buffers)
         start = np.log(np.append(depths[:-1] - depths[1:], depths[-1]))
         results.append(minimize(loss, start, jac=True, method="L-BFGS-B", options=_SEARCH))
@@ -173,10 +183,10 @@ def buffered(decays: Array, scales: Array, steps: int) -> Array:
     return found
 
 
-def buffered_response(decays: Array, scales: Array, steps: int) -> Array:
+def buffered_response(decays: Array, scales: Array, work: Array) -> Array:
     """The first column of A C^-1 for a buffered Toeplitz matrix C."""
     order = np.argsort(-decays)
-    return _cascade(np.ones(steps), decays[order], inverse_decays(decays[order], scales[order]))
+    return _cascade(work, decays[order], inverse_decays(decays[order], scales[order]))
 
 
 def inverse_decays(decays: Array, scales: Array) -> Array:
@@ -209,13 +219,14 @@ def _weights(steps: int, worst: bool) -> Array:
     return np.ones(steps) if worst else np.arange(steps, 0, -1) / steps
 
 
-def _loss(column: Array, steps: int, separation: int, participations: int, worst: bool) -> tuple[float, Array]:
+def _loss(column: Array, work: Array, separation: int, participations: int, worst: bool) -> tuple[float, Array]:
     """log(error * squared sensitivity) and its gradient by the entries of the column."""
+    steps = len(work)
     with np.errstate(all="ignore"):  # a step too far of the search is unstable
-        response = step_response(column, steps)
-        again = lfilter([1.0], column, response)  # d response / d c[j] = -again, j steps later
-        weighted = _weights(steps, worst) * response
-        error = float(weighted @ response)
+        moved = response(column, work)
+        again = lfilter([1.0], column, moved)  # d response / d c[j] = -again, j steps later
+        weighted = _weights(steps, worst) * moved
+        error = float(weighted @ moved)
         summed = _summed(padded(column, steps), separation, participations)
         squared = float(summed @ summed)
         value = np.log(error) + np.log(squared)
@@ -257,24 +268,24 @@ def _depths(logs: Array) -> tuple[Array, Array]:
 
 
 def _buffer_loss(
-    decays: Array, others: Array, steps: int, separation: int, participations: int, worst: bool
+    decays: Array, others: Array, work: Array, separation: int, participations: int, worst: bool
 ) -> tuple[float, Array]:
     """log(error * squared sensitivity) and its gradient by t1, u1, t2, u2, ..."""
-    response = _cascade(np.ones(steps), decays, others)
+    steps, moved = len(work), _cascade(work, decays, others)
     column = _cascade(padded(np.ones(1), steps), others, decays)
-    weighted = _weights(steps, worst) * response
-    error = float(weighted @ response)
+    weighted = _weights(steps, worst) * moved
+    error = float(weighted @ moved)
     summed = _summed(column, separation, participations)
     squared = float(summed @ summed)
     by_response = 2.0 * weighted / error
     by_column = 2.0 * _summed_back(summed, separation, participations) / squared
-    later, column_later = np.append(0.0, response[:-1]), np.append(0.0, column[:-1])
+    later, column_later = np.append(0.0, moved[:-1]), np.append(0.0, column[:-1])
     gradient = np.empty(2 * len(decays))
     for first, sign, places in ((0, 1.0, decays), (1, -1.0, others)):
         for place, decay in enumerate(places):
             pole = [1.0, -decay]
-            moved = by_column @ lfilter([1.0], pole, column_later) - by_response @ lfilter([1.0], pole, later)
-            gradient[first + 2 * place] = sign * moved
+            change = by_column @ lfilter([1.0], pole, column_later) - by_response @ lfilter([1.0], pole, later)
+            gradient[first + 2 * place] = sign * change
     return float(np.log(error) + np.log(squared)), gradient
 
 
