@@ -3,9 +3,9 @@
 from reticent.privacy.batches import Batches
 from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
-from reticent.privacy.gaussian_budgets import GaussianBudget
 from reticent.privacy.correlating import correlated_plan, prefix_error
 from reticent.privacy.correlations import Banded, BufferedToeplitz, Correlation, workload
+from reticent.privacy.gaussian_budgets import GaussianBudget
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import (
     AllocatedGaussian,
@@ -13,11 +13,11 @@ from reticent.privacy.mechanisms import (
     CorrelatedGaussian,
     EpsilonDelta,
     FixedSizeGaussian,
-    GNMax,
     GaussianFilter,
+    GNMax,
     GroupedGaussian,
-    LNMax,
     Laplace,
+    LNMax,
     Mechanism,
     SampledGaussian,
     TruncatedGaussian,

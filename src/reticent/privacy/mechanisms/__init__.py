@@ -1,8 +1,8 @@
 """Randomised steps whose privacy loss is known: the parts that a guarantee is composed of."""
 
 from reticent.privacy.mechanisms.base import Mechanism, mechanism_from_dict, mechanism_to_dict
-from reticent.privacy.mechanisms.filtered import GaussianFilter
 from reticent.privacy.mechanisms.correlated import CorrelatedGaussian
+from reticent.privacy.mechanisms.filtered import GaussianFilter
 from reticent.privacy.mechanisms.proven import EpsilonDelta, Laplace
 from reticent.privacy.mechanisms.rounds import AllocatedGaussian, GroupedGaussian
 from reticent.privacy.mechanisms.sums import (
