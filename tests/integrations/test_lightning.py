@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, WeightedRandomSampler
 
 from reticent.errors import UsageError
-from reticent.privacy import Clipping, Plan, Unit
+from reticent.privacy import Banded, Clipping, Cyclic, Plan, Unit
 from reticent.randomness import Randomness
 
 pl = pytest.importorskip("lightning.pytorch")
@@ -323,6 +324,18 @@ def test_secure_runs_are_resumed_and_other_checkpoints_refused(tmp_path):
     fit(Classifier(dropout=0.4).double(), checkpoints, enable_checkpointing=True)
     with pytest.raises(UsageError, match="one without its account"):
         saving(tmp_path / "fifth", ckpt_path=tmp_path / "plain" / "step=7.ckpt")
+
+
+@pytest.mark.parametrize("seed", [1, None])
+def test_checkpoints_hold_no_past_noise(seed, tmp_path):
+    """Whoever reads a published checkpoint could take it from the parameters again; correlated noise starts anew."""
+    plan = dataclasses.replace(plan_of(0.5), sampling=Cyclic(4), correlation=Banded((1.0, 0.5, 0.25)))
+    saving(tmp_path, seed=seed, plan=plan)
+    saved = torch.load(tmp_path / "step=7.ckpt", weights_only=True)
+    (account,) = [value for name, value in saved["callbacks"].items() if "PrivateCallback" in name]
+    assert account["sum"]["noise"] is None
+    _, callback = saving(tmp_path / "again", seed=seed, ckpt_path=tmp_path / "step=7.ckpt", plan=plan)
+    assert callback.guarantee.mechanisms == plan.guarantee().mechanisms
 
 
 # What is refused ---------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reticent.errors import UsageError
 from reticent.evidence import canonical_json
 from reticent.privacy import Plan, Relation, SampledGaussian, Unit
-from reticent.privacy.plan import _steps
+from reticent.privacy.calibrating import _steps
 
 GOOD: dict[str, Any] = {"epsilon": 3, "delta": 1e-5, "dataset_size": 60_000, "batch_size": 6000, "epochs": 5}
 PLAN = Plan(1.1, 1000, 64, 50, 0.5, Unit.CLIENT, Relation.REPLACE_ONE, 1e-4)

@@ -196,12 +196,13 @@ class Guest:
                 "Expected to save between two steps, got a batch that was drawn and not stepped on.",
                 "Save after the optimizer's step.",
             )
-        # Checkpoints get published: how many examples were ignored is about the data, and starts anew.
+        # Checkpoints get published: how many examples were ignored is about the data, and past noise would take that of
+        # the parameters away again. Both start anew.
         choices = self._loader.batches.state(self.drawn)["choices"]
         return {
             "who": self._who(),
             "drawn": self.drawn,
-            "sum": {**self._sum.state(), "ignored": 0},
+            "sum": {**self._sum.state(), "ignored": 0, "noise": None},
             "choices": None if choices is None else choices.tolist(),
         }
 

@@ -3,11 +3,14 @@
 from reticent.privacy.batches import Batches
 from reticent.privacy.budgets import Budget, Odometer
 from reticent.privacy.clipping import Clipping
+from reticent.privacy.correlating import correlated_plan, prefix_error
+from reticent.privacy.correlations import Banded, BufferedToeplitz, Correlation, workload
 from reticent.privacy.gaussian_budgets import GaussianBudget
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import (
     AllocatedGaussian,
     BestOf,
+    CorrelatedGaussian,
     DiscreteGaussian,
     DiscreteLaplace,
     EpsilonDelta,
@@ -34,25 +37,30 @@ from reticent.privacy.samplers import (
     TruncatedPoisson,
     WithReplacement,
 )
+from reticent.privacy.schedules import Schedule
 from reticent.privacy.turns import Cyclic, RandomAllocation, Shuffled, Streamed
 from reticent.privacy.units import Relation, Unit
 from reticent.privacy.voting import Voting
 
 __all__ = [
     "AllocatedGaussian",
+    "Banded",
     "Batches",
     "BestOf",
     "Budget",
+    "BufferedToeplitz",
     "Clipping",
+    "CorrelatedGaussian",
+    "Correlation",
     "Cyclic",
     "DiscreteGaussian",
     "DiscreteLaplace",
     "EpsilonDelta",
     "FixedSize",
     "FixedSizeGaussian",
+    "GNMax",
     "GaussianBudget",
     "GaussianFilter",
-    "GNMax",
     "GroupedGaussian",
     "Guarantee",
     "LNMax",
@@ -68,6 +76,7 @@ __all__ = [
     "Relation",
     "SampledGaussian",
     "Sampler",
+    "Schedule",
     "Shuffled",
     "Streamed",
     "TruncatedGaussian",
@@ -77,4 +86,7 @@ __all__ = [
     "Voting",
     "WithReplacement",
     "WithReplacementGaussian",
+    "correlated_plan",
+    "prefix_error",
+    "workload",
 ]

@@ -22,31 +22,35 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
-from fractions import Fraction
 from typing import Any
-
-from scipy.optimize import brentq
 
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.privacy.accounting import epsilon_at
+from reticent.privacy.calibrating import asked_steps, largest, least_noise
+from reticent.privacy.charges import Charge
 from reticent.privacy.clipping import Clipping
+from reticent.privacy.correlations import Banded, Correlation, correlation_from_dict
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.mechanisms import Mechanism, OnGrid
 from reticent.privacy.mechanisms.lattice import checked_grid
 from reticent.privacy.samplers import Poisson, Sampler
+from reticent.privacy.schedules import Schedule
 from reticent.privacy.units import Relation, Unit, check_kinds
 
 __all__ = ["Plan"]
 
 _ROUNDING = "not covered: attacks on the rounding of noise to floating point (Mironov, 2012)"
-_LARGEST_EPSILON = 100
-_LARGEST_NOISE = 1e7
 _MOST_STEPS = 1_000_000
-_SMALLEST_NOISE = 0.05  # below it epsilon is in the thousands: not a promise worth calibrating to
-_TOLERANCE = 2e-4  # of the noise multiplier
-_STRIDE = math.log(1.25)
+_FOR_INSTANCE = {
+    "clipping": "Clipping(...)",
+    "sampling": "for instance Poisson() or Shuffled()",
+    "correlation": "for instance Banded.optimal(steps, bands)",
+    "noise_schedule": "for instance Schedule(((100, 1.0), (50, 0.8)))",
+    "clip_schedule": "for instance Schedule(((100, 1.0), (50, 0.8)))",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,9 +75,13 @@ class Plan:
             towards zero; noise is then drawn in whole steps, exactly, and no rounding of noise can betray what it
             hides. Fine grids cost nothing but time: 2^-20 shortens a gradient of a million parameters by at most a
             thousandth of the clipping norm. None: Gaussian noise in floating point.
+        correlation: how the noise of one step hangs together with that of others: see `reticent.privacy.correlations`.
+        noise_schedule: factors of the noise multiplier, for steps in turn; every step is charged with its own.
+        clip_schedule: factors of the clipping norm; the noise goes with it, so the promise does not depend on it.
 
     Raises:
-        UsageError: a value out of range, a batch larger than the data set, delta >= 1/n.
+        UsageError: a value out of range, a batch larger than the data set, delta >= 1/n, a correlation whose cost with
+            this sampler is not known.
     """
 
     noise_multiplier: float
@@ -88,15 +96,24 @@ class Plan:
     sampling: Sampler = dataclasses.field(default_factory=Poisson)
     rows_per_unit: int = 1
     grid: float | None = None
+    correlation: Correlation = dataclasses.field(default_factory=Banded.independent)
+    noise_schedule: Schedule = dataclasses.field(default_factory=Schedule)
+    clip_schedule: Schedule = dataclasses.field(default_factory=Schedule)
 
     def __post_init__(self) -> None:
         check_kinds(self.unit, self.relation)
-        if not isinstance(self.sampling, Sampler):
-            raise UsageError(
-                f"Expected a Sampler, got sampling={self.sampling!r}.", "Pass for instance Poisson() or Shuffled()."
-            )
-        if not isinstance(self.clipping, Clipping):
-            raise UsageError(f"Expected a Clipping, got clipping={self.clipping!r}.", "Pass Clipping(...).")
+        for kind, named in (
+            (Clipping, ("clipping",)),
+            (Sampler, ("sampling",)),
+            (Correlation, ("correlation",)),
+            (Schedule, ("noise_schedule", "clip_schedule")),
+        ):
+            for name in named:
+                if not isinstance(getattr(self, name), kind):
+                    raise UsageError(
+                        f"Expected a {kind.__name__}, got {name}={getattr(self, name)!r}.",
+                        f"Pass {_FOR_INSTANCE[name]}.",
+                    )
         for name, value in {
             "noise_multiplier": _checks.non_negative(noise_multiplier=self.noise_multiplier),
             "dataset_size": _checks.at_least(1, dataset_size=self.dataset_size),
@@ -123,8 +140,19 @@ class Plan:
                 f"rows_per_unit={self.rows_per_unit} and sampling={self.sampling!r}.",
                 "Plan with unit=Unit.PERSON, and either rows_per_unit or PoissonRows.",
             )
+        if self.clipping.quantile is not None and not self.clip_schedule.is_constant:
+            raise UsageError(
+                "Expected clipping norms that follow a quantile or a schedule, got both.", "Leave one of them out."
+            )
+        _ = self._charge  # known, or refused here
         if self.grid is not None:
             object.__setattr__(self, "grid", checked_grid(self.grid))
+            if not (self.correlation.is_independent and self.noise_schedule.is_constant):
+                raise UsageError(
+                    f"Expected independent noise of one size on a grid, got {self.correlation.text()} and "
+                    f"noise_schedule={self.noise_schedule!r}.",
+                    "Leave the grid out, or the correlation and the schedule.",
+                )
             self._mechanisms(self.noise_multiplier, 1)  # raises where the grid has no such noise
 
     @classmethod
@@ -145,6 +173,9 @@ class Plan:
         sampling: Sampler | None = None,
         rows_per_unit: int = 1,
         grid: float | None = None,
+        correlation: Correlation | None = None,
+        noise_schedule: Schedule | None = None,
+        clip_schedule: Schedule | None = None,
     ) -> Plan:
         """The plan that promises (epsilon, delta) with the least noise, the most steps or the largest batch.
 
@@ -166,42 +197,11 @@ class Plan:
             sampling: see `Plan`.
             rows_per_unit: see `Plan`.
             grid: see `Plan`.
+            correlation: see `Plan`.
+            noise_schedule: see `Plan`; the noise that is found is what its factors multiply.
+            clip_schedule: see `Plan`.
         """
-        # Delta first: somebody who swapped the two then reads so, whatever epsilon looks like.
-        _checks.delta(delta=delta, dataset_size=_checks.at_least(1, dataset_size=dataset_size))
-        if _checks.positive(epsilon=epsilon) > _LARGEST_EPSILON:
-            raise UsageError(
-                f"Expected epsilon <= {_LARGEST_EPSILON}, got epsilon={epsilon!r}: above it nothing is promised that "
-                "could be told apart from no promise.",
-                "Choose a smaller one; promises worth having lie below 10.",
-            )
-        if epsilon < delta:
-            raise UsageError(
-                f"Expected epsilon above delta, got epsilon={epsilon!r} and delta={delta!r}.",
-                "Did you swap epsilon and delta?",
-            )
-        if epochs is not None and steps is not None:
-            raise UsageError(
-                f"Expected either epochs or steps, got epochs={epochs!r} and steps={steps!r}.", "Pass one of the two."
-            )
-        unknown = [
-            name
-            for name, value in (
-                ("noise_multiplier", noise_multiplier),
-                ("steps (or epochs)", steps if epochs is None else epochs),
-                ("batch_size", batch_size),
-            )
-            if value is None
-        ]
-        if len(unknown) != 1 or (batch_size is None and epochs is not None):
-            raise UsageError(
-                "Expected all but one of noise_multiplier, steps (or epochs) and batch_size, got no "
-                f"{' and no '.join(unknown) or 'gap'}{' but epochs' if batch_size is None else ''}.",
-                "Pass for instance batch_size and epochs, and the least noise is found; or batch_size and "
-                "noise_multiplier, and the most steps are. With an unknown batch size, say how many steps.",
-            )
-        if epochs is not None and batch_size is not None:
-            steps = _steps(_checks.positive(epochs=epochs), dataset_size, _checks.at_least(1, batch_size=batch_size))
+        steps = asked_steps(epsilon, delta, dataset_size, batch_size, epochs, steps, noise_multiplier)
         how = Clipping() if clipping is None else clipping
         plan = cls(
             1.0 if noise_multiplier is None else noise_multiplier,
@@ -216,6 +216,9 @@ class Plan:
             Poisson() if sampling is None else sampling,
             rows_per_unit,
             grid,
+            Banded.independent() if correlation is None else correlation,
+            Schedule() if noise_schedule is None else noise_schedule,
+            Schedule() if clip_schedule is None else clip_schedule,
         )
         if noise_multiplier is None:
             return plan._with_least_noise(epsilon)
@@ -230,6 +233,19 @@ class Plan:
     def epochs(self) -> float:
         """Expected number of times a unit is used."""
         return self.steps * self.sample_rate
+
+    @property
+    def noise_scale(self) -> float:
+        """The deviation of the independent noise, in noise multipliers times clipping norms: 1 or, correlated, more."""
+        return self._charge.scale
+
+    def noise_multiplier_at(self, step: int) -> float:
+        """The noise multiplier of step number `step`, counted from 0."""
+        return self.noise_multiplier * self.noise_schedule.factor(step)
+
+    def l2_clip_norm_at(self, step: int) -> float:
+        """The clipping norm of step number `step`, counted from 0; where a quantile starts."""
+        return self.l2_clip_norm * self.clip_schedule.factor(step)
 
     def steps_in_next_epoch(self, done: int) -> int:
         """How many steps to take, after `done` of them, until the next whole pass (in expectation) or the end.
@@ -251,6 +267,7 @@ class Plan:
             relation=self.relation,
             assumptions=(
                 self.sampling.assumption,
+                *self._charge.assumptions,
                 f"the number of units, n = {self.dataset_size}, is public",
                 *assumptions,
                 *((_ROUNDING,) if self.grid is None else ()),
@@ -260,10 +277,15 @@ class Plan:
         )
 
     def _mechanisms(self, noise_multiplier: float, count: int) -> tuple[Mechanism, ...]:
-        found = self.sampling.mechanisms(noise_multiplier, self.dataset_size, self.batch_size, count)
+        found = self._charge.mechanisms(noise_multiplier, count)
         if self.grid is None:
             return found
         return tuple(OnGrid((mechanism,), self.grid, mechanism.count) for mechanism in found)
+
+    @functools.cached_property
+    def _charge(self) -> Charge:
+        sizes = self.dataset_size, self.batch_size, self.steps
+        return Charge(self.sampling, self.correlation, self.noise_schedule, *sizes)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for records and files; `from_dict` makes an equal plan of them."""
@@ -274,6 +296,9 @@ class Plan:
             "relation": self.relation.value,
             "clipping": self.clipping.as_dict(),
             "sampling": self.sampling.as_dict(),
+            "correlation": self.correlation.as_dict(),
+            "noise_schedule": self.noise_schedule.as_list(),
+            "clip_schedule": self.clip_schedule.as_list(),
         }
 
     @classmethod
@@ -291,6 +316,9 @@ class Plan:
                 "relation": Relation(values["relation"]),
                 "clipping": Clipping.from_dict(values["clipping"]),
                 "sampling": Sampler.from_dict(values["sampling"]),
+                "correlation": correlation_from_dict(values["correlation"]),
+                "noise_schedule": Schedule.from_list(values["noise_schedule"]),
+                "clip_schedule": Schedule.from_list(values["clip_schedule"]),
             }
             return cls(**{**values, **kinds})
         except (TypeError, ValueError) as error:
@@ -298,7 +326,13 @@ class Plan:
 
     def _with_most(self, epsilon: float, what: str) -> Plan:
         """The plan with the most steps, or the largest batch, that keeps the promise."""
-        limit = self.dataset_size if what == "batch_size" else _MOST_STEPS
+        if not self._charge.is_amplified:
+            raise UsageError(
+                f"Expected noise to be found with {self.correlation.text()}, got a fixed noise multiplier: it is that "
+                "of all steps together, so that more steps, or more uses, would not change the promise.",
+                "Leave noise_multiplier out, and pass steps and batch_size.",
+            )
+        limit = self.dataset_size // self.sampling.reach if what == "batch_size" else _MOST_STEPS
 
         def with_number(number: int) -> Plan:
             if what == "steps":
@@ -314,49 +348,20 @@ class Plan:
                 f"noise_multiplier={self.noise_multiplier!r}.",
                 "Pass more noise, or a larger epsilon.",
             )
-        low, high = 1, 2
-        while high < limit and fits(high):
-            low, high = high, 2 * high
-        high = min(high, limit + 1)  # the least number that is known, or defined, not to fit
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if fits(middle) else (low, middle)
-        return with_number(low)
+        return with_number(largest(fits, limit))
 
     def _with_least_noise(self, epsilon: float) -> Plan:
         def epsilon_of(noise: float) -> float:
             # Without the grid, which costs nothing: noise that is only tried need not fit onto it.
-            return epsilon_at(
-                self.sampling.mechanisms(noise, self.dataset_size, self.batch_size, self.steps),
-                self.relation,
-                self.delta,
-            )
+            return epsilon_at(self._charge.mechanisms(noise, self.steps), self.relation, self.delta)
 
-        def excess(log_noise: float) -> float:
-            return math.log(max(epsilon_of(math.exp(log_noise)), 1e-12) / epsilon)
-
-        # A first guess from the central limit of subsampled Gaussians; less noise means longer distributions, so the
-        # walk starts where they are short and goes down in small strides.
+        # A first guess from the central limit of subsampled Gaussians.
         spread = self.sample_rate * math.sqrt(self.steps)
-        high = math.log(0.5 + spread * math.sqrt(2 * math.log(1.25 / self.delta)) / epsilon)
-        while excess(high) > 0:
-            high += math.log(2)
-            if high > math.log(_LARGEST_NOISE):
-                raise UsageError(
-                    f"Expected an epsilon that noise can reach, got epsilon={epsilon!r} at delta={self.delta!r}.",
-                    "Pass a larger epsilon or delta.",
-                )
-        low = high - _STRIDE
-        while excess(low) <= 0:
-            low, high = low - _STRIDE, low
-            if low < math.log(_SMALLEST_NOISE):
-                return dataclasses.replace(self, noise_multiplier=math.exp(high))
-        noise = math.exp(brentq(excess, low, high, xtol=_TOLERANCE / 2))
-        while epsilon_of(noise) > epsilon:  # the root may lie a hair too low
-            noise *= 1 + _TOLERANCE
+        guess = 0.5 + spread * math.sqrt(2 * math.log(1.25 / self.delta)) / epsilon
+        noise = least_noise(epsilon_of, epsilon, guess)
+        if noise is None:
+            raise UsageError(
+                f"Expected an epsilon that noise can reach, got epsilon={epsilon!r} at delta={self.delta!r}.",
+                "Pass a larger epsilon or delta.",
+            )
         return dataclasses.replace(self, noise_multiplier=noise)
-
-
-def _steps(epochs: float, dataset_size: int, batch_size: int) -> int:
-    """ceil(epochs * n / batch_size) without the rounding errors of floating point."""
-    return math.ceil(Fraction(str(epochs)) * dataset_size / batch_size)

@@ -101,6 +101,23 @@ class Sampler(abc.ABC):
         del dataset_size, batch_size, source
         return np.empty(0, dtype=np.int64)
 
+    def block(self, dataset_size: int, batch_size: int) -> int:
+        """How many steps are charged as one: a turn, or, where it lasts for the whole training, `reach` steps."""
+        return self.turn(dataset_size, batch_size) or self.reach
+
+    @property
+    def reach(self) -> int:
+        """Over how many steps noise may be correlated at the same charge: one, independent noise, by default."""
+        return 1
+
+    def occasions(self, dataset_size: int, batch_size: int, steps: int) -> tuple[int, int] | None:
+        """The least steps from one use of a unit to its next, and the most uses, for a charge that hides neither.
+
+        None, the default, where the charge rests on not knowing who is in a batch.
+        """
+        del dataset_size, batch_size, steps
+        return None
+
     @property
     @abc.abstractmethod
     def assumption(self) -> str:

@@ -59,6 +59,10 @@ class Shuffled(Sampler):
         """The order of a pass."""
         return source.permutation(dataset_size)
 
+    def occasions(self, dataset_size: int, batch_size: int, steps: int) -> tuple[int, int]:
+        """See `Sampler.occasions`: a unit may be last in one pass and first in the next."""
+        return 1, -(-steps // self.turn(dataset_size, batch_size))
+
 
 @dataclasses.dataclass(frozen=True)
 class Streamed(Sampler):
@@ -81,6 +85,14 @@ class Streamed(Sampler):
         """See `Sampler.drawn`."""
         first = batch_size * (number % -(-dataset_size // batch_size))
         return np.arange(first, min(first + batch_size, dataset_size), dtype=np.int64)
+
+    def block(self, dataset_size: int, batch_size: int) -> int:
+        """See `Sampler.block`: a pass."""
+        return Shuffled().turn(dataset_size, batch_size)
+
+    def occasions(self, dataset_size: int, batch_size: int, steps: int) -> tuple[int, int]:
+        """See `Sampler.occasions`: passes may come in different orders."""
+        return Shuffled().occasions(dataset_size, batch_size, steps)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -159,6 +171,15 @@ class Cyclic(Sampler):
     def assumption(self) -> str:
         """The law in words."""
         return f"every batch is a fresh Poisson sample of one of {self.groups} groups, which take turns"
+
+    @property
+    def reach(self) -> int:
+        """See `Sampler.reach`: from one turn of a group to its next."""
+        return self.groups
+
+    def occasions(self, dataset_size: int, batch_size: int, steps: int) -> tuple[int, int]:
+        """See `Sampler.occasions`."""
+        return self.groups, -(-steps // self.groups)
 
     def check(self, dataset_size: int, batch_size: int, relation: Relation) -> None:
         """See `Sampler.check`."""

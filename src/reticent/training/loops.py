@@ -183,8 +183,8 @@ class Private:
         """Go on from a saved state: call it right after the same `make_private`, before the first batch.
 
         What a secure run did after that state was saved is lost, but it is charged: the run goes on after the last
-        batch that was begun, and ends where it was planned to end. Of several processes all call it, and all read the
-        file.
+        batch that was begun, and ends where it was planned to end. Correlated noise then starts anew. Of several
+        processes all call it, and all read the file.
 
         Raises:
             UsageError: batches have been drawn already; the state is of another plan, network or randomness.

@@ -10,7 +10,8 @@ added once; counts and moving thresholds are those of all processes.
 Clipping and noise are computed in float32 or better, whatever the precision of the network and also under autocast
 (Abadi et al., 2016, algorithm 1). Norms are computed in float64 (float32 on devices without it): a float32 sum over
 millions of parameters comes out too small, and an example would then be clipped too little. How thresholds are shared
-out or move: `reticent.privacy.Clipping`.
+out or move: `reticent.privacy.Clipping`. Correlated noise comes from a `NoiseStream` at unit scale and is made as large
+as the step's own thresholds and noise multiplier say, so that both may change on the way.
 
 Example:
     >>> import torch
@@ -38,6 +39,7 @@ from reticent.randomness import Randomness
 from reticent.training.engine import Gathered
 from reticent.training.factors import factors_of
 from reticent.training.grids import whole_count_noise, whole_sum, with_whole_noise
+from reticent.training.noise import NoiseStream
 from reticent.training.ranks import Ranks
 from reticent.training.spreading import Spread
 
@@ -53,6 +55,7 @@ ASSUMED = (
 """What every guarantee of a training rests on, beside its own assumptions and those of its plan."""
 
 _SMALL = 1 << 14  # numbers of a sum that gets its noise together with others
+_COUNTS = "counts of short gradients"
 _REACH = 30.0  # a threshold moves by at most this many natural logarithms from where it started
 
 
@@ -91,11 +94,13 @@ class PrivateSum:
                 "Pass Randomness.secure().",
             )
         self._plan, self._noise = plan, noise
+        self._stream, self._scale = NoiseStream(plan.correlation), plan.noise_scale
         self._steps = 0
         groups, parts = plan.clipping.assigned(name.removeprefix(prefix) for name in parameters)
         self._groups = {name: groups[name.removeprefix(prefix)] for name in parameters}
+        self._parts = parts
         self._start = [plan.l2_clip_norm * part for part in parts]
-        self.thresholds = list(self._start)
+        self.thresholds = self._planned_thresholds()
         self.ignored = 0
         self._shapes = {name: (p.shape, torch.promote_types(p.dtype, torch.float32)) for name, p in parameters.items()}
         self._devices = {name: p.device for name, p in parameters.items()}
@@ -106,17 +111,16 @@ class PrivateSum:
         self._short = [0.0] * len(parts)
         self._unusable = 0
         # Deviation of the noise in steps, and the step in units of a group's threshold.
-        self._grid = None if plan.grid is None else fitted_grid(self._multiplier, plan.grid)
+        self._grid = None if plan.grid is None else fitted_grid(self._multiplier_of(plan.noise_multiplier), plan.grid)
 
-    @property
-    def _multiplier(self) -> float:
-        """Noise on each group in units of its threshold.
+    def _multiplier_of(self, planned: float) -> float:
+        """Noise on each group in units of its threshold, at the noise multiplier that is planned for a step.
 
         A unit moves each group by its threshold, so all of them, each in units of its own, by sqrt(groups).
         """
         plan, count = self._plan, len(self.thresholds)
-        spread = plan.clipping.gradient_noise_multiplier(plan.noise_multiplier, plan.batch_size, groups=count)
-        return spread * math.sqrt(count)
+        spread = plan.clipping.gradient_noise_multiplier(planned, plan.batch_size, groups=count)
+        return self._scale * spread * math.sqrt(count)
 
     def add(self, gathered: Iterable[Gathered], scale: float = 1.0) -> None:
         """Clip and add the gradients of a physical batch, each multiplied by `scale` first; they are used up."""
@@ -160,20 +164,26 @@ class PrivateSum:
         plan = self._plan
         self.settle()
         noise = self._noise.spawn(f"step {self._steps}")  # a stream of its own, so that a repeatable run can go on here
-        self._steps += 1
+        planned = plan.noise_multiplier_at(self._steps)
+        multiplier = self._multiplier_of(planned)
         owned = self._owned()
         for names in self._drawn_together():
             # One draw for all of them: with a draw for each bias, most of a small network's time would be calls.
             together = owned[names[0]] if len(names) == 1 else torch.cat([owned[name] for name in names])
-            noisy = self._with_own_noise(names, together, noise)
+            noisy = self._with_own_noise(names, together, multiplier, noise)
             owned.update(zip(names, noisy.split([len(owned[name]) for name in names]), strict=True))
         result = self._spread.results(owned)
         *self._short, unusable = self._spread.ranks.added([*self._short, float(self._unusable)])
         self.ignored += int(unusable)
-        if plan.clipping.quantile is not None:
-            self._move(plan.clipping.quantile, noise)
+        self._steps += 1
+        if plan.clipping.quantile is None:
+            self.thresholds = self._planned_thresholds()
+        else:
+            self._move(plan.clipping.quantile, planned, noise)
             self.thresholds = self._spread.ranks.first(self.thresholds)
         self._short, self._unusable = [0.0] * len(self.thresholds), 0
+        if self._steps >= plan.steps:
+            self._stream.forget()  # nothing comes after it, and whoever reads it could take noise away
         return result
 
     def _whole(self, name: str, total: torch.Tensor | None) -> torch.Tensor:
@@ -202,7 +212,9 @@ class PrivateSum:
                 small.setdefault((self._groups[name], dtype, self._devices[name]), []).append(name)
         return [*large, *small.values()]
 
-    def _with_own_noise(self, names: list[str], own: torch.Tensor, noise: Randomness) -> torch.Tensor:
+    def _with_own_noise(
+        self, names: list[str], own: torch.Tensor, multiplier: float, noise: Randomness
+    ) -> torch.Tensor:
         """Parts of sums with noise, over the expected batch size."""
         threshold, divisor = self.thresholds[self._groups[names[0]]], self._plan.batch_size
         # Whoever owns a number draws for it, and nobody else does; a simulation draws what one process would draw.
@@ -213,35 +225,76 @@ class PrivateSum:
             noisy = with_whole_noise(whole, steps, noise)
             noisy = noisy if by_owner else own + self._spread.mine(names, noisy)
             return (noisy.to(torch.float64) * (step * threshold / divisor)).to(self._shapes[names[0]][1])
-        deviation = self._multiplier * threshold
+        deviation = multiplier * threshold
         if by_owner:
-            return _with_noise(own, deviation, noise, divisor)
-        return own.add_(self._spread.mine(names, _with_noise(whole, deviation, noise, 1.0))).div_(divisor)
+            return self._with_noise(names, own, deviation, noise, divisor)
+        drawn = self._with_noise(names, whole, deviation, noise, 1.0)
+        return own.add_(self._spread.mine(names, drawn)).div_(divisor)
+
+    def _with_noise(
+        self, names: list[str], total: torch.Tensor, deviation: float, noise: Randomness, divisor: float
+    ) -> torch.Tensor:
+        if self._plan.correlation.is_independent:
+            return _with_noise(total, deviation, noise, divisor)
+        drawn = self._stream.draw(names[0] if len(names) == 1 else f"{names[0]} ...", total, noise)
+        return total.add_(drawn, alpha=deviation).div_(divisor)
+
+    @property
+    def _keeps_noise(self) -> bool:
+        """Whether past noise is saved: not where each process has its own, which the others never see."""
+        return self._spread.ranks.alone or not self._noise.is_secure
 
     def state(self) -> dict[str, Any]:
-        """What the next steps depend on, beside the noise: plain values."""
-        return {"steps": self._steps, "thresholds": list(self.thresholds), "ignored": self.ignored}
+        """What the next steps depend on, beside fresh noise; with a correlation it holds past noise: keep it secret."""
+        return {
+            "steps": self._steps,
+            "thresholds": list(self.thresholds),
+            "ignored": self.ignored,
+            "noise": self._stream.state() if self._keeps_noise else None,
+        }
 
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Go on from `state()`."""
+    def restore(self, state: Mapping[str, Any], *, at: int | None = None) -> None:
+        """Go on from `state()`, at the step where it was taken or at a later one.
+
+        Where steps are passed over, because a stop has lost them, correlated noise starts anew: what was seen of the
+        lost steps and what comes then share no noise, so that one promise covers both. So it does where several
+        processes draw secure noise, each its own: it is not saved.
+        """
         if len(state["thresholds"]) != len(self._start):
             raise UsageError(
                 f"Expected {len(self._start)} thresholds, got {len(state['thresholds'])}.",
                 "Restore the state of the same network and plan.",
             )
+        saved, past = int(state["steps"]), state["noise"]
+        if at not in (None, saved) or past is None or not self._keeps_noise:
+            self._stream.forget()
+        elif not past and 0 < saved < self._plan.steps and not self._plan.correlation.is_independent:
+            raise UsageError(
+                "Expected past noise in the state of a training with correlated noise, got none.",
+                "Restore the state as it was saved.",
+            )
+        else:
+            self._stream.restore(past)
+        self._steps, self.ignored = saved if at is None else at, int(state["ignored"])
         self.thresholds = [float(value) for value in state["thresholds"]]
-        self._steps, self.ignored = int(state["steps"]), int(state["ignored"])
+        if self._plan.clipping.quantile is None:
+            self.thresholds = self._planned_thresholds()
 
-    def _move(self, quantile: float, source: Randomness) -> None:
+    def _planned_thresholds(self) -> list[float]:
+        norm = self._plan.l2_clip_norm_at(self._steps)
+        return [norm * part for part in self._parts]
+
+    def _move(self, quantile: float, planned: float, source: Randomness) -> None:
         plan, count = self._plan, len(self.thresholds)
-        deviation = plan.clipping.count_noise(plan.noise_multiplier, plan.batch_size, groups=count)
-        if plan.noise_multiplier == 0:
-            deviation = 0.0
+        deviation = plan.clipping.count_noise(planned, plan.batch_size, groups=count) if planned else 0.0
         drawn: np.ndarray[Any, Any]
-        if self._grid is None:
-            drawn = source.normal(count, standard_deviation=deviation)
-        else:  # counts are whole numbers of halves
+        if self._grid is not None:  # counts are whole numbers of halves
             drawn = 0.5 * whole_count_noise(2.0 * deviation, count, source)
+        elif plan.correlation.is_independent:
+            drawn = source.normal(count, standard_deviation=deviation)
+        else:  # of the same kind as that of the gradients, beside which the counts are accounted
+            fresh = self._stream.draw(_COUNTS, torch.zeros(count, dtype=torch.float64), source)
+            drawn = self._scale * deviation * fresh.numpy()
         for group, (short, noise) in enumerate(zip(self._short, drawn, strict=True)):
             share = (short + float(noise)) / plan.batch_size + 0.5
             moved = self.thresholds[group] * math.exp(-plan.clipping.learning_rate * (share - quantile))

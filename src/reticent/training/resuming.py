@@ -163,18 +163,18 @@ def restore_training(
             local(value).copy_(local(sharded_like(state["parameters"][name], value)))
         for name, buffer in who.model.named_buffers():
             buffer.copy_(state["buffers"][name])
-    if total is not None:
-        total.restore(state["sum"])
     generators = [state["generators"], *state.get("generators of others", [])]
     set_generators(generators[min(ranks.rank, len(generators) - 1)])
     set_apart(ranks, who.randomness.spawn(f"restored at {state['done']}"))
-    done = int(state["done"])
-    if batches is None:
-        return done
-    (begun,) = ranks.first([float(done if journal is None else max(done, journal.begun))])
-    choices = None if state["choices"] is None else state["choices"].numpy()
-    with ranks.together("batches to go on with"):
-        return batches.restored({"choices": choices}, done, int(begun))
+    done = number = int(state["done"])
+    if batches is not None:
+        (begun,) = ranks.first([float(done if journal is None else max(done, journal.begun))])
+        choices = None if state["choices"] is None else state["choices"].numpy()
+        with ranks.together("batches to go on with"):
+            number = batches.restored({"choices": choices}, done, int(begun))
+    if total is not None:
+        total.restore(state["sum"], at=number)
+    return number
 
 
 def _refuse_others(path: str | Path, state: Any, who: Identity, optimizer: torch.optim.Optimizer) -> None:

@@ -7,7 +7,8 @@ it finds damage, not forgery).
 
 Covered: a state holds no key of a secure generator. After a stop a secure run draws fresh batches and fresh noise,
 under the same promise; a simulated one repeats to the bit. Not covered: a state is the training's own memory. It holds
-parameters before the promise is complete; keep it as safe as the data.
+parameters before the promise is complete and, where noise is correlated, noise that was added to them, which its reader
+can take away again; keep it as safe as the data.
 
 Example:
     >>> import tempfile, torch

@@ -234,7 +234,9 @@ class PrivateSteps(Steps):
             self._backward(x[rows], y[rows])
             self._model.forget()
 
-        beside = 3 * sum(p.numel() * p.element_size() for p in self._parameters.values())
+        beside = (3 + self._plan.correlation.buffers) * sum(
+            p.numel() * p.element_size() for p in self._parameters.values()
+        )
         with unchanged_generators():
             return fitting_size(trial, x.device, most=-(-most_of(self._plan) // self._ranks.size), beside=beside)
 

@@ -158,7 +158,7 @@ def fitting_on_trial(
     size = sum(p.numel() * p.element_size() for p in model.parameters())
     try:
         with unchanged_generators(), unchanged_modes(model):
-            found = fitting_size(trial, device, most=most, beside=3 * size)
+            found = fitting_size(trial, device, most=most, beside=(3 + plan.correlation.buffers) * size)
     except Exception:  # the loop may call the network in its own way: then batches come whole
         return None
     finally:

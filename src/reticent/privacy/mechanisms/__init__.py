@@ -2,6 +2,7 @@
 
 from reticent.privacy.mechanisms.answers import RandomisedResponse
 from reticent.privacy.mechanisms.base import Mechanism, mechanism_from_dict, mechanism_to_dict
+from reticent.privacy.mechanisms.correlated import CorrelatedGaussian
 from reticent.privacy.mechanisms.filtered import GaussianFilter
 from reticent.privacy.mechanisms.lattice import DiscreteGaussian, DiscreteLaplace, OnGrid
 from reticent.privacy.mechanisms.proven import EpsilonDelta, Laplace
@@ -20,13 +21,14 @@ __all__ = [
     "BestOf",
     "DiscreteGaussian",
     "DiscreteLaplace",
+    "CorrelatedGaussian",
     "EpsilonDelta",
     "FixedSizeGaussian",
-    "GaussianFilter",
     "GNMax",
+    "GaussianFilter",
     "GroupedGaussian",
-    "Laplace",
     "LNMax",
+    "Laplace",
     "Mechanism",
     "OnGrid",
     "RandomisedResponse",

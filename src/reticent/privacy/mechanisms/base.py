@@ -4,8 +4,8 @@ Promise: a mechanism is a frozen, serialisable description; `losses(relation)` a
 for a unit that is removed and for one that is added, or one where both are the same (see `reticent.privacy.losses`).
 `mechanism_from_dict(mechanism_to_dict(m)) == m` for every kind.
 
-A new kind is a frozen dataclass with a `kind` of its own, whose fields are numbers, texts, or tuples of mechanisms; it
-is known to records as soon as its class exists.
+A new kind is a frozen dataclass with a `kind` of its own, whose fields are numbers, texts, tuples of mechanisms, or a
+`Correlation`; it is known to records as soon as its class exists.
 
 Example:
     >>> from reticent.privacy import Laplace
@@ -27,6 +27,7 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.errors import UsageError
+from reticent.privacy.correlations import Correlation, correlation_from_dict
 from reticent.privacy.losses import Loss
 from reticent.privacy.units import Relation
 
@@ -107,11 +108,13 @@ def mechanism_to_dict(mechanism: Mechanism) -> dict[str, Any]:
     plain: dict[str, Any] = {"kind": mechanism.kind}
     for field in dataclasses.fields(mechanism):
         value = getattr(mechanism, field.name)
-        plain[field.name] = [_plain(one) for one in value] if isinstance(value, tuple) else value
+        plain[field.name] = [_plain(one) for one in value] if isinstance(value, tuple) else _plain(value)
     return plain
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Correlation):
+        return value.as_dict()
     return mechanism_to_dict(value) if isinstance(value, Mechanism) else value
 
 
@@ -128,4 +131,6 @@ def mechanism_from_dict(values: dict[str, Any]) -> Mechanism:
     for name, value in fields.items():
         if isinstance(value, list):
             fields[name] = tuple(mechanism_from_dict(one) if isinstance(one, dict) else one for one in value)
+        elif isinstance(value, dict):
+            fields[name] = correlation_from_dict(value)
     return kind(**fields)
