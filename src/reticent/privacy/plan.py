@@ -261,17 +261,13 @@ class Plan:
     ) -> Guarantee:
         """What the plan promises after the given number of executed steps (all of them by default)."""
         count = self.steps if steps is None else _checks.at_least(0, steps=steps)
+        size = f"the number of units, n = {self.dataset_size}, is public"
+        said = (self.sampling.assumption, size, *assumptions, *((_ROUNDING,) if self.grid is None else ()))
         return Guarantee(
             mechanisms=self._mechanisms(self.noise_multiplier, count),
             unit=self.unit,
             relation=self.relation,
-            assumptions=(
-                self.sampling.assumption,
-                *self._charge.assumptions,
-                f"the number of units, n = {self.dataset_size}, is public",
-                *assumptions,
-                *((_ROUNDING,) if self.grid is None else ()),
-            ),
+            assumptions=tuple(dict.fromkeys(said)),
             dataset_size=self.dataset_size,
             simulated=simulated,
         )
