@@ -100,8 +100,8 @@ class Charge:
             )
         elif not self.is_amplified:
             found.append(
-                "who is in which batch does not depend on the data and counts as known; a unit that is added, removed or "
-                "exchanged leaves all others where they are"
+                "who is in which batch does not depend on the data and counts as known; a unit that is added, removed "
+                "or exchanged leaves all others where they are"
             )
         if not self.schedule.is_constant:
             found.append("the noise's schedule was fixed without looking at these data")
