@@ -149,7 +149,7 @@ def test_wider_correlation_is_one_gaussian_mechanism(relation):
     assert (half.steps, half.participations, half.deviation) == (41, 5, release.deviation)
     assert plan.guarantee(steps=41).epsilon(1e-5) < plan.guarantee().epsilon(1e-5)
     assert plan.guarantee(steps=0).epsilon(1e-5) == 0.0
-    assert any("places count as known" in text for text in plan.guarantee().assumptions)
+    assert any("counts as known" in text for text in plan.guarantee().assumptions)
 
 
 def test_bands_wider_than_the_groups_are_not_amplified():

@@ -99,7 +99,10 @@ class Charge:
                 "between two uses of a unit"
             )
         elif not self.is_amplified:
-            found.append("units keep their places in the batches, whatever is exchanged; places count as known")
+            found.append(
+                "who is in which batch does not depend on the data and counts as known; a unit that is added, removed "
+                "or exchanged leaves all others where they are"
+            )
         if not self.schedule.is_constant:
             found.append("the noise's schedule was fixed without looking at these data")
         return tuple(found)

@@ -261,8 +261,10 @@ class Plan:
     ) -> Guarantee:
         """What the plan promises after the given number of executed steps (all of them by default)."""
         count = self.steps if steps is None else _checks.at_least(0, steps=steps)
-        size = f"the number of units, n = {self.dataset_size}, is public"
-        said = (self.sampling.assumption, size, *assumptions, *((_ROUNDING,) if self.grid is None else ()))
+        drawn = "units" if self.sampling.most_rows is None else "rows"
+        size = f"the number of {drawn}, n = {self.dataset_size}, is public"
+        of_rounding = (_ROUNDING,) if self.grid is None else ()
+        said = (self.sampling.assumption, *self._charge.assumptions, size, *assumptions, *of_rounding)
         return Guarantee(
             mechanisms=self._mechanisms(self.noise_multiplier, count),
             unit=self.unit,
