@@ -209,6 +209,7 @@ def test_plans_that_make_no_sense(changes, text):
 def test_owners_that_do_not_fit():
     with pytest.raises(DataError, match="one owner for each of 90 rows, got 3"):
         units_of(plan_of(), [1, 2, 3], N)
+    assert Owners(torch.tensor([3, 3, 1])).count == Owners(["a", "b", "a"]).count == 2
     with pytest.raises(DataError, match="one owner for each row"):
         Owners([[1], [2]])
     assert units_of(plan_of(), None, N).assumptions == ("every person owns one row",)

@@ -97,7 +97,7 @@ class Records:
         self.classes = classes if classes is not None else max(2, int(self.labels.max()) + 1)
         self.name = name
         self.unit = unit
-        self.owners: npt.NDArray[Any] | None = None if owners is None else np.array(owners)
+        self.owners: npt.NDArray[Any] | None = None if owners is None else np.array(plain(owners))
         if self.owners is not None and self.owners.shape != (len(x),):
             raise DataError(
                 f"Expected one owner per record, got shape {self.owners.shape} for {len(x)} records.",
@@ -261,6 +261,11 @@ class Records:
             sha.update(f"{array.dtype.str}{array.shape}".encode())
             sha.update(np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()
+
+
+def plain(values: Any) -> Any:
+    """A torch tensor as a numpy array, without importing torch; anything else as it is."""
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else values
 
 
 def _as_array(values: Any, name: str) -> npt.NDArray[Any]:

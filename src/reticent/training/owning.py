@@ -27,6 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reticent.data.records import plain
 from reticent.errors import DataError, UsageError
 from reticent.privacy import Plan, Sampler, Unit
 from reticent.randomness import Randomness
@@ -44,7 +45,7 @@ class Owners:
     """
 
     def __init__(self, names: Any) -> None:
-        listed = np.asarray(names)
+        listed = np.asarray(plain(names))
         if listed.ndim != 1 or listed.dtype == object:
             raise DataError(
                 f"Expected one owner for each row, got {listed.dtype} of shape {listed.shape}.",
