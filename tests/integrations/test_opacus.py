@@ -89,7 +89,12 @@ def test_shuffled_batches_are_refused():
 
 def test_it_needs_neither_opacus_nor_torch():
     code = (
-        "import sys; sys.modules['opacus'] = sys.modules['torch'] = None\n"
+        "import sys\n"
+        "class Missing:\n"
+        "    def find_spec(name, *_):\n"
+        "        if name.split('.')[0] in ('opacus', 'torch'):\n"
+        "            raise ModuleNotFoundError(name)\n"
+        "sys.meta_path.insert(0, Missing)\n"
         "from reticent.integrations.opacus import guarantee_of\n"
         "print(guarantee_of({'history': [(1.0, 0.01, 10)], 'mechanism': 'prv'}).epsilon(1e-5) > 0)"
     )
