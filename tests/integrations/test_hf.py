@@ -400,6 +400,21 @@ def test_batches_are_those_of_the_plans_sampler(tmp_path, sampler):
     assert sampler.assumption in private.guarantee.assumptions
 
 
+def test_the_grid_of_a_plan_is_kept(tmp_path):
+    """One step at the rate 0.1: every number moves by whole steps of the grid."""
+    model = bert().double()
+    trainer = trainer_of(tmp_path, model, LABELLED, max_steps=1)
+    private = private_of(trainer, plan=plan_of(1.0, steps=1, grid=2**-10))
+    trainer.train()
+    assert private.guarantee.mechanisms == private.plan.guarantee().mechanisms
+    step = 0.1 * 0.5 / 6 * private._guest._sum._grid[1]
+    moved = torch.cat(
+        [(a - b).flatten() for a, b in zip(model.parameters(), bert().double().parameters(), strict=True)]
+    )
+    torch.testing.assert_close(moved / step, (moved / step).round(), rtol=0, atol=1e-6)
+    assert moved.any()
+
+
 def test_a_sampler_can_be_asked_for(tmp_path):
     private = hf.make_private(trainer_of(tmp_path), target_epsilon=4.0, target_delta=1e-3, sampling=FixedSize())
     assert (private.plan.sampling, private.plan.relation) == (FixedSize(), Relation.REPLACE_ONE)

@@ -23,6 +23,8 @@ and the run ends where it was planned to. Without that file a checkpoint is refu
 Refused: fp16 (its loss scaling; bf16 works), several devices, data sets without a length, samplers by length, a
 `training_step` of your own, optimizers that step inside the backward pass, `model_init`, collations that pack examples,
 and, as far as a few examples show it, a collation or a loss (class weights, contrastive terms) that couples examples.
+Exact but slow, one example after the other (`private.looped`): networks that decide in Python by what they draw or see;
+of PEFT's adapters LoHa and LoKr, which throw a coin for each layer, and OFT.
 Not covered: losses, token counts and metrics of training data, which the trainer prints and writes to its logs,
 `trainer_state.json` and model cards; leave those out of what you publish. What `compute_loss` keeps outside of the
 network. Every log gets `epsilon` and `delta`.

@@ -335,6 +335,8 @@ def _pass_over(trainer: Any, lost: int, length: int) -> None:
     loop.automatic_optimization.optim_progress.optimizer.step.total.increment_by(lost)
     if loop.batch_progress.current.processed + lost < length:  # otherwise the epochs that follow are shifted
         loop.batch_progress.increment_by(lost)
+    if hasattr(loop, "_batches_that_stepped"):  # what loggers count
+        loop._batches_that_stepped += lost
     for config in trainer.lr_scheduler_configs:
         if config.interval == "step" and not config.reduce_on_plateau:
             pass_over(config.scheduler, lost // config.frequency)
