@@ -14,7 +14,7 @@ import torch
 from tests.integrations.test_hf import LABELLED, assert_same, bert, hf, plan_of, trainer_of, transformers
 
 from reticent.errors import UsageError
-from reticent.privacy import Cyclic, Poisson, RandomAllocation
+from reticent.privacy import Cyclic, Poisson, RandomAllocation, Schedule
 from reticent.randomness import Randomness
 from reticent.training.mechanism import PrivateSum
 
@@ -33,7 +33,7 @@ class Stop(transformers.TrainerCallback):
             raise KeyboardInterrupt
 
 
-def made(folder, *, seed=None, sampler=None, stop=None):
+def made(folder, *, seed=None, sampler=None, stop=None, **changes):
     sampler = Poisson() if sampler is None else sampler
     trainer = trainer_of(
         folder, bert(), LABELLED, max_steps=STEPS, save_strategy="steps", save_steps=SAVED, sgd=False,
@@ -41,7 +41,7 @@ def made(folder, *, seed=None, sampler=None, stop=None):
     )  # fmt: skip
     private = hf.make_private(
         trainer,
-        plan=plan_of(1.0, steps=STEPS, sampling=sampler, relation=sampler.relations[0]),
+        plan=plan_of(1.0, steps=STEPS, sampling=sampler, relation=sampler.relations[0], **changes),
         randomness=None if seed is None else Randomness.simulated(seed),
     )
     if stop is not None:
@@ -82,6 +82,22 @@ def test_lost_steps_are_charged_and_the_run_ends_where_it_was_planned(tmp_path):
     assert all(rate == pytest.approx(0.1 * (1 - (step - 1) / STEPS)) for step, rate in rates.items())
     losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
     assert max(losses) < 3 * min(losses)  # none is divided by steps that were not taken
+
+
+def test_schedules_of_noise_go_past_the_lost_steps_too(tmp_path, monkeypatch):
+    """Little noise early, much late, as it is charged: noise of the lost steps must not be used late."""
+    schedule = Schedule(((8, 1.0), (8, 4.0)))
+    interrupted(tmp_path, 8, noise_schedule=schedule)
+    used, original = [], PrivateSum.finish
+
+    def finish(self):
+        used.append(self._plan.noise_multiplier_at(self._steps))
+        return original(self)
+
+    monkeypatch.setattr(PrivateSum, "finish", finish)
+    _, private = resumed(tmp_path, lost=3, noise_schedule=schedule)
+    assert used == [4.0] * 8
+    assert private.guarantee.mechanisms == private.plan.guarantee().mechanisms
 
 
 def test_an_older_checkpoint_is_charged_for_all_that_came_after(tmp_path):

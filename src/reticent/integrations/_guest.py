@@ -248,8 +248,8 @@ class Guest:
                 )
         done = int(state["drawn"])
         begun = self._journals.take_up(state["journal"], folders, done)
-        self._sum.restore(state["sum"])
         self._loader.drawn = min(self._loader.batches.restored(dict(state), done, begun), self.plan.steps)
+        self._sum.restore(state["sum"], at=self.drawn)  # schedules of noise and clipping go past what is lost, too
         return self.drawn - done
 
     def _next(self) -> Any:

@@ -19,6 +19,7 @@ Stops: checkpoints hold the account. From the first one on, how many batches hav
 `args.output_dir` before each of them is used (`private-<name>.spent`, next to the checkpoints). A secure run that is
 resumed goes on after the last of them: steps that were lost are charged, `global_step` and the schedule go past them,
 and the run ends where it was planned to. Without that file a checkpoint is refused. Simulated runs repeat to the bit.
+Checkpoints hold no past noise, as they get published: correlated noise starts anew, under the same promise.
 
 Refused: fp16 (its loss scaling; bf16 works), several devices, data sets without a length, samplers by length, a
 `training_step` of your own, optimizers that step inside the backward pass, `model_init`, collations that pack examples,

@@ -13,6 +13,7 @@ of each `ModelCheckpoint` (without one, into `default_root_dir`) before each of 
 secure run that is resumed by `ckpt_path=` goes on after the last of them: steps that were lost are charged, counters
 and schedules go past them, and the run ends where it was planned to. A checkpoint is refused if that file is neither
 beside it nor in a folder that the new trainer writes to. Simulated runs repeat to the bit.
+Checkpoints hold no past noise, as they get published: correlated noise starts anew, under the same promise.
 
 What `training_step` logs is averaged over the batch and logged once; `epsilon` and `delta` are logged beside it.
 Refused: manual optimization, `accumulate_grad_batches`, `gradient_clip_val` (clipping is by example: `l2_clip_norm`),
