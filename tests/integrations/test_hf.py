@@ -15,8 +15,21 @@ from torch import nn
 
 from reticent.errors import MissingExtra, UsageError
 from reticent.integrations import hf
-from reticent.privacy import Clipping, Plan, Unit
+from reticent.privacy import (
+    Clipping,
+    Cyclic,
+    FixedSize,
+    Plan,
+    PoissonRows,
+    RandomAllocation,
+    Relation,
+    Shuffled,
+    TruncatedPoisson,
+    Unit,
+    WithReplacement,
+)
 from reticent.randomness import Randomness
+from reticent.training.owning import Owners
 
 transformers = pytest.importorskip("transformers")
 masking_utils = pytest.importorskip("transformers.masking_utils")
@@ -132,7 +145,7 @@ def private_of(trainer, *, plan=None, seed=1, **options):
 def by_hand(model, data, plan, loss, *, seed=1, rate=0.1):
     """DP-SGD without its noise: one example at a time, alone and without padding."""
     source = Randomness.simulated(seed).spawn("sampling")
-    batches = batches_of(plan.dataset_size, plan.batch_size, plan.steps, source)
+    batches = batches_of(plan.dataset_size, plan.batch_size, plan.steps, source, plan.sampling)
     parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.train()
     for rows in batches:
@@ -300,6 +313,121 @@ def test_empty_batches_take_their_step(tmp_path):
     assert private.guarantee.mechanisms[0].count == trainer.state.global_step == 8
 
 
+# People, and other samplers -----------------------------------------------------------------------------------------
+
+NAMES = np.array([*range(6), *np.repeat(np.arange(6, 12), 3)])  # six people with one text, six with three
+
+
+def people_by_hand(model, data, plan, loss, *, seed=1, rate=0.1):
+    """DP-SGD over people without its noise: the mean gradient of her rows, each computed alone, is clipped as one."""
+    source, owners = Randomness.simulated(seed).spawn("sampling"), Owners(NAMES)
+    parameters = list(model.parameters())
+    model.train()
+    for number, batch in enumerate(batches_of(plan.dataset_size, plan.batch_size, plan.steps, source)):
+        totals = [torch.zeros_like(parameter) for parameter in parameters]
+        for rows in owners.rows(batch, plan.rows_per_unit, source.spawn(f"rows {number}")):
+            mean = sum(loss(model, padded([data[row]])) for row in rows) / len(rows)
+            found = torch.autograd.grad(mean, parameters, allow_unused=True)
+            own = [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+            norm = float(torch.cat([g.flatten() for g in own]).norm())
+            for total, gradient in zip(totals, own, strict=True):
+                total.add_(gradient * min(1.0, plan.l2_clip_norm / norm))
+        with torch.no_grad():
+            for parameter, total in zip(parameters, totals, strict=True):
+                parameter.sub_(rate * total / plan.batch_size)
+    return model
+
+
+def of_people(**changes):
+    values = {"batch_size": 4, "steps": 6, "l2_clip_norm": 0.5, "delta": 1e-3, "unit": Unit.PERSON, "rows_per_unit": 2}
+    return Plan(0.0, 12, **{**values, **changes})
+
+
+@pytest.mark.parametrize("held", [4, 12])
+def test_a_persons_gradient_is_clipped_as_one(tmp_path, held):
+    """Texts of several lengths: a loss over the tokens of all her texts would weigh them otherwise."""
+    model = gpt2().double()
+    trainer = trainer_of(tmp_path, model, per_device_train_batch_size=held)
+    private = private_of(trainer, plan=of_people(), owners=NAMES)
+    trainer.train()
+    assert not private.looped
+    assert private._guest._loader.physical_batch_size == held // 2
+    assert_same(model, people_by_hand(gpt2().double(), TEXTS, of_people(), own_loss))
+    with pytest.raises(AssertionError):  # of rows instead of people
+        assert_same(model, people_by_hand(gpt2().double(), TEXTS, of_people(l2_clip_norm=1e6), own_loss))
+    text = private.guarantee.text(1e-3)
+    assert "unit: person" in text
+    assert "owns one row" not in text
+    assert "n = 12" in text
+
+
+def test_people_are_counted_where_the_plan_is_calibrated(tmp_path):
+    trainer = trainer_of(tmp_path, max_steps=-1, num_train_epochs=2, per_device_train_batch_size=4, sgd=False)
+    private = hf.make_private(
+        trainer, target_epsilon=4.0, target_delta=1e-3, unit=Unit.PERSON, owners=NAMES, rows_per_unit=3
+    )
+    plan = private.plan
+    assert (plan.dataset_size, plan.batch_size, plan.steps, plan.rows_per_unit) == (12, 4, 6, 3)
+    trainer.train()
+    assert trainer.state.global_step == 6
+    assert private.guarantee.epsilon(1e-3) <= 4.0
+
+
+def test_rows_of_people_who_own_several_are_protected_only_by_name(tmp_path):
+    with pytest.raises(UsageError, match=r"promise to people, got Unit\.EXAMPLE for 24 rows of 12 owners"):
+        private_of(trainer_of(tmp_path), owners=NAMES)
+    private = private_of(trainer_of(tmp_path), owners=NAMES, example_level=True)
+    assert "the promise is to single rows: some people own up to 3" in private.guarantee.assumptions
+    with pytest.raises(ValueError, match="one owner for each of 24 rows, got 12"):
+        private_of(trainer_of(tmp_path), owners=NAMES[:12], example_level=True)
+    rows = Plan(1.0, N, 6, 6, delta=1e-3, unit=Unit.PERSON, sampling=PoissonRows(2))
+    with pytest.raises(UsageError, match="at most 2 rows for each person, got one with 3"):
+        private_of(trainer_of(tmp_path), plan=rows, owners=NAMES)
+
+
+SAMPLERS = [RandomAllocation(), Shuffled(), Cyclic(2), TruncatedPoisson(8), FixedSize(), WithReplacement()]
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
+def test_batches_are_those_of_the_plans_sampler(tmp_path, sampler):
+    plan = plan_of(sampling=sampler, relation=sampler.relations[0])
+    model = bert().double()
+    trainer = trainer_of(tmp_path, model, LABELLED)
+    private = private_of(trainer, plan=plan)
+    trainer.train()
+    assert_same(model, by_hand(bert().double(), LABELLED, plan, own_loss))
+    assert private.guarantee.mechanisms == plan.guarantee().mechanisms
+    assert sampler.assumption in private.guarantee.assumptions
+
+
+def test_the_grid_of_a_plan_is_kept(tmp_path):
+    """One step at the rate 0.1: every number moves by whole steps of the grid."""
+    model = bert().double()
+    trainer = trainer_of(tmp_path, model, LABELLED, max_steps=1)
+    private = private_of(trainer, plan=plan_of(1.0, steps=1, grid=2**-10))
+    trainer.train()
+    assert private.guarantee.mechanisms == private.plan.guarantee().mechanisms
+    step = 0.1 * 0.5 / 6 * private._guest._sum._grid[1]
+    moved = torch.cat(
+        [(a - b).flatten() for a, b in zip(model.parameters(), bert().double().parameters(), strict=True)]
+    )
+    torch.testing.assert_close(moved / step, (moved / step).round(), rtol=0, atol=1e-6)
+    assert moved.any()
+
+
+def test_a_sampler_can_be_asked_for(tmp_path):
+    private = hf.make_private(trainer_of(tmp_path), target_epsilon=4.0, target_delta=1e-3, sampling=FixedSize())
+    assert (private.plan.sampling, private.plan.relation) == (FixedSize(), Relation.REPLACE_ONE)
+    with pytest.raises(UsageError, match="REPLACE_ONE with FixedSize"):
+        hf.make_private(
+            trainer_of(tmp_path),
+            target_epsilon=4.0,
+            target_delta=1e-3,
+            sampling=FixedSize(),
+            relation=Relation.ADD_OR_REMOVE_ONE,
+        )
+
+
 # The promise -------------------------------------------------------------------------------------------------------
 
 
@@ -340,37 +468,33 @@ def test_clipping_groups_have_the_networks_own_names(tmp_path):
 # Stops -------------------------------------------------------------------------------------------------------------
 
 
-def saving(folder, seed=1, **options):
+def saving(folder, seed=1, sampler=None, **options):
     trainer = trainer_of(
         folder, gpt2(dropout=0.3), max_steps=9, save_strategy="steps", save_steps=7, sgd=False, **options
     )
+    chosen = {} if sampler is None else {"sampling": sampler, "relation": sampler.relations[0]}
     private = hf.make_private(
         trainer,
-        plan=plan_of(0.5, steps=9, clipping=Clipping(quantile=0.5)),
+        plan=plan_of(0.5, steps=9, clipping=Clipping(quantile=0.5), **chosen),
         randomness=None if seed is None else Randomness.simulated(seed),
     )
     return trainer, private
 
 
-def test_a_resumed_run_is_the_same_to_the_bit(tmp_path):
-    """Four batches an epoch: the checkpoint at step 7 lies inside one."""
-    whole, before = saving(tmp_path / "whole")
+@pytest.mark.parametrize("sampler", [None, RandomAllocation(), Shuffled(), Cyclic(2)], ids=repr)
+def test_a_resumed_run_is_the_same_to_the_bit(tmp_path, sampler):
+    """Four batches an epoch: the checkpoint at step 7 lies inside one, and inside a turn of the sampler."""
+    whole, before = saving(tmp_path / "whole", sampler=sampler)
     whole.train()
-    resumed, private = saving(tmp_path / "again")
+    resumed, private = saving(tmp_path / "again", sampler=sampler)
     resumed.train(resume_from_checkpoint=str(tmp_path / "whole" / "checkpoint-7"))
     assert_same(resumed.model, whole.model, rtol=0, atol=0)
     assert private.guarantee == before.guarantee
     assert resumed.state.epoch == whole.state.epoch == 9 / 4
     state = json.loads((tmp_path / "whole" / "checkpoint-7" / "trainer_state.json").read_text())
-    assert state["stateful_callbacks"]["PrivateCallback"]["attributes"]["drawn"] == 7
-
-
-def test_a_secure_run_is_resumed_with_its_account(tmp_path):
-    saving(tmp_path, seed=None)[0].train()
-    resumed, private = saving(tmp_path, seed=None)
-    resumed.train(resume_from_checkpoint=str(tmp_path / "checkpoint-7"))
-    assert private.guarantee == private.plan.guarantee(assumptions=private.guarantee.assumptions[2:])
-    assert not private.guarantee.simulated
+    account = state["stateful_callbacks"]["PrivateCallback"]["attributes"]
+    assert (account["drawn"], account["journal"]) == (7, None)
+    assert not list(tmp_path.rglob("*.spent"))
 
 
 def test_checkpoints_of_other_trainings_are_refused(tmp_path):
@@ -427,9 +551,12 @@ def test_settings_that_the_accounting_does_not_cover(tmp_path, options, text):
     ("options", "text"),
     [
         ({}, "Expected target_epsilon and target_delta"),
-        ({"target_epsilon": 3.0}, "target_delta=None"),
+        ({"target_epsilon": 3.0}, "got no target_delta"),
         ({"target_epsilon": 3.0, "target_delta": 0.5}, "target|delta < 1/n"),
-        ({"plan": plan_of(1.0), "l2_clip_norm": 1.0}, "either a plan, or targets"),
+        (
+            {"plan": plan_of(1.0), "l2_clip_norm": 1.0},
+            "either a plan, or what it is to be calibrated to, got a plan and l2_clip_norm",
+        ),
         ({"plan": plan_of(1.0, steps=5)}, "a plan for the 6 steps of this trainer, got one for 5"),
         ({"plan": Plan(1.0, N + 1, 6, 6, delta=1e-3)}, "this data set of 24 records, got one for 25"),
         ({"plan": plan_of(1.0), "physical_batch_size": 0}, "physical_batch_size >= 1"),

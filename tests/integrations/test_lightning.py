@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset, IterableDataset, TensorDataset, WeightedRandomSampler
 
 from reticent.errors import UsageError
-from reticent.privacy import Banded, Clipping, Cyclic, Plan, Unit
+from reticent.privacy import Banded, Clipping, Cyclic, FixedSize, Plan, Poisson, RandomAllocation, Shuffled, Unit
 from reticent.randomness import Randomness
+from reticent.training.owning import Owners
 
 pl = pytest.importorskip("lightning.pytorch")
 adapter = pytest.importorskip("reticent.integrations.lightning")
@@ -118,7 +120,7 @@ def fit(module=None, callback=None, loader=None, ckpt_path=None, **options):
 def by_hand(plan, *, seed=1, rate=0.5):
     model = Classifier().double()
     source = Randomness.simulated(seed).spawn("sampling")
-    batches = batches_of(N, plan.batch_size, plan.steps, source)
+    batches = batches_of(N, plan.batch_size, plan.steps, source, plan.sampling)
     return oracle.private_sgd(
         model, cross_entropy, X, Y, batches, rate=rate, l2_clip_norm=plan.l2_clip_norm, expected=plan.batch_size
     )
@@ -253,6 +255,64 @@ def test_empty_batches_take_their_step():
     assert callback.guarantee.mechanisms[0].count == 40
 
 
+# People, and other samplers -----------------------------------------------------------------------------------------
+
+NAMES = np.array([*range(10), *np.repeat(np.arange(10, 20), 3)])  # ten people with one row, ten with three
+
+
+def people_by_hand(plan, *, seed=1, rate=0.5):
+    """DP-SGD over people without its noise: the mean gradient of her rows is clipped as one."""
+    model, owners = Classifier().double(), Owners(NAMES)
+    source = Randomness.simulated(seed).spawn("sampling")
+    for number, batch in enumerate(batches_of(20, plan.batch_size, plan.steps, source)):
+        totals = [torch.zeros_like(parameter) for parameter in model.parameters()]
+        for rows in owners.rows(batch, plan.rows_per_unit, source.spawn(f"rows {number}")):
+            found = torch.autograd.grad(cross_entropy(model(X[rows]), Y[rows]), list(model.parameters()))
+            norm = float(torch.cat([gradient.flatten() for gradient in found]).norm())
+            for total, gradient in zip(totals, found, strict=True):
+                total.add_(gradient * min(1.0, plan.l2_clip_norm / norm))
+        with torch.no_grad():
+            for parameter, total in zip(model.parameters(), totals, strict=True):
+                parameter.sub_(rate * total / plan.batch_size)
+    return model
+
+
+@pytest.mark.parametrize("parts", [None, 2])
+def test_a_persons_gradient_is_clipped_as_one(parts):
+    plan = Plan(0.0, 20, 5, 8, l2_clip_norm=0.3, delta=1e-3, unit=Unit.PERSON, rows_per_unit=3)
+    module, callback, trainer = fit(callback=private_of(plan, owners=NAMES, physical_batch_size=parts))
+    assert not callback.looped
+    assert trainer.global_step == 8
+    assert_same(module, people_by_hand(plan))
+    assert "unit: person" in callback.guarantee.text(1e-3)
+    assert float(trainer.callback_metrics["constant"]) == pytest.approx(3.0)
+
+
+def test_people_are_counted_where_the_plan_is_calibrated():
+    targets = {"target_epsilon": 3.0, "target_delta": 1e-3}
+    callback = PrivateCallback(**targets, unit=Unit.PERSON, owners=NAMES, rows_per_unit=2)
+    _, _, trainer = fit(callback=callback)
+    plan = callback.plan
+    assert (plan.dataset_size, plan.batch_size, plan.steps, plan.rows_per_unit) == (20, 8, 6, 2)
+    assert trainer.global_step == 6
+    with pytest.raises(UsageError, match=r"Unit\.EXAMPLE for 40 rows of 20 owners"):
+        fit(callback=PrivateCallback(**targets, owners=NAMES))
+    callback = PrivateCallback(**targets, owners=NAMES, example_level=True)
+    fit(callback=callback)
+    assert "some people own up to 3" in callback.guarantee.text(1e-3)
+
+
+@pytest.mark.parametrize("sampler", [RandomAllocation(), Shuffled(), Cyclic(2), FixedSize()], ids=repr)
+def test_batches_are_those_of_the_plans_sampler(sampler):
+    plan = plan_of(sampling=sampler, relation=sampler.relations[0])
+    module, callback, _ = fit(callback=private_of(plan))
+    assert_same(module, by_hand(plan))
+    assert callback.guarantee.mechanisms == plan.guarantee().mechanisms
+    asked = PrivateCallback(target_epsilon=3.0, target_delta=1e-3, sampling=sampler)
+    fit(callback=asked)
+    assert (asked.plan.sampling, asked.plan.relation) == (sampler, sampler.relations[0])
+
+
 # Logs --------------------------------------------------------------------------------------------------------------
 
 
@@ -285,37 +345,49 @@ def test_logs_are_averages_over_the_batch_beside_what_was_spent():
 # Stops -------------------------------------------------------------------------------------------------------------
 
 
-def saving(folder, seed=1, ckpt_path=None, plan=None):
+class Stop(pl.Callback):
+    """Stops with an error after a step."""
+
+    def __init__(self, after):
+        self.after = after
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx):
+        if trainer.global_step == self.after:
+            raise ValueError("stopped")
+
+
+def saving(folder, seed=1, ckpt_path=None, plan=None, stop=None, module=None, **options):
     plan = plan_of(0.5, clipping=Clipping(quantile=0.5)) if plan is None else plan
     checkpoints = pl.callbacks.ModelCheckpoint(folder, "{step}", every_n_train_steps=7, save_top_k=-1)
     callback = private_of(plan, seed)
     torch.manual_seed(5)
-    module = Classifier(dropout=0.4).double()
-    fit(
+    module = Classifier(dropout=0.4).double() if module is None else module
+    _, _, trainer = fit(
         module,
         callback,
-        callbacks=[callback, checkpoints],
+        callbacks=[callback, checkpoints, *([] if stop is None else [Stop(stop)])],
         enable_checkpointing=True,
         ckpt_path=ckpt_path,
         default_root_dir=folder,
+        **options,
     )
-    return module, callback
+    return module, callback, trainer
 
 
-def test_a_resumed_run_is_the_same_to_the_bit(tmp_path):
-    """Five batches an epoch: the checkpoint at step 7 lies inside one."""
-    whole, before = saving(tmp_path)
-    resumed, callback = saving(tmp_path / "again", ckpt_path=tmp_path / "step=7.ckpt")
+@pytest.mark.parametrize("sampler", [Poisson(), RandomAllocation(), Cyclic(2)], ids=repr)
+def test_a_resumed_run_is_the_same_to_the_bit(tmp_path, sampler):
+    """Five batches an epoch: the checkpoint at step 7 lies inside one, and inside a turn of the sampler."""
+    plan = plan_of(0.5, clipping=Clipping(quantile=0.5), sampling=sampler)
+    whole, before, _ = saving(tmp_path, plan=plan)
+    resumed, callback, _ = saving(tmp_path / "again", plan=plan, ckpt_path=tmp_path / "step=7.ckpt")
     assert_same(resumed, whole, rtol=0, atol=0)
     assert callback.guarantee == before.guarantee
-    assert callback.guarantee.mechanisms[0].count == 10
+    assert callback.guarantee.mechanisms == plan.guarantee().mechanisms
+    assert not list(tmp_path.rglob("*.spent"))
 
 
-def test_secure_runs_are_resumed_and_other_checkpoints_refused(tmp_path):
+def test_checkpoints_of_other_trainings_are_refused(tmp_path):
     saving(tmp_path, seed=None)
-    _, callback = saving(tmp_path / "again", seed=None, ckpt_path=tmp_path / "step=7.ckpt")
-    assert callback.guarantee.mechanisms[0].count == 10
-    assert not callback.guarantee.simulated
     with pytest.raises(UsageError, match="its randomness differs"):
         saving(tmp_path / "third", seed=3, ckpt_path=tmp_path / "step=7.ckpt")
     with pytest.raises(UsageError, match="its plan differs"):
@@ -334,8 +406,91 @@ def test_checkpoints_hold_no_past_noise(seed, tmp_path):
     saved = torch.load(tmp_path / "step=7.ckpt", weights_only=True)
     (account,) = [value for name, value in saved["callbacks"].items() if "PrivateCallback" in name]
     assert account["sum"]["noise"] is None
-    _, callback = saving(tmp_path / "again", seed=seed, ckpt_path=tmp_path / "step=7.ckpt", plan=plan)
+    with contextlib.nullcontext() if seed else pytest.warns(UserWarning, match="3 steps were begun"):
+        _, callback, _ = saving(tmp_path / "again", seed=seed, ckpt_path=tmp_path / "step=7.ckpt", plan=plan)
     assert callback.guarantee.mechanisms == plan.guarantee().mechanisms
+
+
+class Scheduled(Classifier):
+    """A rate that says how many steps have been counted; and a validation in each epoch."""
+
+    def __init__(self):
+        super().__init__()
+        self.rates, self.validated = [], []
+
+    def on_train_batch_start(self, batch, batch_idx):
+        self.trainer.rates.append(round(self.optimizers().param_groups[0]["lr"], 9))
+
+    def validation_step(self, batch, batch_idx):
+        self.trainer.validated.append(self.trainer.global_step)
+
+    def configure_optimizers(self):
+        self.trainer.rates, self.trainer.validated = [], []
+        optimizer = torch.optim.SGD(self.parameters(), lr=1.0)
+        schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: 1 / (1 + step))
+        return [optimizer], [{"scheduler": schedule, "interval": "step"}]
+
+    def val_dataloader(self):
+        return loader_of(shuffle=False)
+
+
+def lost(folder, after, *, steps, again=None, **options):
+    """Saved at 7, interrupted after another step, and resumed."""
+    plan = plan_of(1.0, steps=steps, **options.pop("of_plan", {}))
+    options = {"seed": None, "plan": plan, "num_sanity_val_steps": 0, **options}
+    with pytest.raises(ValueError, match="stopped"):
+        saving(folder, stop=after, module=Scheduled().double(), **options)
+    with pytest.warns(UserWarning, match="steps were begun after this checkpoint"):
+        _, callback, trainer = saving(
+            again or folder, module=Scheduled().double(), ckpt_path=folder / "step=7.ckpt", **options
+        )
+    assert callback.guarantee.mechanisms == plan.guarantee().mechanisms
+    return trainer
+
+
+@pytest.mark.parametrize("after", [8, 9, 10, 12, 17])
+@pytest.mark.parametrize("limit", [{"max_epochs": 4}, {"max_epochs": -1, "max_steps": 20}], ids=str)
+def test_lost_steps_are_charged_and_the_run_ends_where_it_was_planned(tmp_path, after, limit):
+    """Five batches an epoch: steps lost within the epoch of the checkpoint, and over the ends of others."""
+    trainer = lost(tmp_path, after, steps=20, **limit)
+    assert trainer.global_step == 20
+    assert trainer.rates == [round(1 / (1 + step), 9) for step in range(after, 20)]
+    assert trainer.validated
+    if after < 10:
+        assert trainer.validated == [step for step in (10, 15, 20) for _ in range(5)]
+    (place,) = tmp_path.glob("private-*.spent")
+    assert int(place.read_bytes().splitlines()[1]) == 20
+
+
+def test_nothing_is_left_of_a_run_that_came_to_its_end(tmp_path):
+    saving(tmp_path, seed=None)
+    with pytest.warns(UserWarning, match="3 steps were begun"):
+        module, callback, trainer = saving(tmp_path, seed=None, ckpt_path=tmp_path / "step=7.ckpt")
+    assert trainer.global_step == callback.guarantee.mechanisms[0].count == 10
+    saved = torch.load(tmp_path / "step=7.ckpt", weights_only=True)["state_dict"]
+    assert all(torch.equal(value, saved[name]) for name, value in module.state_dict().items())
+
+
+def test_the_rest_of_a_round_is_passed_over(tmp_path):
+    """An allocation is not written down: of the round of batches 5 to 9 the rest is over."""
+    trainer = lost(tmp_path, 8, steps=20, max_epochs=4, of_plan={"sampling": RandomAllocation()})
+    assert trainer.rates == [round(1 / (1 + step), 9) for step in range(10, 20)]
+
+
+def test_the_journal_is_looked_for_beside_the_checkpoint_and_needed(tmp_path):
+    lost(tmp_path / "one", 9, steps=20, max_epochs=4, again=tmp_path / "two")
+    numbers = [int(place.read_bytes().splitlines()[1]) for place in tmp_path.rglob("private-*.spent")]
+    assert numbers == [20, 20]
+    for place in tmp_path.rglob("private-*.spent"):
+        place.unlink()
+    options = {"seed": None, "plan": plan_of(1.0, steps=20), "max_epochs": 4, "module": Scheduled().double()}
+    with pytest.raises(UsageError, match=r"Expected private-\w+\.spent beside the checkpoint.*compose"):
+        saving(tmp_path / "two", ckpt_path=tmp_path / "one" / "step=7.ckpt", **options)
+
+
+def test_checkpoints_in_a_bucket_have_no_place_for_a_journal(tmp_path):
+    with pytest.raises(UsageError, match="a local folder for the journal of a private training, got memory://here"):
+        saving("memory://here", seed=None)
 
 
 # What is refused ---------------------------------------------------------------------------------------------------

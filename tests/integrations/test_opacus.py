@@ -89,14 +89,10 @@ def test_shuffled_batches_are_refused():
 
 def test_it_needs_neither_opacus_nor_torch():
     code = (
-        "import sys\n"
-        "class Missing:\n"
-        "    def find_spec(name, *_):\n"
-        "        if name.split('.')[0] in ('opacus', 'torch'):\n"
-        "            raise ModuleNotFoundError(name)\n"
-        "sys.meta_path.insert(0, Missing)\n"
+        "import sys; sys.modules['opacus'] = None\n"  # scipy trips over a torch that is None
         "from reticent.integrations.opacus import guarantee_of\n"
-        "print(guarantee_of({'history': [(1.0, 0.01, 10)], 'mechanism': 'prv'}).epsilon(1e-5) > 0)"
+        "found = guarantee_of({'history': [(1.0, 0.01, 10)], 'mechanism': 'prv'}).epsilon(1e-5) > 0\n"
+        "print(found and 'torch' not in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() == "True"

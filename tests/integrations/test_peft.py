@@ -65,6 +65,12 @@ def lora(**options):
     return peft.LoraConfig(task_type="CAUSAL_LM", r=3, lora_alpha=6, **options)
 
 
+def adalora():
+    return peft.AdaLoraConfig(
+        task_type="CAUSAL_LM", init_r=3, target_r=1, total_step=6, tinit=1, tfinal=2, target_modules=["q_proj"]
+    )
+
+
 CASES = {
     "LoRA on GPT-2": lambda: (gpt2(), lora(fan_in_fan_out=True)),
     "LoRA on all of Llama": lambda: (llama(), lora(target_modules="all-linear")),
@@ -86,6 +92,8 @@ CASES = {
     "prompt tuning": lambda: (gpt2(), peft.PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2)),
     "prefix tuning": lambda: (llama(), peft.PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=2)),
     "VeRA": lambda: (llama(), peft.VeraConfig(task_type="CAUSAL_LM", r=3, target_modules=["q_proj"])),
+    "AdaLoRA": lambda: (llama(), adalora()),
+    "LoKr, in a loop": lambda: (llama(), peft.LoKrConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"])),
     "LoHa, in a loop": lambda: (llama(), peft.LoHaConfig(task_type="CAUSAL_LM", r=2, target_modules=["q_proj"])),
     "OFT, in a loop": lambda: (
         llama(),
@@ -179,6 +187,33 @@ def test_frozen_weights_stay_and_adapters_move(name, tmp_path):
     loaded = peft.PeftModel.from_pretrained(base, tmp_path).eval()
     with torch.no_grad():
         torch.testing.assert_close(loaded(input_ids=IDS).logits, model(input_ids=IDS).logits, rtol=0, atol=0)
+
+
+def test_adalora_shares_out_its_ranks_by_noisy_gradients(tmp_path):
+    """Its own callback looks at gradients after the step: at what has its noise already."""
+    seen = []
+
+    class Allocates(transformers.TrainerCallback):
+        def on_optimizer_step(self, args, state, control, model=None, **named):
+            found = {name: p.grad for name, p in model.named_parameters() if "lora_" in name}
+            seen.append(min(float(gradient.abs().min()) for gradient in found.values()))
+            model.base_model.update_and_allocate(state.global_step)
+
+    model = adapted("AdaLoRA")
+    args = transformers.TrainingArguments(
+        str(tmp_path), max_steps=6, per_device_train_batch_size=5, learning_rate=0.01, use_cpu=True, report_to="none",
+        disable_tqdm=True, logging_strategy="no", save_strategy="no",
+    )  # fmt: skip
+    data = [{"input_ids": i, "attention_mask": m, "labels": y} for i, m, y in DATA]
+    trainer = transformers.Trainer(model, args, train_dataset=data)
+    private = hf.make_private(trainer, target_epsilon=4.0, target_delta=1e-3)
+    trainer.add_callback(Allocates())
+    trainer.train()
+    assert not private.looped
+    assert len(seen) == 6
+    assert min(seen) > 0  # every coordinate has noise
+    ranks = [int((p != 0).sum()) for name, p in model.named_parameters() if "lora_E" in name]
+    assert sum(ranks) < 3 * len(ranks)
 
 
 def test_an_adapter_in_a_trainer(tmp_path):

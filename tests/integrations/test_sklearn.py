@@ -19,6 +19,7 @@ import reticent as rt
 from reticent.data import Records
 from reticent.errors import DataError, UsageError
 from reticent.integrations.sklearn import PrivateClassifier
+from reticent.privacy import FixedSize, PoissonRows, Relation, Unit
 from reticent.randomness import Randomness
 from reticent.training.seeding import seeded
 
@@ -110,6 +111,58 @@ def test_repeats_under_a_number_and_never_without():
     assert (first == second).all()
     assert not (first == other).all()
     assert not (classifier().fit(X, Y).predict_proba(X) == classifier().fit(X, Y).predict_proba(X)).all()
+
+
+GROUPS = np.array([*range(100), *np.repeat(np.arange(100, 150), 4)])  # a hundred with one row, fifty with four
+
+
+def test_groups_are_people_who_are_promised_something():
+    found = classifier(rows_per_unit=4, random_state=3).fit(X, Y, groups=GROUPS)
+    plan = rt.Plan.calibrate(
+        epsilon=3.0, delta=1e-3, dataset_size=150, batch_size=60, epochs=10, unit=Unit.PERSON, rows_per_unit=4
+    )
+    assert found.plan_ == plan
+    source = Randomness.simulated(3)
+    with seeded(source.spawn("weights")):
+        model = torch.nn.Sequential(torch.nn.Linear(3, 2))
+    run = rt.train(
+        model,
+        Records((X / 10 - 1).astype(np.float32), (Y == "well").astype(np.int64), owners=GROUPS, unit=Unit.PERSON),
+        plan=plan,
+        optimizer=lambda p: torch.optim.Adam(p, lr=0.02),
+        randomness=source,
+    )
+    for one, other in zip(found.module_.parameters(), run.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    text = found.guarantee_.text(1e-3)
+    assert "unit: person" in text
+    assert "n = 150" in text
+    texts = np.array([f"p{name}" for name in GROUPS], dtype=object)  # as pandas holds them
+    assert classifier(rows_per_unit=4, random_state=3).fit(X, Y, groups=texts).plan_ == plan
+
+
+def test_groups_whose_rows_alone_are_promised_something():
+    found = classifier(example_level=True).fit(X, Y, groups=GROUPS)
+    assert found.plan_ == classifier().fit(X, Y).plan_
+    assert "the promise is to single rows: some people own up to 4" in found.guarantee_.text(1e-3)
+    assert classifier(delta=None).fit(X, Y, groups=np.arange(N) // 20).plan_.delta == 1e-2  # of 15 people
+    rows = classifier(sampling=PoissonRows(4)).fit(X, Y, groups=GROUPS)
+    assert (rows.plan_.dataset_size, rows.plan_.unit) == (N, Unit.PERSON)
+
+
+def test_samplers_and_relations():
+    found = classifier(sampling=FixedSize()).fit(X, Y)
+    assert (found.plan_.sampling, found.plan_.relation) == (FixedSize(), Relation.REPLACE_ONE)
+    assert clone(found).get_params() == found.get_params()
+    assert classifier(relation=Relation.REPLACE_ONE).fit(X, Y).guarantee_.relation is Relation.REPLACE_ONE
+    for options, groups, text in (
+        ({"sampling": FixedSize(), "relation": Relation.ADD_OR_REMOVE_ONE}, None, "REPLACE_ONE with FixedSize"),
+        ({"rows_per_unit": 3}, None, "unit=example, rows_per_unit=3"),
+        ({}, GROUPS[:7], "one owner per record"),
+        ({"sampling": PoissonRows(3)}, GROUPS, "at most 3 rows for each person, got one with 4"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            classifier(**options).fit(X, Y, groups=groups)
 
 
 def test_hidden_layers_and_networks_of_ones_own():

@@ -7,7 +7,7 @@ import pytest
 import reticent as rt
 from reticent.errors import UsageError
 from reticent.privacy import FixedSize, Relation, Unit
-from reticent.training.planning import Wanted, plan_for
+from reticent.training.planning import Wanted, plan_for, refuse_unclear
 
 READY = rt.Plan(1.0, dataset_size=100, batch_size=10, steps=5, delta=1e-3)
 
@@ -48,3 +48,22 @@ def test_both_and_neither_are_refused(plan, wanted, text):
 def test_a_plan_for_other_data_is_refused():
     with pytest.raises(UsageError, match="a plan for this data set of 90 records, got one for 100"):
         plan_for(READY, Wanted(), units=90, batch_size=10)
+
+
+def test_steps_that_somebody_else_decides_on():
+    wanted = Wanted(target_epsilon=2.0, target_delta=1e-3)
+    assert plan_for(None, wanted, units=100, batch_size=30, steps=7).steps == 7
+    assert plan_for(READY, Wanted(), units=100, batch_size=30, steps=5) is READY
+    with pytest.raises(UsageError, match="a plan for the 6 steps of this trainer, got one for 5"):
+        plan_for(READY, Wanted(), units=100, batch_size=30, steps=6)
+    with pytest.raises(UsageError, match="either epochs or steps"):
+        plan_for(None, wanted._replace(epochs=2), units=100, batch_size=30, steps=7)
+
+
+def test_what_is_unclear_is_refused_before_the_data_are_known():
+    refuse_unclear(READY, Wanted(), steps_are_known=True)
+    refuse_unclear(None, Wanted(target_epsilon=2.0, target_delta=1e-3), steps_are_known=True)
+    with pytest.raises(UsageError, match=r"Expected target_epsilon and target_delta, got no target_delta\."):
+        refuse_unclear(None, Wanted(target_epsilon=2.0), steps_are_known=True)
+    with pytest.raises(UsageError, match=r"target_epsilon, target_delta and epochs, got no epochs\."):
+        refuse_unclear(None, Wanted(target_epsilon=2.0, target_delta=1e-3), steps_are_known=False)

@@ -3,7 +3,9 @@
 Promise: every batch is drawn as the plan is accounted, every example's loss is computed from that example alone (so
 that nothing in the loss can couple examples, whatever it averages over), gradients are clipped and summed, and the
 noise is added once for each batch, right before the host's optimizer moves. A batch that the host passes over, a step
-without a batch and a gradient from elsewhere are refused.
+without a batch and a gradient from elsewhere are refused. For a promise to people, what is clipped is the gradient of
+the mean of a person's rows' losses, each of them computed from that row alone. What a stop has lost is charged (see
+`_account`).
 
 The host calls, in this order: `next` on `epoch`, `backward` on what it gave, `finish` before the optimizer's update.
 """
@@ -12,7 +14,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -20,13 +23,13 @@ from torch.utils._pytree import tree_flatten, tree_unflatten
 from torch.utils.data import DataLoader
 
 from reticent.errors import ModelError, UsageError
+from reticent.integrations._account import Journals
 from reticent.integrations._collation import Term, one_number, refuse_rows
-from reticent.integrations._wanted import Wanted
-from reticent.privacy import Guarantee, Plan
-from reticent.randomness import Randomness
+from reticent.integrations._wanted import Agreed
+from reticent.privacy import Guarantee
 from reticent.training import PerExampleModel, PrivateLoader, PrivateSum, refuse_mixing
 from reticent.training.mechanism import ASSUMED
-from reticent.training.owning import units_of
+from reticent.training.resuming import Identity
 
 __all__ = ["Guest"]
 
@@ -41,9 +44,12 @@ class Guest:
         term: the loss of a batch of one example.
         optimizer: over the network's parameters.
         loader: a plain DataLoader (see `plain_loader`) with a collation from `collated`.
-        plan: what is executed.
-        wanted: what the user asked for.
+        agreed: what is executed.
+        folders: where the host writes checkpoints at present.
         facts: assumptions that hold for this host only.
+
+    Attributes:
+        end: after how many batches the host is to stop: those of the plan, or fewer.
     """
 
     def __init__(
@@ -52,27 +58,29 @@ class Guest:
         term: Term,
         optimizer: torch.optim.Optimizer,
         loader: DataLoader[Any],
-        plan: Plan,
-        wanted: Wanted,
+        agreed: Agreed,
+        folders: Callable[[], Iterable[str | Path]],
         facts: Sequence[str] = (),
     ) -> None:
         refuse_mixing(model)
-        source = Randomness.secure() if wanted.randomness is None else wanted.randomness
-        self.plan, self.optimizer = plan, optimizer
-        self._each = _LossOfEach(model, term)
+        plan, units, source = agreed.plan, agreed.units, agreed.source
+        self.plan, self.optimizer, self.end = plan, optimizer, plan.steps
+        self._each = _LossOfEach(model, term, units.rows_per_unit)
         parameters = dict(self._each.named_parameters())
         self._names = _trained(parameters, optimizer)
-        self._model = PerExampleModel(self._each, self._names)
+        self._model = PerExampleModel(self._each, self._names, views=units.rows_per_unit)
         for parameter in parameters.values():
             parameter.grad = None  # of some earlier backward pass: it would carry no noise
         self._parameters = {name: parameters[name] for name in self._names}
         self._loader = PrivateLoader(
-            loader, plan, source.spawn("sampling"), physical_batch_size=wanted.physical_batch_size
+            loader, plan, source.spawn("sampling"), physical_batch_size=agreed.at_once, units=units
         )
-        self._units = units_of(plan, None, plan.dataset_size)
+        self._units = units
         self._sum = PrivateSum(plan, self._parameters, source.spawn("noise"), prefix=_PREFIX)
         self._source = source
-        self._facts = (*wanted.public_facts, *facts)
+        self._journals = Journals(Identity(model, plan, source), optimizer, self._loader.journals)
+        self._folders = folders
+        self._facts = (*agreed.public_facts, *facts)
         self._parts: Iterator[Any] = iter(())
         self._given = self._ready = False
 
@@ -106,13 +114,12 @@ class Guest:
         )
 
     def epoch(self, length: int) -> Iterator[Any]:
-        """The batches up to the end of the current epoch of `length` batches; of a large one, its first part.
+        """The batches up to the end of the epoch of `length` batches, or of the run; of a large one, its first part.
 
         Raises:
-            BudgetExhausted: the plan's steps have all been taken.
             UsageError: the last batch was not stepped on.
         """
-        for _ in range(length - self.drawn % length):
+        for _ in range(min(length - self.drawn % length, self.end - self.drawn)):
             if self._given or self._ready:
                 raise UsageError(
                     "Expected an optimizer step for every batch, but the loop went on without: which batches are left "
@@ -190,7 +197,10 @@ class Guest:
         self._ready = False
 
     def state(self) -> dict[str, Any]:
-        """What this training depends on beside what the host saves: plain values."""
+        """What this training depends on beside what the host saves: plain values.
+
+        From the first of them on that has a step, a journal is written to.
+        """
         if self._given or self._ready:
             raise UsageError(
                 "Expected to save between two steps, got a batch that was drawn and not stepped on.",
@@ -204,15 +214,25 @@ class Guest:
             "drawn": self.drawn,
             "sum": {**self._sum.state(), "ignored": 0, "noise": None},
             "choices": None if choices is None else choices.tolist(),
+            "journal": self._journals.keep(self._folders(), self.drawn) if self.drawn else None,
         }
 
-    def restore(self, state: Any) -> None:
+    def restore(self, state: Any, folders: Iterable[str | Path]) -> int:
         """Go on from `state()`; the host has restored network, optimizer and generators.
 
+        A secure run goes on after the last batch that was begun, and ends where it was planned to.
+
+        Args:
+            state: what `state()` gave.
+            folders: where its journal may be: the checkpoint's own, and those that are written to now.
+
+        Returns:
+            How many batches were begun after the state was saved, and are lost.
+
         Raises:
-            UsageError: it is the state of another training, or of one without a promise.
+            UsageError: it is the state of another training, or of one without a promise; its journal is missing.
         """
-        if not isinstance(state, Mapping) or not {"who", "drawn", "sum", "choices"} <= set(state):
+        if not isinstance(state, Mapping) or not {"who", "drawn", "sum", "choices", "journal"} <= set(state):
             raise UsageError(
                 "Expected a checkpoint of a private training, got one without its account: its parameters may know "
                 "the data already.",
@@ -226,9 +246,11 @@ class Guest:
                     f"Expected the checkpoint of this training, but its {what} differs.",
                     "Build plan, network and randomness as they were when it was saved, or start anew.",
                 )
-        self._sum.restore(state["sum"])
         done = int(state["drawn"])
-        self._loader.drawn = min(self._loader.batches.restored(dict(state), done, done), self.plan.steps)
+        begun = self._journals.take_up(state["journal"], folders, done)
+        self._loader.drawn = min(self._loader.batches.restored(dict(state), done, begun), self.plan.steps)
+        self._sum.restore(state["sum"], at=self.drawn)  # schedules of noise and clipping go past what is lost, too
+        return self.drawn - done
 
     def _next(self) -> Any:
         try:
@@ -239,7 +261,7 @@ class Guest:
 
     def _part(self, batch: Any, examples: int) -> dict[str, torch.Tensor]:
         leaves, self._each.structure = tree_flatten(batch)
-        refuse_rows(leaves, examples)
+        refuse_rows(leaves, examples * self._units.rows_per_unit)
         if not self._each.model.training:
             raise UsageError("Expected the network in training mode, got evaluation mode.", "Call train() on it.")
         found: dict[str, torch.Tensor] = self._model(*leaves)
@@ -255,17 +277,29 @@ class Guest:
 
 
 class _LossOfEach(torch.nn.Module):
-    """The losses of a batch's examples, each computed by the host's code from a batch that holds only that one."""
+    """The losses of a batch's rows, each computed by the host's code from a batch that holds only that one.
+
+    It is called with the rows of one example or person; what it gives for them adds up to their mean.
+    """
 
     structure: Any
 
-    def __init__(self, model: torch.nn.Module, term: Term) -> None:
+    def __init__(self, model: torch.nn.Module, term: Term, rows: int) -> None:
         super().__init__()
         self.model = model
-        self._term = term
+        self._term, self._rows = term, rows
 
     def forward(self, *leaves: Any) -> dict[str, torch.Tensor]:
-        loss, others = self._term(tree_unflatten(leaves, self.structure))
+        if self._rows == 1:
+            return self._of_one(leaves)
+        found = [
+            self._of_one([leaf[row : row + 1] if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves])
+            for row in range(self._rows)
+        ]
+        return {name: torch.stack([one[name] for one in found]) / self._rows for name in found[0]}
+
+    def _of_one(self, leaves: Sequence[Any]) -> dict[str, torch.Tensor]:
+        loss, others = self._term(tree_unflatten(list(leaves), self.structure))
         return {"loss": one_number(loss), **others}
 
 

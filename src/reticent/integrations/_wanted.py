@@ -1,76 +1,79 @@
-"""What a user of an adapter asks for, and the plan that comes of it.
+"""What a user of an adapter asks for, and what is agreed once the host says how long it trains.
 
 Promise: a plan that is asked for is taken as it is, or refused; targets are calibrated for exactly the steps that the
-host will take.
+host will take, and for the units that the data have: rows, or the people who own them.
 """
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from reticent import _checks
-from reticent.errors import UsageError
-from reticent.privacy import Clipping, Plan, Unit
+from reticent.privacy import Plan
 from reticent.randomness import Randomness, required
+from reticent.training.owning import Units, units_in, units_of
+from reticent.training.planning import Wanted, plan_for, refuse_unclear
 
-__all__ = ["Wanted"]
+__all__ = ["Agreed", "Asked"]
 
 
-class Wanted(NamedTuple):
-    """What the user asked for: a plan, or what it is calibrated from."""
+class Agreed(NamedTuple):
+    """What is executed.
+
+    Attributes:
+        plan: sampler, clipping, noise and steps.
+        units: whose rows are whose.
+        at_once: the most units that are held at once; None: whole batches.
+        source: randomness of batches and noise.
+        public_facts: for the guarantee's text.
+    """
+
+    plan: Plan
+    units: Units
+    at_once: int | None
+    source: Randomness
+    public_facts: tuple[str, ...]
+
+
+class Asked(NamedTuple):
+    """The arguments of an adapter's front door, as there."""
 
     plan: Plan | None
-    target_epsilon: float | None
-    target_delta: float | None
-    l2_clip_norm: float | None
-    unit: Unit | None
-    clipping: Clipping | None
+    wanted: Wanted
+    owners: Any
+    example_level: bool
     physical_batch_size: int | None
     public_facts: tuple[str, ...]
     randomness: Randomness | None
 
-    def checked(self) -> Wanted:
-        """Itself, if plan and targets do not contradict each other."""
-        targets = (self.target_epsilon, self.target_delta, self.l2_clip_norm, self.unit, self.clipping)
-        if self.plan is not None and any(value is not None for value in targets):
-            raise UsageError(
-                "Expected either a plan, or targets, clipping norm, clipping and unit; got both.",
-                "Say it in the plan, or leave the plan out.",
-            )
-        if self.plan is None and (self.target_epsilon is None or self.target_delta is None):
-            raise UsageError(
-                f"Expected target_epsilon and target_delta, got target_epsilon={self.target_epsilon!r} and "
-                f"target_delta={self.target_delta!r}.",
-                "Pass both, for instance target_epsilon=3.0, target_delta=1e-5; or a plan.",
-            )
+    def checked(self) -> Asked:
+        """Itself, if nothing in it contradicts the rest."""
+        refuse_unclear(self.plan, self.wanted, steps_are_known=True)
         if self.physical_batch_size is not None:
             _checks.at_least(1, physical_batch_size=self.physical_batch_size)
         if self.randomness is not None:
             required(self.randomness)
         return self
 
-    def planned(self, *, size: int, batch_size: int, steps: int) -> Plan:
-        """The plan of a training on so many records that takes so many steps."""
-        if self.plan is None:
-            assert self.target_epsilon is not None and self.target_delta is not None  # noqa: S101, PT018
-            return Plan.calibrate(
-                epsilon=self.target_epsilon,
-                delta=self.target_delta,
-                dataset_size=size,
-                batch_size=min(batch_size, size),
-                steps=steps,
-                l2_clip_norm=1.0 if self.l2_clip_norm is None else self.l2_clip_norm,
-                unit=Unit.EXAMPLE if self.unit is None else self.unit,
-                clipping=self.clipping,
-            )
-        if self.plan.dataset_size != size:
-            raise UsageError(
-                f"Expected a plan for this data set of {size} records, got one for {self.plan.dataset_size}.",
-                "Calibrate the plan with dataset_size=len(dataset).",
-            )
-        if self.plan.steps < steps:
-            raise UsageError(
-                f"Expected a plan for the {steps} steps of this trainer, got one for {self.plan.steps}.",
-                "Plan more steps, or train for fewer.",
-            )
-        return self.plan
+    def units(self, rows: int) -> int:
+        """How many units so many rows are: what a pass, and the expected batch size, are counted in."""
+        unit = self.wanted.unit if self.plan is None else self.plan.unit
+        sampling = self.wanted.sampling if self.plan is None else self.plan.sampling
+        return units_in(unit, sampling, self.owners, rows)
+
+    def agreed(self, *, rows: int, batch_size: int, steps: int, rows_at_once: int | None = None) -> Agreed:
+        """What is executed by a host that takes so many steps on so many rows.
+
+        Args:
+            rows: number of records of the data set.
+            batch_size: expected number of units in a batch, if there is no plan.
+            steps: number of updates.
+            rows_at_once: the most rows that the host holds at once, if the user said nothing else.
+        """
+        plan = plan_for(self.plan, self.wanted, units=self.units(rows), batch_size=batch_size, steps=steps)
+        units = units_of(plan, self.owners, rows, example_level=self.example_level)
+        at_once = self.physical_batch_size
+        if at_once is None and rows_at_once is not None:
+            at_once = max(1, rows_at_once // units.rows_per_unit)
+        source = Randomness.secure() if self.randomness is None else self.randomness
+        return Agreed(plan, units, at_once, source, self.public_facts)

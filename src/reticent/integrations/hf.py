@@ -11,10 +11,21 @@ Covered by other means than usual: a language model's loss is averaged over an e
 the batch (`num_items_in_batch` would make every gradient depend on the other examples); `gradient_accumulation_steps`
 times `per_device_train_batch_size` is the expected batch size, and the latter the most that is held at once;
 `max_grad_norm` is switched off in favour of `l2_clip_norm`; `ignore_data_skip` is switched on, because a resumed run
-draws its next batches by itself. These settings of `trainer.args` are changed in place.
+draws its next batches by itself. These settings of `trainer.args` are changed in place. For a promise to people
+(`unit=Unit.PERSON, owners=...`) batch size and epochs count people, and what is clipped is the gradient of the mean of
+a person's rows' losses.
+
+Stops: checkpoints hold the account. From the first one on, how many batches have been begun is written into
+`args.output_dir` before each of them is used (`private-<name>.spent`, next to the checkpoints). A secure run that is
+resumed goes on after the last of them: steps that were lost are charged, `global_step` and the schedule go past them,
+and the run ends where it was planned to. Without that file a checkpoint is refused. Simulated runs repeat to the bit.
+Checkpoints hold no past noise, as they get published: correlated noise starts anew, under the same promise.
+
 Refused: fp16 (its loss scaling; bf16 works), several devices, data sets without a length, samplers by length, a
 `training_step` of your own, optimizers that step inside the backward pass, `model_init`, collations that pack examples,
 and, as far as a few examples show it, a collation or a loss (class weights, contrastive terms) that couples examples.
+Exact but slow, one example after the other (`private.looped`): networks that decide in Python by what they draw or see;
+of PEFT's adapters LoHa and LoKr, which throw a coin for each layer, and OFT.
 Not covered: losses, token counts and metrics of training data, which the trainer prints and writes to its logs,
 `trainer_state.json` and model cards; leave those out of what you publish. What `compute_loss` keeps outside of the
 network. Every log gets `epsilon` and `delta`.
@@ -46,21 +57,25 @@ Example:
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import math
-from collections.abc import Callable, Iterator, Sequence
+import os
+import warnings
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 
 from reticent.errors import MissingExtra, UsageError
+from reticent.integrations._account import lost_text, pass_over
 from reticent.integrations._collation import collated, try_out
 from reticent.integrations._guest import Guest
-from reticent.integrations._wanted import Wanted
-from reticent.privacy import Clipping, Guarantee, Plan, Unit
+from reticent.integrations._masks import batched_masks
+from reticent.integrations._wanted import Asked
+from reticent.privacy import Clipping, Guarantee, Plan, Relation, Sampler, Unit
 from reticent.randomness import Randomness
 from reticent.training.loading import plain_loader
+from reticent.training.planning import Wanted
 
 __all__ = ["PrivateTraining", "batched_masks", "make_private"]
 
@@ -79,7 +94,12 @@ def make_private(
     target_delta: float | None = None,
     l2_clip_norm: float | None = None,
     unit: Unit | None = None,
+    owners: Any = None,
+    rows_per_unit: int | None = None,
+    example_level: bool = False,
     clipping: Clipping | None = None,
+    sampling: Sampler | None = None,
+    relation: Relation | None = None,
     physical_batch_size: int | None = None,
     public_facts: Sequence[str] = (),
     randomness: Randomness | None = None,
@@ -88,13 +108,21 @@ def make_private(
 
     Args:
         trainer: a Trainer, or one of a class derived from it, that has not trained yet.
-        plan: a ready plan; or give the next two, and the three after them.
+        plan: a ready plan; or give what it is to be calibrated to.
         target_epsilon: epsilon of the promise after all steps of the trainer.
         target_delta: below 1/n.
-        l2_clip_norm: the longest gradient that one example may contribute; 1.0 by default.
-        unit: `Unit.PERSON` states that every person owns one record; `Unit.EXAMPLE` by default.
+        l2_clip_norm: the longest gradient that one example (or person) may contribute; 1.0 by default.
+        unit: whose privacy is promised: `Unit.EXAMPLE` by default. `Unit.PERSON` without `owners` states that every
+            person owns one record.
+        owners: who owns each record of `train_dataset`, in its order: one identifier for each.
+        rows_per_unit: for a promise to people who own several: over how many of a drawn person's records, chosen at
+            random, her gradient is averaged before it is clipped.
+        example_level: that the promise may be to single records although some people own several.
         clipping: how contributions are bounded, if not by one fixed threshold.
-        physical_batch_size: the most examples held at once; `per_device_train_batch_size` by default.
+        sampling: how batches are drawn, if not by Poisson: see `reticent.privacy.samplers`.
+        relation: which data sets are neighbours; `Relation.ADD_OR_REMOVE_ONE` by default, or what the sampler needs.
+        physical_batch_size: the most examples (or people) held at once; by default so many that
+            `per_device_train_batch_size` records are.
         public_facts: what preparing the data took for public, for the guarantee's text.
         randomness: source of samples and noise: the operating system's by default.
 
@@ -109,14 +137,12 @@ def make_private(
             f"Expected a transformers.Trainer, got {type(trainer).__name__}.",
             "For a loop of your own: rt.make_private.",
         )
-    wanted = Wanted(
+    asked = Asked(
         plan,
-        target_epsilon,
-        target_delta,
-        l2_clip_norm,
-        unit,
-        clipping,
-        trainer.args.per_device_train_batch_size if physical_batch_size is None else physical_batch_size,
+        Wanted(target_epsilon, target_delta, None, l2_clip_norm, unit, clipping, sampling, relation, rows_per_unit),
+        owners,
+        example_level,
+        physical_batch_size,
         tuple(public_facts),
         randomness,
     ).checked()
@@ -125,9 +151,10 @@ def make_private(
     expected = args.per_device_train_batch_size * args.gradient_accumulation_steps if plan is None else plan.batch_size
     loader = collated(_plain(trainer.get_train_dataloader()), batch_size=expected)
     size = plain_loader(loader)
-    length = -(-size // min(expected, size))
+    units = asked.units(size)
+    length = -(-units // min(expected, units))
     steps = args.max_steps if args.max_steps > 0 else math.ceil(args.num_train_epochs * length)
-    plan = wanted.planned(size=size, batch_size=expected, steps=steps)
+    agreed = asked.agreed(rows=size, batch_size=expected, steps=steps, rows_at_once=args.per_device_train_batch_size)
 
     def term(batch: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         return trainer.compute_loss(trainer.model, dict(batch)), {}
@@ -136,14 +163,15 @@ def make_private(
         found = try_out(loader, trainer.model, term, trainer._prepare_inputs)
     if trainer.optimizer is None:
         trainer.create_optimizer()
-    guest = Guest(trainer.model, term, trainer.optimizer, loader, plan, wanted, (f"{_ALONE} ({found})", _WRITTEN))
+    facts = (f"{_ALONE} ({found})", _WRITTEN)
+    guest = Guest(trainer.model, term, trainer.optimizer, loader, agreed, lambda: [args.output_dir], facts)
     trainer.optimizer.register_step_pre_hook(lambda *_: guest.finish())
     args.gradient_accumulation_steps, args.max_grad_norm, args.ignore_data_skip = 1, 0.0, True
     batches = _Batches(guest, loader.dataset, length)
     kind: Any = type(trainer)
     trainer.__class__ = _private_class(kind)
-    trainer._guest, trainer._private_batches = guest, batches
-    trainer.add_callback(_callback_class()(guest, batches))
+    trainer._guest, trainer._private_batches, trainer._resumed_from = guest, batches, None
+    trainer.add_callback(_callback_class()(guest, batches, trainer))
     return PrivateTraining(guest)
 
 
@@ -176,37 +204,6 @@ class PrivateTraining:
     def __repr__(self) -> str:
         done, epsilon = self._guest.drawn, self.guarantee.epsilon(self.plan.delta)
         return f"PrivateTraining(step {done} of {self.plan.steps}, epsilon {epsilon:.4g} so far)"
-
-
-@contextlib.contextmanager
-def batched_masks() -> Iterator[None]:
-    """A block in which transformers always writes attention masks out.
-
-    It would ask of every batch whether anything is padded, to spare itself the mask; vmap cannot answer for all
-    examples at once, so a private forward pass would run them one by one. `make_private` uses this by itself; put it
-    around `private.model(...)` in a loop of your own.
-    """
-    try:
-        from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS as MASKS
-    except ImportError:  # another version: slower, as exact
-        yield
-        return
-
-    def written_out(function: Callable[..., Any]) -> Callable[..., Any]:
-        @functools.wraps(function)
-        def always(*args: Any, **named: Any) -> Any:
-            return function(*args, **{**named, "allow_is_causal_skip": False, "allow_is_bidirectional_skip": False})
-
-        return always
-
-    kinds = [kind for kind in ("sdpa", "eager") if kind in MASKS and kind not in MASKS._local_mapping]
-    for kind in kinds:
-        MASKS[kind] = written_out(MASKS[kind])
-    try:
-        yield
-    finally:
-        for kind in kinds:
-            del MASKS[kind]
 
 
 def _library() -> Any:
@@ -309,6 +306,16 @@ def _private_class(kind: Any) -> type:
 
         _guest: Guest
         _private_batches: _Batches
+        _resumed_from: str | None
+
+        def train(self, resume_from_checkpoint: Any = None, *rest: Any, **named: Any) -> Any:
+            """The trainer's training; its checkpoint's folder is where the journal is looked for."""
+            path = resume_from_checkpoint
+            if isinstance(path, str | os.PathLike):
+                self._resumed_from = os.path.dirname(os.path.abspath(path))
+            else:
+                self._resumed_from = self.args.output_dir if path else None
+            return super().train(resume_from_checkpoint, *rest, **named)
 
         def get_train_dataloader(self) -> Any:
             """The plan's batches."""
@@ -334,6 +341,18 @@ def _private_class(kind: Any) -> type:
     return Private
 
 
+def _pass_over(trainer: Any, lost: int, state: Any, scheduler: Any) -> None:
+    """Steps that a stop has lost count as taken."""
+    if not lost:
+        return
+    state.global_step += lost
+    for name in ("_initial_global_step", "_globalstep_last_logged"):  # what losses are averaged over
+        if hasattr(trainer, name):
+            setattr(trainer, name, state.global_step)
+    pass_over(scheduler, lost)
+    warnings.warn(lost_text(lost, state.global_step), stacklevel=2)
+
+
 @functools.cache
 def _callback_class() -> type:
     from transformers.trainer_callback import ExportableState, TrainerCallback
@@ -341,8 +360,8 @@ def _callback_class() -> type:
     class PrivateCallback(TrainerCallback, ExportableState):  # type: ignore[misc]
         """Keeps the account in checkpoints, and watches that every step was a private one."""
 
-        def __init__(self, guest: Guest, batches: _Batches) -> None:
-            self._guest, self._batches = guest, batches
+        def __init__(self, guest: Guest, batches: _Batches, trainer: Any) -> None:
+            self._guest, self._batches, self._trainer = guest, batches, trainer
 
         def state(self) -> dict[str, Any]:
             return {"args": {}, "attributes": self._guest.state()}
@@ -358,8 +377,13 @@ def _callback_class() -> type:
                     f"Expected at most {self._guest.plan.steps} steps, as planned, got {state.max_steps}.",
                     "Set epochs and batch sizes before make_private.",
                 )
-            if state.global_step > 0:
-                self._guest.restore((state.stateful_callbacks.get(type(self).__name__) or {}).get("attributes"))
+            self._guest.end = state.max_steps
+            if self._trainer._resumed_from is not None:
+                # A stop while a checkpoint was written leaves parameters without trainer_state.json; it starts at 0.
+                saved = state.stateful_callbacks.get(type(self).__name__) if state.global_step > 0 else None
+                folders = [self._trainer._resumed_from, args.output_dir]
+                lost = self._guest.restore((saved or {}).get("attributes"), folders)
+                _pass_over(self._trainer, lost, state, named.get("lr_scheduler"))
             self._watch(state)
 
         def on_step_end(self, args: Any, state: Any, control: Any, **named: Any) -> None:

@@ -5,7 +5,15 @@ parameters satisfy `callback.guarantee`. Batches are Poisson samples instead of 
 on each example alone (by vmap, or in a loop), so nothing in it can couple examples; gradients are clipped example by
 example and get their noise in `on_before_optimizer_step`, right before Lightning's optimizer takes its step.
 Schedulers, validation, checkpoints, `ckpt_path=` and bf16 stay Lightning's. The loader's batch size is the expected
-one.
+one; for a promise to people (`unit=Unit.PERSON, owners=...`) it counts people, and what is clipped is the gradient of
+the mean of a person's rows' losses.
+
+Stops: checkpoints hold the account. From the first one on, how many batches have been begun is written into the folder
+of each `ModelCheckpoint` (without one, into `default_root_dir`) before each of them is used: `private-<name>.spent`. A
+secure run that is resumed by `ckpt_path=` goes on after the last of them: steps that were lost are charged, counters
+and schedules go past them, and the run ends where it was planned to. A checkpoint is refused if that file is neither
+beside it nor in a folder that the new trainer writes to. Simulated runs repeat to the bit.
+Checkpoints hold no past noise, as they get published: correlated noise starts anew, under the same promise.
 
 What `training_step` logs is averaged over the batch and logged once; `epsilon` and `delta` are logged beside it.
 Refused: manual optimization, `accumulate_grad_batches`, `gradient_clip_val` (clipping is by example: `l2_clip_norm`),
@@ -39,19 +47,22 @@ Example:
 from __future__ import annotations
 
 import functools
-import inspect
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 
 from reticent.errors import MissingExtra, UsageError
-from reticent.integrations._collation import collated, try_out
+from reticent.integrations._account import lost_text, pass_over
+from reticent.integrations._collation import try_out
 from reticent.integrations._guest import Guest
-from reticent.integrations._wanted import Wanted
-from reticent.privacy import Clipping, Guarantee, Plan, Unit
+from reticent.integrations._stand_ins import Batches, Source, Step
+from reticent.integrations._wanted import Asked
+from reticent.privacy import Clipping, Guarantee, Plan, Relation, Sampler, Unit
 from reticent.randomness import Randomness
-from reticent.training.loading import plain_loader
+from reticent.training.planning import Wanted
 
 try:
     from lightning.pytorch import Callback
@@ -69,13 +80,20 @@ class PrivateCallback(Callback):  # type: ignore[misc]
     """Makes the training of the trainer it is given to differentially private; one callback for one training.
 
     Args:
-        plan: a ready plan; or give the next two, and the three after them.
+        plan: a ready plan; or give what it is to be calibrated to.
         target_epsilon: epsilon of the promise after all steps of the trainer.
         target_delta: below 1/n.
-        l2_clip_norm: the longest gradient that one example may contribute; 1.0 by default.
-        unit: `Unit.PERSON` states that every person owns one record; `Unit.EXAMPLE` by default.
+        l2_clip_norm: the longest gradient that one example (or person) may contribute; 1.0 by default.
+        unit: whose privacy is promised: `Unit.EXAMPLE` by default. `Unit.PERSON` without `owners` states that every
+            person owns one record.
+        owners: who owns each record of the training's data set, in its order: one identifier for each.
+        rows_per_unit: for a promise to people who own several: over how many of a drawn person's records, chosen at
+            random, her gradient is averaged before it is clipped.
+        example_level: that the promise may be to single records although some people own several.
         clipping: how contributions are bounded, if not by one fixed threshold.
-        physical_batch_size: the most examples held at once; whole batches by default.
+        sampling: how batches are drawn, if not by Poisson: see `reticent.privacy.samplers`.
+        relation: which data sets are neighbours; `Relation.ADD_OR_REMOVE_ONE` by default, or what the sampler needs.
+        physical_batch_size: the most examples (or people) held at once; whole batches by default.
         public_facts: what preparing the data took for public, for the guarantee's text.
         randomness: source of samples and noise: the operating system's by default.
 
@@ -91,26 +109,30 @@ class PrivateCallback(Callback):  # type: ignore[misc]
         target_delta: float | None = None,
         l2_clip_norm: float | None = None,
         unit: Unit | None = None,
+        owners: Any = None,
+        rows_per_unit: int | None = None,
+        example_level: bool = False,
         clipping: Clipping | None = None,
+        sampling: Sampler | None = None,
+        relation: Relation | None = None,
         physical_batch_size: int | None = None,
         public_facts: Sequence[str] = (),
         randomness: Randomness | None = None,
     ) -> None:
-        self._wanted = Wanted(
+        self._asked = Asked(
             plan,
-            target_epsilon,
-            target_delta,
-            l2_clip_norm,
-            unit,
-            clipping,
+            Wanted(target_epsilon, target_delta, None, l2_clip_norm, unit, clipping, sampling, relation, rows_per_unit),
+            owners,
+            example_level,
             physical_batch_size,
             tuple(public_facts),
             randomness,
         ).checked()
-        self._batches: _Batches | None = None
+        self._batches: Batches | None = None
         self._started: Guest | None = None
         self._saved: dict[str, Any] | None = None
         self._source: Any = None
+        self._lost = 0
 
     @property
     def plan(self) -> Plan:
@@ -158,9 +180,9 @@ class PrivateCallback(Callback):  # type: ignore[misc]
                 "Make another, and add up the guarantees with compose().",
             )
         _refuse(trainer, pl_module)
-        self._batches = _Batches(self._wanted)
+        self._batches = Batches(self._asked)
         self._source = trainer.fit_loop._data_source
-        trainer.fit_loop._data_source = _Source(self._source, self._batches)
+        trainer.fit_loop._data_source = Source(self._source, self._batches)
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         """Everything is there now: network, optimizer, number of steps, a checkpoint's state."""
@@ -177,16 +199,19 @@ class PrivateCallback(Callback):  # type: ignore[misc]
         if not isinstance(steps, int) or steps < 1:
             raise UsageError(f"Expected a training with an end, got {steps} steps.", "Set max_epochs or max_steps.")
         batches.length = int(trainer.num_training_batches)
-        plan = self._wanted.planned(size=batches.size, batch_size=batches.loader.batch_size or 1, steps=steps)
-        step = _Step(pl_module)
+        agreed = self._asked.agreed(rows=batches.size, batch_size=batches.loader.batch_size or 1, steps=steps)
+        step = Step(pl_module)
         place = functools.partial(_placed, trainer, pl_module)
         with trainer.precision_plugin.train_step_context():
             found = try_out(batches.loader, pl_module, step.term, place)
         facts = (f"{_ALONE} ({found})", _LOGGED)
-        guest = Guest(pl_module, step.term, trainer.optimizers[0], batches.loader, plan, self._wanted, facts)
+        folders = functools.partial(_folders, trainer)
+        guest = Guest(pl_module, step.term, trainer.optimizers[0], batches.loader, agreed, folders, facts)
+        guest.end = steps
         if trainer.global_step > 0:
-            guest.restore(self._saved)
+            self._lost = guest.restore(self._saved, [Path(trainer.ckpt_path or "").parent, *folders()])
             _set_generators((self._saved or {})["generators"])
+            _pass_over(trainer, self._lost, batches.length)
         step.attach(guest, place)
         trainer.optimizers[0].register_step_post_hook(functools.partial(_refuse_unfinished, guest))
         self._started = batches.guest = guest
@@ -200,17 +225,26 @@ class PrivateCallback(Callback):  # type: ignore[misc]
         self._guest.finish()
 
     def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        """What has been spent, as often as the trainer logs."""
+        """What has been spent, as often as the trainer logs; and the end, where a stop has lost steps."""
+        self._stop_at_the_end(trainer)
         if trainer.global_step % trainer.log_every_n_steps == 0 or trainer.is_last_batch:
             delta = self._guest.plan.delta
             spent = {"epsilon": self.guarantee.epsilon(delta), "delta": delta}
             pl_module.log_dict(spent, on_step=True, on_epoch=False, batch_size=1)
 
+    def on_train_epoch_start(self, trainer: Any, pl_module: Any) -> None:
+        """Nothing may be left to do."""
+        self._stop_at_the_end(trainer)
+
+    def _stop_at_the_end(self, trainer: Any) -> None:
+        if self._lost and self._guest.drawn >= self._guest.end:
+            trainer.should_stop = True  # the epochs that are left would be empty
+
     def teardown(self, trainer: Any, pl_module: Any, stage: str) -> None:
         """Leave trainer and module as they were."""
         if self._source is not None:
             trainer.fit_loop._data_source, self._source = self._source, None
-        _Step.detach(pl_module)
+        Step.detach(pl_module)
 
     def on_exception(self, trainer: Any, pl_module: Any, exception: BaseException) -> None:
         """The same after an error."""
@@ -288,100 +322,23 @@ def _set_generators(states: Sequence[torch.Tensor]) -> None:
         torch.cuda.set_rng_state_all(states[1:])
 
 
-class _Source:
-    """Where the trainer asks for its loader; everything else is the original's."""
-
-    def __init__(self, original: Any, batches: _Batches) -> None:
-        self._original, self._batches = original, batches
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._original, name)
-
-    def dataloader(self) -> Any:
-        """The private loader, over what the original gives."""
-        self._batches.take(self._original.dataloader())
-        return self._batches
+def _folders(trainer: Any) -> list[Any]:
+    """Where checkpoints are written to."""
+    found = [callback.dirpath for callback in trainer.checkpoint_callbacks if getattr(callback, "dirpath", None)]
+    return found or [trainer.default_root_dir]
 
 
-class _Batches:
-    """What the trainer takes for its loader."""
-
-    def __init__(self, wanted: Wanted) -> None:
-        self.loader: torch.utils.data.DataLoader[Any] | None = None
-        self.guest: Guest | None = None
-        self.size = self.length = 0
-        self._wanted = wanted
-
-    def take(self, loader: Any) -> None:
-        if self.loader is None:
-            self.size = plain_loader(loader)
-            planned = self._wanted.plan.batch_size if self._wanted.plan is not None else loader.batch_size
-            self.loader = collated(loader, batch_size=min(planned, self.size))
-            self.length = -(-self.size // min(planned, self.size))
-
-    def __len__(self) -> int:
-        return self.length
-
-    def __iter__(self) -> Iterator[Any]:
-        if self.guest is None:
-            raise UsageError("Expected batches after the training began, got none yet.", "Leave the loader to fit.")
-        yield from self.guest.epoch(self.length)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Nothing: the callback keeps the account; so that Lightning knows that an epoch can be gone on with."""
-        return {}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See `state_dict`."""
-
-
-class _Step:
-    """The module's training_step on one example, and in its place one for a whole batch."""
-
-    def __init__(self, module: Any) -> None:
-        self._module = module
-        self._original: Callable[..., Any] = module.training_step
-        self._takes_index = len(inspect.signature(self._original).parameters) > 1
-        self._index = 0
-        self._logged: dict[str, dict[str, Any]] = {}
-
-    def term(self, batch: Any) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-        """The loss of one example, and what was logged with it."""
-        values: dict[str, torch.Tensor] = {}
-
-        def log(name: str, value: Any, **options: Any) -> None:
-            self._logged[name] = options
-            if isinstance(value, torch.Tensor):
-                values[name] = value.detach().reshape(())
-            elif isinstance(value, int | float):
-                values[name] = torch.tensor(float(value))
-            else:
-                raise UsageError(
-                    f"Expected numbers to log from training_step, got {name} as {type(value).__name__}: a metric would "
-                    "keep something of the batch.",
-                    "Update metrics in validation_step.",
-                )
-
-        self._module.__dict__["log"] = log
-        try:
-            found = self._original(batch, self._index) if self._takes_index else self._original(batch)
-        finally:
-            del self._module.__dict__["log"]
-        return (found["loss"] if isinstance(found, Mapping) else found), values
-
-    def attach(self, guest: Guest, place: Callable[[Any], Any]) -> None:
-        """From now on the module's training_step runs a whole batch privately."""
-
-        def training_step(batch: Any, batch_idx: int) -> torch.Tensor:
-            self._index = batch_idx
-            loss, values = guest.backward(batch, place)
-            for name, value in values.items():
-                self._module.log(name, value, **{"batch_size": 1, **self._logged[name]})
-            return loss.detach().requires_grad_()  # the trainer calls backward() on it
-
-        self._module.__dict__["training_step"] = training_step
-
-    @staticmethod
-    def detach(module: Any) -> None:
-        """The module's own training_step again."""
-        module.__dict__.pop("training_step", None)
+def _pass_over(trainer: Any, lost: int, length: int) -> None:
+    """Steps that a stop has lost count as taken, so that all that counts steps goes on after them."""
+    if not lost:
+        return
+    loop = trainer.fit_loop.epoch_loop
+    loop.automatic_optimization.optim_progress.optimizer.step.total.increment_by(lost)
+    if loop.batch_progress.current.processed + lost < length:  # otherwise the epochs that follow are shifted
+        loop.batch_progress.increment_by(lost)
+    if hasattr(loop, "_batches_that_stepped"):  # what loggers count
+        loop._batches_that_stepped += lost
+    for config in trainer.lr_scheduler_configs:
+        if config.interval == "step" and not config.reduce_on_plateau:
+            pass_over(config.scheduler, lost // config.frequency)
+    warnings.warn(lost_text(lost, trainer.global_step), stacklevel=2)

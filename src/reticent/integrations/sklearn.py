@@ -5,6 +5,9 @@ Features are clipped to `bounds` and scaled by them, so no statistic of the data
 from what the features mean, and nothing is fitted when they are missing. `random_state=None` is secure; a whole number
 is a simulation, and the guarantee says so.
 
+The promise is to rows, or, with `fit(X, y, groups=...)`, to whoever owns the rows of a group: then delta, batches and
+epochs count people, and `rows_per_unit` rows of a drawn person are used at a time.
+
 Not covered, and listed by the guarantee: what other steps of a pipeline compute from the data (the means of a
 `StandardScaler` are a release of their own; declare bounds instead), scores of cross-validation and `score` on training
 records, and choices made by them (`GridSearchCV`): each fit spends epsilon anew, and the best of many is none of them.
@@ -33,7 +36,7 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.errors import DataError, MissingExtra, UsageError
-from reticent.privacy import Guarantee, Plan
+from reticent.privacy import Guarantee, Plan, Relation, Sampler, Unit
 from reticent.randomness import Randomness
 
 try:
@@ -46,6 +49,8 @@ except ModuleNotFoundError as error:
 
 from reticent.data import Records
 from reticent.training import train
+from reticent.training.owning import units_in
+from reticent.training.planning import Wanted, plan_for
 from reticent.training.seeding import seeded
 
 __all__ = ["PrivateClassifier"]
@@ -63,12 +68,17 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
 
     Args:
         epsilon: of the promise for one `fit`.
-        delta: below 1/n; by default the largest power of ten at or below 1/(2n).
+        delta: below 1/n; by default the largest power of ten at or below 1/(2n). n counts rows, or groups.
         bounds: (low, high), numbers or one for each feature; what lies outside is moved to the nearer bound.
         classes: all labels that there may be; by default those of the data, which then count as public.
         epochs: passes over the data, in expectation.
-        batch_size: expected batch size; all records if there are fewer.
-        l2_clip_norm: the longest gradient that one record may contribute.
+        batch_size: expected batch size, in records or groups; all of them if there are fewer.
+        l2_clip_norm: the longest gradient that one record (or group) may contribute.
+        sampling: how batches are drawn, if not by Poisson: see `reticent.privacy.samplers`.
+        relation: which data sets are neighbours; `Relation.ADD_OR_REMOVE_ONE` by default, or what the sampler needs.
+        rows_per_unit: over how many records of a drawn group, chosen at random, its gradient is averaged before it is
+            clipped.
+        example_level: that the promise may be to single records although some groups have several.
         hidden_layer_sizes: widths of hidden layers; none for a linear classifier.
         module: a function (features, classes) to a torch module, instead of `hidden_layer_sizes`; it is given features
             scaled to [-1, 1] and gives logits.
@@ -93,6 +103,10 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         epochs: float = 30,
         batch_size: int = 256,
         l2_clip_norm: float = 1.0,
+        sampling: Sampler | None = None,
+        relation: Relation | None = None,
+        rows_per_unit: int = 1,
+        example_level: bool = False,
         hidden_layer_sizes: Sequence[int] = (),
         module: Callable[[int, int], torch.nn.Module] | None = None,
         learning_rate: float = 0.02,
@@ -105,47 +119,73 @@ class PrivateClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         self.epochs = epochs
         self.batch_size = batch_size
         self.l2_clip_norm = l2_clip_norm
+        self.sampling = sampling
+        self.relation = relation
+        self.rows_per_unit = rows_per_unit
+        self.example_level = example_level
         self.hidden_layer_sizes = hidden_layer_sizes
         self.module = module
         self.learning_rate = learning_rate
         self.random_state = random_state
 
-    def fit(self, X: Any, y: Any) -> PrivateClassifier:  # noqa: N803
+    def fit(self, X: Any, y: Any, groups: Any = None) -> PrivateClassifier:  # noqa: N803
         """Train anew on records X (n, features) with labels y (n,).
+
+        Args:
+            X: features.
+            y: labels.
+            groups: (n,) whose record each is. The promise is then to all records of a group together, unless
+                `example_level` says otherwise.
 
         Raises:
             UsageError: no bounds, or other parameters that promise nothing.
-            DataError: labels that are not among `classes`; a single class.
+            DataError: labels that are not among `classes`; a single class; not one group for each record.
         """
         X, y = validate_data(self, X, y, dtype=np.float64)  # noqa: N806
         check_classification_targets(y)
         low, high = _bounds(self.bounds, X.shape[1])
         labels, said = self._labels(y)
-        size = len(X)
-        delta = _checks.suggested_delta(size) if self.delta is None else self.delta
-        plan = Plan.calibrate(
-            epsilon=self.epsilon,
-            delta=delta,
-            dataset_size=size,
-            batch_size=min(_checks.at_least(1, batch_size=self.batch_size), size),
-            epochs=self.epochs,
-            l2_clip_norm=self.l2_clip_norm,
-        )
+        if groups is not None and np.asarray(groups).dtype == object:  # texts, as pandas holds them
+            groups = np.asarray(np.asarray(groups).tolist())
+        unit = Unit.EXAMPLE if groups is None or self.example_level else Unit.PERSON
+        plan = self._planned(len(X), unit, groups)
         rate = _checks.positive(learning_rate=self.learning_rate)
         source = _source(self.random_state)
         with seeded(source.spawn("weights")):
             module = self._built(X.shape[1], len(self.classes_))
-        scaled = _scaled(X, low, high)
+        records = Records(
+            _scaled(X, low, high),
+            labels,
+            owners=groups,
+            unit=unit,
+            classes=len(self.classes_),
+            public_facts=(*said, *_FACTS),
+        )
         run = train(
             module,
-            Records(scaled, labels, classes=len(self.classes_), public_facts=(*said, *_FACTS)),
+            records,
             plan=plan,
             optimizer=lambda parameters: torch.optim.Adam(parameters, lr=rate),
             randomness=source,
+            example_level=self.example_level,
         )
         self.module_, self.plan_, self._low, self._high = run.model, plan, low, high
         self.guarantee_: Guarantee | None = run.guarantee
         return self
+
+    def _planned(self, rows: int, unit: Unit, groups: Any) -> Plan:
+        units = units_in(unit, self.sampling, groups, rows)
+        wanted = Wanted(
+            target_epsilon=self.epsilon,
+            target_delta=_checks.suggested_delta(units) if self.delta is None else self.delta,
+            epochs=self.epochs,
+            l2_clip_norm=self.l2_clip_norm,
+            unit=unit,
+            sampling=self.sampling,
+            relation=self.relation,
+            rows_per_unit=self.rows_per_unit,
+        )
+        return plan_for(None, wanted, units=units, batch_size=_checks.at_least(1, batch_size=self.batch_size))
 
     def predict_proba(self, X: Any) -> npt.NDArray[np.float64]:  # noqa: N803
         """(n, classes) probabilities, in the order of `classes_`."""

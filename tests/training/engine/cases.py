@@ -533,6 +533,20 @@ def whole_cases():
             (numbers(5),),
         ),
     )
+
+    def written(make, *shape):
+        def forward(self, x):
+            square = self.w @ self.w.T  # a penalty on what is not orthogonal, as AdaLoRA has it
+            wanted = make(*shape, out=torch.empty_like(square) if shape else torch.empty_like(square[0]))
+            wanted.requires_grad = False
+            return self.a(x) + torch.norm(square - wanted)
+
+        return Fn(forward, a=nn.Linear(5, 2), w=nn.Parameter(torch.randn(3, 5)))
+
+    add("written with out=, eye", lambda: (written(torch.eye, 3, 3), (numbers(5),)))
+    add("written with out=, ones", lambda: (written(torch.ones, 3, 3), (numbers(5),)))
+    add("written with out=, full", lambda: (written(torch.full, (3, 3), 0.1), (numbers(5),)))
+    add("written with out=, arange", lambda: (written(lambda out: torch.arange(3, out=out)), (numbers(5),)))
     for reentrant, loop in itertools.product([False, True], [False, True]):
 
         def block(self, x, reentrant=reentrant, loop=loop):

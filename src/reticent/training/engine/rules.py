@@ -136,6 +136,18 @@ def _required(recorder: Recorder, tensor: Any, requires_grad: bool = True) -> An
     return tensor if requires_grad and recorder.is_outermost else NotImplemented
 
 
+def _filled(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Numbers that depend on no tensor, written into one that each example has of its own."""
+
+    def rule(recorder: Recorder, *args: Any, out: Any = None, **options: Any) -> Any:
+        if not isinstance(out, torch.Tensor) or out.requires_grad or options:
+            return NotImplemented
+        value = make(*args, dtype=out.dtype, device=out.device)
+        return out.copy_(value) if value.shape == out.shape else NotImplemented
+
+    return rule
+
+
 class _Linear(torch.autograd.Function):
     """inputs weight^T + bias; with `turned`, inputs weight + bias."""
 
@@ -221,7 +233,8 @@ with_parameters: dict[Any, Callable[..., Any]] = {
 without_parameters: dict[Any, Callable[..., Any]] = {
     F.linear: _linear,
     torch.Tensor.requires_grad_: _required,
+    **{make: _filled(make) for make in (torch.eye, torch.zeros, torch.ones, torch.full, torch.arange, torch.linspace)},
     **attention.rules,
 }
 """Functions without trainable parameters that vmap runs badly, or not at all: a frozen layer becomes a product and a
-sum there."""
+sum there, and nothing can be written with out=."""
