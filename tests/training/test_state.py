@@ -67,3 +67,8 @@ def test_missing_damaged_and_foreign_files_are_told_apart(tmp_path):
     for name in ("cut", "text", "foreign"):
         with pytest.raises(IntegrityError, match="Expected a training state"):
             load_state(tmp_path / name)
+
+
+def test_nobody_else_may_read_it(tmp_path):
+    path = save_state(tmp_path / "run.state", {"noise": torch.zeros(2)})
+    assert path.stat().st_mode & 0o077 == 0

@@ -47,8 +47,13 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def write_whole(path: str | Path, content: bytes) -> Path:
+def write_whole(path: str | Path, content: bytes, *, for_owner_only: bool = False) -> Path:
     """Write a file so that it appears whole or not at all, and survives a crash right after.
+
+    Args:
+        path: where.
+        content: what.
+        for_owner_only: that nobody else on the machine may read it.
 
     Raises:
         UsageError: the folder does not exist or cannot be written, or the disk is full; nothing is left behind.
@@ -57,7 +62,7 @@ def write_whole(path: str | Path, content: bytes) -> Path:
     try:
         name = target.parent / f".{target.name}.{os.urandom(8).hex()}"
         try:
-            with open(name, "xb") as stream:
+            with open(name, "xb", opener=_for_owner if for_owner_only else None) as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -72,6 +77,10 @@ def write_whole(path: str | Path, content: bytes) -> Path:
             "Choose a folder that exists, can be written to and has room.",
         ) from error
     return target
+
+
+def _for_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _sync_folder(folder: Path) -> None:

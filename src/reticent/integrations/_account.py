@@ -20,6 +20,7 @@ import torch
 
 from reticent.errors import UsageError
 from reticent.randomness import Randomness
+from reticent.training.accounts import Account
 from reticent.training.journal import Journal, journal_path
 from reticent.training.resuming import Identity, open_journal
 
@@ -35,7 +36,7 @@ class Journals:
         opened: journals that are written to before each batch; this adds to them.
     """
 
-    def __init__(self, who: Identity, optimizer: torch.optim.Optimizer, opened: list[Journal]) -> None:
+    def __init__(self, who: Identity, optimizer: torch.optim.Optimizer, opened: list[Journal | Account]) -> None:
         self._who, self._optimizer, self._opened = who, optimizer, opened
         self._name: str | None = None
         self._kept: dict[Path, Journal] = {}

@@ -33,6 +33,7 @@ from torch.utils.data import (
 from reticent.errors import BudgetExhausted, DataError, UsageError
 from reticent.privacy import Plan
 from reticent.randomness import Randomness
+from reticent.training.accounts import Account
 from reticent.training.journal import Journal
 from reticent.training.owning import Units
 from reticent.training.ranks import Ranks, fingerprint
@@ -78,7 +79,7 @@ class PrivateLoader:
         self._unfinished = False
         self.source = randomness
         self.batches = planned_batches(plan, randomness)
-        self.journals: list[Journal] = []
+        self.journals: list[Journal | Account] = []
         self._views = views
         self._collate = _CollateAny(loader.dataset, loader.collate_fn or default_collate)
         self._loader = loader
@@ -95,12 +96,12 @@ class PrivateLoader:
                 raise self._exhausted()
             parts = _Parts(self._chosen(), self.physical_batch_size, self._views, self._ranks)
             for size, batch in self._fetched(parts):
-                last, drawn = parts.lasts.popleft()
+                last, drawn, number = parts.lasts.popleft()
                 if not self._unfinished and self.drawn >= self._plan.steps:
                     raise self._exhausted()  # another iterator over this loader took the rest
                 self._refuse_skipping(within=True)
                 if not self._unfinished:
-                    self._begin()
+                    self._begin(number)
                 self._unfinished = not last
                 self._waiting = Part(size // (self._views * self._units.rows_per_unit), last, drawn)
                 yield batch
@@ -113,7 +114,12 @@ class PrivateLoader:
                 self.dataset.forget(int(batch[0]))
             yield number, batch, self._units.rows(batch, number, self.source)
 
-    def _begin(self) -> None:
+    def _begin(self, number: int) -> None:
+        if number != self.drawn:
+            raise UsageError(
+                f"Expected batch {self.drawn} of the plan, got batch {number}: another loop over this loader went on.",
+                "Iterate over private.loader in one place at a time.",
+            )
         for journal in self.journals:
             journal.begin(self.drawn)
         self.batches.forget(self.drawn)
@@ -197,7 +203,7 @@ class _Parts:
         self._most = most
         self._views = views
         self._ranks = ranks
-        self.lasts: collections.deque[tuple[bool, int]] = collections.deque()
+        self.lasts: collections.deque[tuple[bool, int, int]] = collections.deque()
 
     def __iter__(self) -> Iterator[list[int]]:
         for number, batch, chosen in self._batches:
@@ -206,7 +212,7 @@ class _Parts:
             largest = self._ranks.largest_share(len(batch))
             step = self._most or max(1, largest)
             for start in range(0, max(1, largest), step):
-                self.lasts.append((start + step >= largest, known))
+                self.lasts.append((start + step >= largest, known, number))
                 yield rows[start : start + step].reshape(-1).tolist()
 
 

@@ -73,7 +73,7 @@ class Run:
     plan: Plan | None
     steps: int
     ignored_examples: int
-    data: str
+    data: str = dataclasses.field(repr=False)
     created: str
     of_data: Guarantee | None = None
 

@@ -24,14 +24,14 @@ from torch.utils.data import DataLoader
 from reticent.errors import UsageError
 from reticent.privacy import Guarantee, Plan
 from reticent.randomness import Randomness
+from reticent.training.accounts import Account
 from reticent.training.agreeing import agree, assumed, same_records
 from reticent.training.gradients import PerExampleModel
-from reticent.training.journal import Journal, journal_path
 from reticent.training.loading import Part, PrivateLoader
 from reticent.training.mechanism import ASSUMED, PrivateSum
 from reticent.training.owning import Units
 from reticent.training.ranks import Ranks
-from reticent.training.resuming import Identity, open_journal, restore_training, training_state, write_training
+from reticent.training.resuming import Identity, restore_training, training_state, write_training
 from reticent.training.seeding import set_apart
 from reticent.training.trials import fitting_on_trial
 from reticent.training.written import Written, optimized_names
@@ -104,7 +104,8 @@ class Private:
         self._how = how
         setattr(optimizer, MARK, True)
         self._written = Written(self._names)
-        self._journals: dict[Path, Journal] = {}
+        self._account = Account(self._who(), ranks)
+        self.loader.journals.append(self._account)
         optimizer.register_step_pre_hook(self._before_step)
 
     @property
@@ -145,9 +146,10 @@ class Private:
 
         Go on with `restore`. A run that was interrupted after any step and restored gives the same parameters and the
         same guarantee, if its randomness is simulated. A secure run goes on with fresh batches and noise; from the
-        first `save` on, how many batches have been begun is written beside the state (`path` + ".spent") before each of
-        them is used, so that steps that a stop has lost are charged. Of several processes all call it, the first one
-        writes, and any number of them may go on.
+        first `save` on, how many batches have been begun is written beside that state (its path + ".spent") before each
+        of them is used, so that steps that a stop has lost are charged, from whichever state the run goes on. Move the
+        journal along with the states. Of several processes all call it, the first one writes, and any number of them
+        may go on.
 
         Raises:
             UsageError: some batch has not been stepped on yet, or the file cannot be written.
@@ -163,21 +165,7 @@ class Private:
         state = training_state(
             self._who(), loader.drawn, self.optimizer, self._sum, ranks=self._ranks, batches=loader.batches
         )
-        written = write_training(path, state, self._ranks)
-        self._keep_journal(path)
-        return written
-
-    def _keep_journal(self, path: str | Path) -> Journal | None:
-        place = journal_path(path).resolve()
-        if place not in self._journals:
-            journal = open_journal(self._who(), self.optimizer, path, self._ranks)
-            if journal is None:
-                return None
-            self._journals[place] = journal
-            self.loader.journals.append(journal)
-        if self.loader.drawn:
-            self._journals[place].begin(self.loader.drawn - 1)
-        return self._journals[place]
+        return write_training(path, state, self._ranks, self._account)
 
     def restore(self, path: str | Path) -> None:
         """Go on from a saved state: call it right after the same `make_private`, before the first batch.
@@ -203,7 +191,7 @@ class Private:
             self._sum,
             ranks=self._ranks,
             batches=self.loader.batches,
-            journal=self._keep_journal(path),
+            account=self._account,
         )
         self.loader.drawn = min(number, self.plan.steps)
 

@@ -34,6 +34,7 @@ from torch.utils._pytree import tree_map
 from reticent.errors import IntegrityError, UsageError
 from reticent.privacy import Batches, Plan
 from reticent.randomness import Randomness
+from reticent.training.accounts import Account
 from reticent.training.agreeing import same_values
 from reticent.training.journal import Journal, journal_path
 from reticent.training.mechanism import PrivateSum
@@ -122,14 +123,21 @@ def training_state(
     }
 
 
-def write_training(path: str | Path, state: dict[str, Any], ranks: Ranks | None = None) -> Path:
-    """Write a state; of several processes the first one does, and all know whether it could.
+def write_training(
+    path: str | Path, state: dict[str, Any], ranks: Ranks | None = None, account: Account | None = None
+) -> Path:
+    """Write a state, and first its journal; of several processes the first one does, and all know whether it could.
 
     Raises:
         UsageError: it cannot be written.
     """
     ranks = Ranks() if ranks is None else ranks
     with ranks.together("state to write", int(state["done"])):
+        if account is not None:
+            account.open(path)
+            if state["done"]:
+                account.begin(int(state["done"]) - 1)
+            state = {**state, "journal": account.noted(path)}
         return save_state(path, state) if ranks.rank == 0 else Path(path)
 
 
@@ -141,7 +149,7 @@ def restore_training(
     *,
     ranks: Ranks | None = None,
     batches: Batches | None = None,
-    journal: Journal | None = None,
+    account: Account | None = None,
 ) -> int:
     """Take up a saved state; gives the number of steps done, with those that are lost but were begun.
 
@@ -153,6 +161,8 @@ def restore_training(
     with ranks.together("saved state"):
         state = load_state(path)
         _refuse_others(path, state, who, optimizer)
+        if account is not None:
+            account.take_up(state.get("journal"), path)
     if not ranks.alone:
         ranks.same({"saved state": hashlib.sha256(Path(path).read_bytes()).hexdigest()})
     Sharding(who.model)
@@ -168,7 +178,7 @@ def restore_training(
     set_apart(ranks, who.randomness.spawn(f"restored at {state['done']}"))
     done = number = int(state["done"])
     if batches is not None:
-        (begun,) = ranks.first([float(done if journal is None else max(done, journal.begun))])
+        (begun,) = ranks.first([float(done if account is None else max(done, account.begun))])
         choices = None if state["choices"] is None else state["choices"].numpy()
         with ranks.together("batches to go on with"):
             number = batches.restored({"choices": choices}, done, int(begun))

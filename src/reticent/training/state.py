@@ -49,7 +49,7 @@ def save_state(path: str | Path, tree: Any) -> Path:
     described = json.dumps(_described(tree, tensors))
     content = safetensors.torch.save(tensors, {"kind": _KIND, "tree": described, "sha256": _BLANK})
     digest = hashlib.sha256(content).hexdigest()
-    return write_whole(path, _with_digest(content, _BLANK, digest))
+    return write_whole(path, _with_digest(content, _BLANK, digest), for_owner_only=True)
 
 
 def load_state(path: str | Path) -> Any:

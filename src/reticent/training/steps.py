@@ -11,7 +11,6 @@ of its average loss is clipped, so that a view costs no privacy (De et al., 2022
 from __future__ import annotations
 
 import abc
-import contextlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -24,14 +23,14 @@ from reticent import _checks
 from reticent.errors import ModelError, UsageError
 from reticent.privacy import Batches, Plan
 from reticent.randomness import Randomness
+from reticent.training.accounts import Account
 from reticent.training.gradients import PerExampleModel
-from reticent.training.journal import Journal
 from reticent.training.losses import Loss
 from reticent.training.mechanism import PrivateSum
 from reticent.training.memory import fitting_size
 from reticent.training.owning import Units
 from reticent.training.ranks import Ranks, fingerprint
-from reticent.training.resuming import Identity, open_journal, restore_training, training_state, write_training
+from reticent.training.resuming import Identity, restore_training, training_state, write_training
 from reticent.training.sampling import planned_batches, shuffled_batches
 from reticent.training.seeding import unchanged_generators
 from reticent.training.trials import most_of, refuse_mixing_views
@@ -71,23 +70,20 @@ class Steps(abc.ABC):
         save_every: int | None = None,
     ) -> int:
         """Take the steps that are left; returns how many have been begun in all."""
-        with contextlib.ExitStack() as stack:
-            journal = None if state is None else open_journal(self._who, self._optimizer, state, self._ranks)
-            if journal is not None:
-                stack.enter_context(journal)
+        with Account(self._who, self._ranks) as account:
             if state is not None:
-                self._take_up(state, journal)
-            for batch in self._batches(len(x), journal):
+                self._take_up(state, account)
+            for batch in self._batches(len(x), account):
                 self._step(x, y, batch)
                 self.done += 1
                 ended = self.done == self.total
                 if state is not None and (ended or (save_every is not None and self.done % save_every == 0)):
-                    self._save(state)
+                    self._save(state, account)
                 if progress is not None:
                     progress(self.done, self.total)
         return self.done
 
-    def _take_up(self, state: str | Path, journal: Journal | None) -> None:
+    def _take_up(self, state: str | Path, account: Account) -> None:
         there = Path(state).exists()
         self._ranks.same({"presence of the saved state": there}, remedy="Save it where all processes can read it.")
         if there:
@@ -98,25 +94,20 @@ class Steps(abc.ABC):
                 self._sum,
                 ranks=self._ranks,
                 batches=self._kept,
-                journal=journal,
+                account=account,
             )
             self.done = min(number, self.total)
             return
         with self._ranks.together("start"):
-            if journal is not None and journal.begun > 0:
-                raise UsageError(
-                    f"Expected the state of this training at {state}, got its journal only, with {journal.begun} "
-                    "steps.",
-                    "Bring the state back; or delete the journal to start anew, and add up what both promise.",
-                )
-        self._save(state)  # a stop before the next one then finds what the first steps depended on
+            account.refuse_left_over(state)
+        self._save(state, account)  # a stop before the next one then finds what the first steps depended on
 
-    def _save(self, state: str | Path) -> None:
+    def _save(self, state: str | Path, account: Account) -> None:
         kept = training_state(self._who, self.done, self._optimizer, self._sum, ranks=self._ranks, batches=self._kept)
-        write_training(state, kept, self._ranks)
+        write_training(state, kept, self._ranks, account)
 
     @abc.abstractmethod
-    def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
+    def _batches(self, size: int, account: Account) -> Iterator[npt.NDArray[np.int64]]:
         """The batches after the steps that are done."""
 
     @abc.abstractmethod
@@ -189,10 +180,9 @@ class PrivateSteps(Steps):
         self._physical = self._ranks.least(self._physical)
         return super().run(x, y, **options)
 
-    def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
+    def _batches(self, size: int, account: Account) -> Iterator[npt.NDArray[np.int64]]:
         while self.done < self.total:
-            if journal is not None:
-                journal.begin(self.done)
+            account.begin(self.done)
             yield self._drawn[self.done]
             self._drawn.forget(self.done)
 
@@ -268,8 +258,8 @@ class OrdinarySteps(Steps):
         self._each = -(-size // self._size)
         self.total = self._passes * self._each
 
-    def _batches(self, size: int, journal: Journal | None) -> Iterator[npt.NDArray[np.int64]]:
-        del journal  # nothing is promised
+    def _batches(self, size: int, account: Account) -> Iterator[npt.NDArray[np.int64]]:
+        del account  # nothing is promised
         for epoch in range(self.done // self._each, self._passes):
             skipped = self.done - epoch * self._each
             order = shuffled_batches(size, batch_size=self._size, randomness=self._order, epoch=epoch)
