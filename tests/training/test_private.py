@@ -219,7 +219,7 @@ def test_two_iterators_cannot_share_one_budget():
     private = private_of(plan=plan_of(1.0, steps=10))
     one, other = iter(private.loader), iter(private.loader)
     with pytest.raises(UsageError, match="one place at a time"):
-        draw([one, one, other], private)
+        draw([one, other, one], private)
     assert private.loader.drawn == 2
 
 
