@@ -47,7 +47,7 @@ def is_unbounded(mechanisms: Iterable[Mechanism]) -> bool:
 def composed(mechanisms: tuple[Mechanism, ...], relation: Relation) -> tuple[Composed, ...]:
     """The loss of all mechanisms together, for a unit removed and for one added; one where the two are the same.
 
-    Empty when nothing is released.
+    Several such pairs where it is not known which one is the worst. Empty when nothing is released.
     """
     several = merged(m for m in mechanisms if not m.is_free)
     if not several:
@@ -94,7 +94,10 @@ def true_positive_rates(
     losses = composed(mechanisms, relation)
     if not losses:
         return false_positive_rates
-    one, other = losses[0], losses[-1]
-    named = np.minimum(one.most(false_positive_rates), other.most_reflected(false_positive_rates))
-    other_named = np.minimum(other.most(false_positive_rates), one.most_reflected(false_positive_rates))
-    return np.clip(np.maximum(named, other_named), false_positive_rates, 1.0)
+    found = false_positive_rates
+    for place in range(0, len(losses), 2):
+        one, other = losses[place], losses[min(place + 1, len(losses) - 1)]
+        named = np.minimum(one.most(false_positive_rates), other.most_reflected(false_positive_rates))
+        other_named = np.minimum(other.most(false_positive_rates), one.most_reflected(false_positive_rates))
+        found = np.maximum(found, np.maximum(named, other_named))
+    return np.clip(found, false_positive_rates, 1.0)

@@ -205,9 +205,8 @@ class TruncatedPoisson(Sampler):
     """Poisson samples that are cut, at random, to at most `most` units: memory has a bound, at a price (see `most`).
 
     Args:
-        most: the largest batch. At 4 standard deviations above the expected size the price is hardly seen; at the
-            expected size it is large. Under `ADD_OR_REMOVE_ONE` the charge is for data sets of up to n units beside the
-            one that is added or removed.
+        most: the largest batch. At 5 standard deviations above the expected size the price is hardly seen; at the
+            expected size it is large.
     """
 
     most: int

@@ -73,7 +73,9 @@ class Streamed(Sampler):
 
     kind: ClassVar[str] = "streamed"
     relations: ClassVar[tuple[Relation, ...]] = (Relation.REPLACE_ONE,)
-    assumption: ClassVar[str] = "units are used in the order in which they come, none twice in a pass"
+    assumption: ClassVar[str] = (
+        "units are used in the order in which they come, none twice in a pass; an exchange leaves others in place"
+    )
 
     def mechanisms(
         self, noise_multiplier: float, dataset_size: int, batch_size: int, steps: int

@@ -196,7 +196,8 @@ class TruncatedGaussian(SampledSum):
     """`count` noisy sums over Poisson samples, of which those with more than `most` units are cut to so many at random.
 
     A unit that is added to a sample that is full takes the place of another: the sum then moves by up to two clipping
-    norms, and is charged so. `dataset_size` is that of the smaller of two neighbouring data sets; a larger one is safe.
+    norms, and is charged so. `dataset_size` is the number of units n; a neighbour has n - 1 or n + 1 (or as many, under
+    `REPLACE_ONE`). Which of the two costs more depends on how hard samples are cut, so both are charged for.
     """
 
     dataset_size: int = 1
@@ -212,35 +213,34 @@ class TruncatedGaussian(SampledSum):
         )
 
     def losses(self, relation: Relation) -> tuple[Loss, ...]:
-        """The privacy losses of one step.
+        """The privacy losses of one step: for a unit that is removed and one that is added, with fewer others and more.
 
         Whether a sample is full without the unit does not depend on it, and is given away. When it is, the unit is in
         the batch with the probability that it was drawn and survived, and otherwise the batch is the same.
         """
-        noise, rate, others, most = self.noise_multiplier, self.sample_rate, self.dataset_size, self.most
-        full = float(bdtrc(most - 1, others, rate)) if most <= others else 0.0
-        within = most / (others + 1) * float(bdtrc(most, others + 1, rate)) / full if full > 0 else 0.0
-        within = min(within * (1 + 1e-9), rate)
+        noise, rate, size = self.noise_multiplier, self.sample_rate, self.dataset_size
         if relation is Relation.REPLACE_ONE:
+            full, within = self._full(size - 1)
             single = replaced_gaussian(noise_multiplier=noise, sample_rate=rate)
-            if within == 0:
-                return (single,)
-            return (
-                mixed([(1 - full, single), (full, replaced_gaussian(noise_multiplier=noise / 2, sample_rate=within))]),
-            )
-        return tuple(
-            mixed(
-                [
-                    (1 - full, gaussian(noise_multiplier=noise, sample_rate=rate, removed=removed)),
-                    *(
-                        [(full, gaussian(noise_multiplier=noise / 2, sample_rate=within, removed=removed))]
-                        if within
-                        else []
-                    ),
-                ]
-            )
-            for removed in (True, False)
-        )
+            double = replaced_gaussian(noise_multiplier=noise / 2, sample_rate=within) if within else single
+            return (mixed([(1 - full, single), (full, double)]),)
+        found = []
+        for others in (size - 1, size):
+            full, within = self._full(others)
+            for removed in (True, False):
+                single = gaussian(noise_multiplier=noise, sample_rate=rate, removed=removed)
+                double = gaussian(noise_multiplier=noise / 2, sample_rate=within, removed=removed) if within else single
+                found.append(mixed([(1 - full, single), (full, double)]))
+        return tuple(found)
+
+    def _full(self, others: int) -> tuple[float, float]:
+        """The probability that a sample of the others is full, and that a unit is in the batch if it is."""
+        rate, most = self.sample_rate, self.most
+        full = float(bdtrc(most - 1, others, rate)) if most <= others else 0.0
+        if full == 0.0:
+            return 0.0, 0.0
+        within = most / (others + 1) * float(bdtrc(most, others + 1, rate)) / full
+        return full, min(within * (1 + 1e-9), rate)
 
     def renyi(self, relation: Relation) -> Array:
         """Mixing over what is given away: E_Q[(P/Q)^a] is the mean of both cases' moments."""
