@@ -59,6 +59,23 @@ def truncated(values, rate, most):
 
 
 @pytest.mark.parametrize("rate", [0.3, 0.5, 1.0])
+@pytest.mark.parametrize("others", [(-1, -1, -1), (-1, 1, -1), (0, 0, 0)])
+def test_truncation_is_never_charged_below_brute_force(rate: float, others: tuple[int, ...]) -> None:
+    """All samples of three units and one more, cut to two; the hardest others pull the other way."""
+    noise, most = 1.5, 2
+    exchanged = Guarantee((TruncatedGaussian(noise, rate, 1, dataset_size=4, most=most),), relation=REPLACE)
+    without, with_one, with_other = (truncated((*others, *more), rate, most) for more in ((), (1,), (-1,)))
+    for epsilon in (0.0, 0.3, 1.0, 2.0):
+        for size in (3, 4):  # whichever of the two neighbours it is that the plan was made for
+            promise = Guarantee((TruncatedGaussian(noise, rate, 1, dataset_size=size, most=most),))
+            for one, other in ((without, with_one), (with_one, without)):
+                assert hockey_stick(one, other, noise, epsilon) <= promise.delta(epsilon) + 1e-9
+        assert hockey_stick(with_one, with_other, noise, epsilon) <= exchanged.delta(epsilon) + 1e-9
+    # The bound is not idle: at epsilon 0 the hardest of these comes within a factor of two.
+    if others == (-1, -1, -1):
+        assert hockey_stick(with_one, without, noise, 0.0) >= 0.5 * promise.delta(0.0)
+
+
 @pytest.mark.parametrize(("size", "batch", "most", "steps"), [(20, 10, 2, 20), (40, 20, 4, 30), (100, 50, 10, 100)])
 def test_hard_cuts_are_charged_for_fewer_others_too(size: int, batch: int, most: int, steps: int) -> None:
     """Samples cut to a fifth of what is expected: a unit among fewer others is in the batch more often.
