@@ -361,6 +361,20 @@ def test_a_persons_gradient_is_clipped_as_one(tmp_path, held):
     assert "n = 12" in text
 
 
+def test_people_need_a_collation_that_keeps_the_order(tmp_path):
+    """One that sorts goes unnoticed by the losses of examples that are sorted already; rows of people tell it."""
+
+    def by_length(examples):
+        return padded(sorted(examples, key=lambda one: len(one["input_ids"])))
+
+    texts = sorted(TEXTS, key=lambda one: len(one["input_ids"]))  # the first examples keep their places
+    private_of(trainer_of(tmp_path, data=texts, collate=by_length))
+    with pytest.raises(UsageError, match="keeps the order of its examples"):
+        private_of(trainer_of(tmp_path, data=texts, collate=by_length), plan=of_people(), owners=NAMES)
+    private = private_of(trainer_of(tmp_path), plan=of_people(), owners=NAMES)
+    assert "collation keeps the order of the rows (tried on some records)" in private.guarantee.assumptions
+
+
 def test_people_are_counted_where_the_plan_is_calibrated(tmp_path):
     trainer = trainer_of(tmp_path, max_steps=-1, num_train_epochs=2, per_device_train_batch_size=4, sgd=False)
     private = hf.make_private(

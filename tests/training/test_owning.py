@@ -18,6 +18,7 @@ from reticent.data import Records
 from reticent.errors import DataError, UsageError
 from reticent.privacy import GroupedGaussian, Poisson, PoissonRows, Relation, SampledGaussian, Unit
 from reticent.randomness import Randomness
+from reticent.training import private as owned_training
 from reticent.training.owning import Owners, units_in, units_of
 
 N = 90
@@ -238,3 +239,60 @@ def test_what_a_person_moves_is_bounded_however_much_she_owns():
     # Eight rows of four are all of them twice: nothing else differs between the two.
     assert float((moved[0] - moved[1]).norm()) <= plan.l2_clip_norm * (1 + 1e-9)
     assert float((moved[0] - moved[1]).norm()) > 0.4
+
+
+def by_size(examples):
+    return torch.utils.data.default_collate(sorted(examples, key=lambda example: float(example[0][0])))
+
+
+@pytest.mark.parametrize("caught", [True, False])
+def test_a_collation_that_sorts_would_let_a_person_move_more(monkeypatch, caught):
+    """Without the refusal (planted) her rows stand among those of others, and move more than the clipping norm."""
+    if not caught:
+        monkeypatch.setattr(owned_training, "order_on_trial", lambda loader, rows: ())
+    moved = []
+    names = np.repeat(np.arange(31), 4)
+    x = torch.cat([X[:, :1].repeat(2, 3)[:120], 1e3 * torch.tensor([[-1.0], [0], [0.2], [1]]).repeat(1, 3)]).double()
+    y = torch.cat([torch.arange(120) % 2, torch.tensor([0, 1, 0, 1])])
+    for people in (31, 30):
+        model, rows = network(), 4 * people
+        plan = plan_of(
+            noise_multiplier=0.0, rows_per_unit=4, l2_clip_norm=0.05, dataset_size=people, batch_size=people, steps=1
+        )
+        data = torch.utils.data.TensorDataset(x[:rows], y[:rows])
+        loader = torch.utils.data.DataLoader(data, batch_size=people, shuffle=True, collate_fn=by_size)
+        optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
+        options = {"plan": plan, "owners": names[:rows], "randomness": Randomness.simulated(1)}
+        if caught:
+            with pytest.raises(UsageError, match="keeps the order of its examples"):
+                rt.make_private(model, optimizer, loader, **options)
+            continue
+        private = rt.make_private(model, optimizer, loader, **options)
+        for inputs, targets in private.loader:
+            cross_entropy(private.model(inputs), targets).backward()
+            optimizer.step()
+        pairs = zip(model.parameters(), network().parameters(), strict=True)
+        moved.append(people * torch.cat([(a - b).detach().reshape(-1) for a, b in pairs]))
+    assert caught or float((moved[0] - moved[1]).norm()) > 3 * 0.05
+
+
+@pytest.mark.parametrize(("rows", "views", "said"), [(1, 1, False), (4, 1, True), (1, 2, True)])
+def test_the_guarantee_says_what_rests_on_the_order(rows, views, said):
+    model = network()
+    data = torch.utils.data.TensorDataset(X.double(), Y)
+
+    def start(collate):
+        loader = torch.utils.data.DataLoader(data, batch_size=6, shuffle=True, collate_fn=collate)
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.5)
+        return rt.make_private(
+            model, optimizer, loader, plan=plan_of(rows_per_unit=rows), owners=NAMES, views=views
+        )  # fmt: skip
+
+    private = start(None)
+    order = "collation keeps the order of the rows (tried on some records)"
+    assert (order in private.guarantee.assumptions) == said
+    if said:
+        with pytest.raises(UsageError, match="keeps the order of its examples"):
+            start(by_size)
+    else:
+        start(by_size)  # every row is clipped by itself: their order is nothing

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import os
 import pickle
 import subprocess
@@ -197,10 +198,46 @@ def test_a_predictor_goes_on_where_it_stopped(tmp_path: Path):
 def test_an_answer_that_cannot_be_written_is_not_given(tmp_path: Path):
     one = predictor(state=tmp_path / "answers")
     known = one.ask([1.0])
-    one.close()
+    assert one._ledger is not None
+    one._ledger.close()
     with pytest.raises(UsageError, match="open ledger"):
         one.ask([2.0])
     assert one.ask([1.0]) == known
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_nothing_is_answered_after_the_end(tmp_path: Path, kept):
+    with predictor(state=tmp_path / "answers" if kept else None) as one:
+        one.ask([1.0])
+    for question in (1.0, 2.0):
+        with pytest.raises(UsageError, match="got one that was closed"):
+            one.ask([question])
+    assert one.spent() == (GNMax(30.0, 1),)
+
+
+def test_simulated_answers_stay_simulated(tmp_path: Path):
+    """Noise that can be computed again protects nobody: a secure predictor may not give such answers as its own."""
+    state = tmp_path / "answers"
+    secure = dataclasses.replace(TEACHERS, simulated=False)
+
+    def opened(teachers, source):
+        return PrivatePredictor(teachers, PLAIN, epsilon=2.0, delta=1e-5, state=state, randomness=source)
+
+    with opened(secure, Randomness.simulated(0)) as one:
+        one.ask([1.0])
+        assert one.guarantee().simulated
+    for teachers, source in ((secure, None), (TEACHERS, None), (TEACHERS, Randomness.simulated(0))):
+        with pytest.raises(UsageError, match=r"Expected the ledger of .*'simulated'"):
+            opened(teachers, source)
+    with opened(secure, Randomness.simulated(0)) as again:
+        assert again.guarantee().simulated
+    state.unlink()
+    with opened(secure, None) as one:
+        one.ask([1.0])
+    with opened(secure, Randomness.secure()) as again:
+        assert not again.guarantee().simulated
+    with pytest.raises(UsageError, match="Expected the ledger of"):
+        opened(secure, Randomness.simulated(0))
 
 
 SERVER = """

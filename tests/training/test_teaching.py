@@ -18,6 +18,7 @@ from reticent.privacy import GaussianFilter, GNMax, Guarantee, LNMax, Relation, 
 from reticent.randomness import Randomness
 from reticent.training import Recipe, Taught, teach, train_teachers
 from reticent.training.state import save_state
+from reticent.training.votes_kept import KeptVotes
 
 DIGITS = load("digits")
 PRIVATE, PUBLIC, UNSEEN = DIGITS.take(range(900)), DIGITS.take(range(900, 1000)), DIGITS.take(range(1000, 1797))
@@ -259,6 +260,50 @@ def test_a_stop_changes_nothing(tmp_path: Path):
     assert len(trained) == 30 + 1  # the student
     assert seen == [(k, 30) for k in range(12, 31)]
     assert same(taken_up, lesson())
+
+
+@pytest.mark.parametrize("checked", [True, False])
+def test_who_goes_on_has_one_teacher_for_each_owner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, checked):
+    """The same rows in another order, after 3 of 6 teachers. Planted: without the check, one owner has several."""
+
+    def stop(done, total):
+        if done == 3:
+            raise StopError
+
+    behind: dict[int, set[int]] = {}
+    trained = []
+
+    def watched(records, randomness):
+        trained.append(len(records))
+        for owner in records.owners:
+            behind.setdefault(int(owner), set()).add(len(trained))
+        return quick(records, randomness)
+
+    def run(order, **options):
+        records = Records(PRIVATE.features[order], PRIVATE.labels[order], unit=Unit.PERSON, owners=order // 30)
+        return lesson(
+            Voting(9.0), records=records, teachers=6, trainer=watched, state=path, student=quick_none, **options
+        )
+
+    path, order = tmp_path / "votes.state", np.arange(900)
+    with pytest.raises(StopError):
+        run(order, progress=stop)
+    if not checked:
+        monkeypatch.setattr(
+            KeptVotes, "_take_assignment", lambda self, teacher, owner: setattr(self, "teacher", teacher)
+        )
+        run(order.reshape(30, 30).T.reshape(-1))
+        assert max(map(len, behind.values())) > 1
+        return
+    with pytest.raises(UsageError, match="Expected the same records in the same order"):
+        run(order.reshape(30, 30).T.reshape(-1))
+    taught = run(order)
+    assert len(trained) == 6
+    assert set(map(len, behind.values())) == {1}
+    assert any("in the same order, in every run" in text for text in taught.guarantee.assumptions)
+    assert run(order).guarantee == taught.guarantee  # also when there is nothing left to train
+    whole = lesson(Voting(9.0), teachers=6, state=tmp_path / "whole.state", student=quick_none)
+    assert not any("in every run" in text for text in whole.guarantee.assumptions)
 
 
 def test_answers_are_given_once(tmp_path: Path):

@@ -4,7 +4,8 @@ Promise: every batch is drawn as the plan is accounted, every example's loss is 
 that nothing in the loss can couple examples, whatever it averages over), gradients are clipped and summed, and the
 noise is added once for each batch, right before the host's optimizer moves. A batch that the host passes over, a step
 without a batch and a gradient from elsewhere are refused. For a promise to people, what is clipped is the gradient of
-the mean of a person's rows' losses, each of them computed from that row alone. What a stop has lost is charged (see
+the mean of a person's rows' losses, each of them computed from that row alone; a collation that changes the order of
+rows is refused then, as far as some records show it. What a stop has lost is charged (see
 `_account`).
 
 The host calls, in this order: `next` on `epoch`, `backward` on what it gave, `finish` before the optimizer's update.
@@ -30,6 +31,7 @@ from reticent.privacy import Guarantee
 from reticent.training import PerExampleModel, PrivateLoader, PrivateSum, refuse_mixing
 from reticent.training.mechanism import ASSUMED
 from reticent.training.resuming import Identity
+from reticent.training.trials import order_on_trial
 
 __all__ = ["Guest"]
 
@@ -80,7 +82,7 @@ class Guest:
         self._source = source
         self._journals = Journals(Identity(model, plan, source), optimizer, self._loader.journals)
         self._folders = folders
-        self._facts = (*agreed.public_facts, *facts)
+        self._facts = (*agreed.public_facts, *facts, *order_on_trial(loader, units.rows_per_unit))
         self._parts: Iterator[Any] = iter(())
         self._given = self._ready = False
 

@@ -4,7 +4,8 @@ Promise: all answers together, whoever asked and however questions were chosen b
 `guarantee()`. Each answer costs budget (Dwork and Feldman, 2018: private prediction); when the next one could break the
 promise, `BudgetExhausted` is raised instead. A question that has been asked before, to the bit, is given the same
 answer from memory, at no cost. What an answer costs is on disk before the answer is shown: after a stop at any moment,
-kill -9 and power cuts included, the account is never below what has been seen. Threads may share a predictor;
+kill -9 and power cuts included, the account is never below what has been seen. A state of simulated answers or teachers
+is taken up by predictors of simulated ones only. Threads may share a predictor;
 processes may not, and are refused.
 
 Callers: with `callers={"name": epsilon}` each has a budget of their own, and what one caller sees satisfies
@@ -105,12 +106,15 @@ class PrivatePredictor:
         self._known: dict[str, set[str | None]] = {}
         self._lock, self._process = threading.Lock(), os.getpid()
         self._ledger: Ledger | None = None
+        self._closed = False
         if state is not None:
             about = {
                 "voting": voting.as_dict(),
                 "promise": [epsilon, delta, teachers.parts.unit.value, teachers.parts.relation.value],
                 "callers": None if callers is None else dict(callers),
                 "questions": [list(teachers.shape), teachers.classes],
+                # Answers whose noise can be computed again are no secure ones, whoever gives them out later.
+                "simulated": {"teachers": teachers.simulated, "answers": not self._source.is_secure},
             }
             self._ledger = Ledger(state, about)
             try:
@@ -135,6 +139,7 @@ class PrivatePredictor:
     def close(self) -> None:
         """Let go of the state; nothing more is answered."""
         with self._lock:
+            self._closed = True
             if self._ledger is not None:
                 self._ledger.close()
 
@@ -148,7 +153,7 @@ class PrivatePredictor:
         Raises:
             BudgetExhausted: the answer could break a promise. Nothing is charged, and nothing was computed.
             DataError: a question of another shape, or not finite.
-            UsageError: an unknown caller, or another process than the one that made the predictor.
+            UsageError: an unknown caller, a predictor that was closed, or another process than the one that made it.
         """
         if os.getpid() != self._process:
             raise UsageError(
@@ -159,6 +164,11 @@ class PrivatePredictor:
         asked = self._asked(question)
         key = hashlib.sha256(asked.tobytes()).hexdigest()
         with self._lock:
+            if self._closed:
+                raise UsageError(
+                    "Expected an open predictor, got one that was closed.",
+                    "Ask inside its `with`; one with a state can be opened again and goes on.",
+                )
             if caller in self._known.get(key, ()):
                 return self._told[key]
             fresh = key not in self._told

@@ -6,7 +6,8 @@ loss that averages (or adds up) one term per example, and calls `optimizer.step(
 
 Covered: what the loop could do wrong is refused with the remedy: batches of another size than the one drawn, steps left
 out, two forward passes per step, gradients that did not come through the examples, samplers that weight examples,
-modules that mix examples, closures, steps beyond the plan.
+modules that mix examples, closures, steps beyond the plan; with several rows for each unit, collations that change
+their order.
 Not covered: feeding other data of the same size as the batch that was drawn; losses, metrics and counts that you print
 or log; hyper-parameters tuned on the same data; a start from parameters that already know the data; a loss whose terms
 depend on other examples, or whose reduction is not the one stated in `loss_reduction`. The guarantee lists these.
@@ -58,7 +59,7 @@ from reticent.training.planning import Wanted, plan_for
 from reticent.training.ranks import Ranks
 from reticent.training.sharding import Sharding, plain_network
 from reticent.training.streaming import streaming_loader
-from reticent.training.trials import reduction_on_trial, refuse_mixing_on_trial
+from reticent.training.trials import order_on_trial, reduction_on_trial, refuse_mixing_on_trial
 
 __all__ = ["Private", "make_private"]
 
@@ -172,6 +173,7 @@ def make_private(
     how = How(declared, False, tuple(public_facts), physical_batch_size, views, ranks, units)
     with Sharding(model).held(), ranks.together("trial of network and loss"):
         refuse_mixing_on_trial(model, loader)
+        how = how._replace(public_facts=(*how.public_facts, *order_on_trial(loader, how.rows)))
         if loss is not None:
             found = reduction_on_trial(loss, model, loader)
             if found == "none" or loss_reduction not in (None, found):

@@ -8,7 +8,8 @@ and any training will do, on the side of the teachers as on that of the student.
 Covered: which public inputs got an answer, and which. Not covered: everything in `uncovered`, and the public inputs,
 which are taken for public. Without noise the labels are those of the plain ensemble, and epsilon is infinite.
 
-With `state`, a stop loses no teacher that was trained, and answers that have been given are given again instead of
+With `state`, a stop loses no teacher that was trained (what went on then assumes the same records in the same order,
+and refuses others as far as owners show it), and answers that have been given are given again instead of
 anew: they are written down before anybody sees them, and cost once. The file holds votes without noise: keep it as safe
 as the records.
 
@@ -166,13 +167,14 @@ def teach(
         randomness: source of parts, trainings and noise; the operating system's by default.
         jobs: processes for the teachers; all cores by default, 1 to stay in this process.
         progress: called as progress(teachers_done, teachers).
-        state: a file. Teachers' votes and the answers are kept there; if it is there, the work goes on from it.
+        state: a file. Teachers' votes and the answers are kept there; if it is there, the work goes on from it, and
+            needs the same records in the same order.
 
     Raises:
         BudgetExhausted: not even one answer would keep the promise; nothing has been trained then.
         DataError: records or inputs that cannot be used, or inputs that are among the private records.
         ModelError: no teacher could be trained.
-        UsageError: arguments that do not fit together.
+        UsageError: arguments that do not fit together; a state of another teaching.
     """
     private = Records.of(records).require_two_classes()
     questions = _questions(public, private)
@@ -187,7 +189,7 @@ def teach(
         "randomness": repr(source),
         "voting": [ballot.voting.as_dict(), epsilon, delta, ballot.most],
     }
-    with KeptVotes(state, who, parts.teacher) as kept:
+    with KeptVotes(state, who, parts.teacher, private.owner_index()) as kept:
         parts = dataclasses.replace(parts, teacher=kept.teacher)
         missing = kept.missing(parts.count)
         made = each_teacher(trainer, private, parts, source, missing, questions=questions, jobs=jobs)
@@ -198,6 +200,7 @@ def teach(
         refuse_no_teacher([kept.failures.get(number) for number in range(parts.count)])
         counts = tally([kept.votes[number] for number in range(parts.count)], private.classes)
         given = kept.answers or kept.publish(ballot.run(counts, source.spawn("votes")))
+        parts = dataclasses.replace(parts, assumptions=(*parts.assumptions, *kept.assumptions))
     answered = given.labels != NO_ANSWER
     learned = None
     if len(np.unique(given.labels[answered])) >= 2:

@@ -6,8 +6,9 @@ many examples fit into memory) depend on shapes and code, and leave this module 
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -27,6 +28,7 @@ from reticent.training.sharding import is_spread
 __all__ = [
     "fitting_on_trial",
     "most_of",
+    "order_on_trial",
     "reduction_on_trial",
     "refuse_mixing_inputs",
     "refuse_mixing_on_trial",
@@ -36,6 +38,8 @@ __all__ = [
 _FEW = 5
 _NOTICED = 1e-3  # of the largest output, in single precision
 _LOOKED_AT = 256
+_ORDERED = 32  # records whose rows are looked for in a batch
+_SAME = 1e-5  # rounding of what a collation computes
 _TRIED = 3
 _RARELY_MORE = 8.0  # standard deviations of a batch's size
 
@@ -132,6 +136,112 @@ def reduction_on_trial(loss: Loss, model: torch.nn.Module, loader: DataLoader[An
     device = next(model.parameters()).device
     rows = varied_rows(batch[1].cpu())
     return reduction_of(loss, model, batch[0][rows].to(device), batch[1][rows].to(device))
+
+
+def order_on_trial(loader: DataLoader[Any], rows: int) -> tuple[str, ...]:
+    """What the promise assumes of the collation; nothing if each unit has one row.
+
+    The rows of a unit are averaged before they are clipped, and they are found by their places in the batch. So row i
+    of a batch has to be what the collation makes of record i alone, up to padding. A few records, spread over the data
+    set, are tried in both directions: in one of them at least a collation that sorts moves something.
+
+    Args:
+        loader: its data set and its collation.
+        rows: rows of a batch for each unit in it.
+
+    Raises:
+        UsageError: some row is not that of its record.
+    """
+    if rows == 1:
+        return ()
+    try:
+        with unchanged_generators():
+            kept = _order_kept(loader)
+    except Exception:  # it may not take these records by themselves; or nothing in its batches can be compared
+        kept = None
+    if kept is False:
+        raise UsageError(
+            f"Expected a collation that keeps the order of its examples, got one whose rows are not those of the "
+            f"examples in their places: {rows} rows in a row are of one unit, so others' would be averaged with them.",
+            "Leave sorting and mixing out of collate_fn; for packed sequences, let the network sort: "
+            "pack_padded_sequence(..., enforce_sorted=False).",
+        )
+    return (f"collation keeps the order of the rows ({'tried on some records' if kept else 'not checked'})",)
+
+
+def _order_kept(loader: DataLoader[Any]) -> bool | None:
+    """Whether rows are those of the records in their places; None if it cannot be told."""
+    collate: Any = loader.collate_fn or default_collate
+    size = len(loader.dataset)  # type: ignore[arg-type]
+    count = min(_ORDERED, size)
+    records = [loader.dataset[i * size // count] for i in range(count)]
+
+    def leaves_of(chosen: Sequence[int]) -> dict[str, Any]:
+        return dict(_leaves(collate(copy.deepcopy([records[i] for i in chosen]))))  # some collations change examples
+
+    alone, again = ([leaves_of([i]) for i in range(count)] for _ in range(2))
+    # What is drawn at random says nothing: it is found by a second look at every record by itself.
+    fixed = [
+        path
+        for path in alone[0]
+        if all(
+            _rows(one.get(path), 1) and _same(one[path], two.get(path)) for one, two in zip(alone, again, strict=True)
+        )
+    ]
+    told: list[bool] = []
+    whole = True
+    for order in (list(range(count)), list(range(count))[::-1]):
+        batch = leaves_of(order)
+        paths = [path for path in fixed if _rows(batch.get(path), count) and batch[path].ndim == alone[0][path].ndim]
+        whole = whole and len(paths) == len(batch) == len(alone[0])
+        for place, record in enumerate(order):
+            row = {path: batch[path][place : place + 1] for path in paths}
+            if not all(_alike(alone[record][path], row[path]) for path in paths):
+                return False
+            others = (alone[other] for other in range(count) if other != record)
+            told += [not all(_alike(other[path], row[path]) for path in paths) for other in others]
+    # Records that are equal in everything may change places; of others nothing is known unless each can be told.
+    return True if any(told) and (whole or all(told)) else None
+
+
+def _leaves(batch: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    if isinstance(batch, Mapping):
+        for key, value in batch.items():
+            yield from _leaves(value, f"{path}[{key!r}]")
+    elif isinstance(batch, tuple | list):
+        for place, value in enumerate(batch):
+            yield from _leaves(value, f"{path}[{place}]")
+    else:
+        yield path, batch
+
+
+def _rows(leaf: Any, count: int) -> bool:
+    return isinstance(leaf, torch.Tensor) and leaf.ndim > 0 and len(leaf) == count
+
+
+def _same(one: torch.Tensor, other: Any) -> bool:
+    return isinstance(other, torch.Tensor) and one.shape == other.shape and _equal(one, other)
+
+
+def _alike(one: torch.Tensor, other: torch.Tensor) -> bool:
+    """Whether two rows are equal as far as the shorter goes, with the padding at either end."""
+    if one.ndim != other.ndim:
+        return False
+    common = [min(pair) for pair in zip(one.shape, other.shape, strict=True)]
+    if one.shape == other.shape:
+        return _equal(one, other)
+    first = [slice(0, length) for length in common]
+    if _equal(one[tuple(first)], other[tuple(first)]):
+        return True
+    ends = ([slice(n - length, n) for n, length in zip(row.shape, common, strict=True)] for row in (one, other))
+    mine, theirs = (tuple(end) for end in ends)
+    return _equal(one[mine], other[theirs])
+
+
+def _equal(one: torch.Tensor, other: torch.Tensor) -> bool:
+    if one.is_floating_point() and other.is_floating_point():
+        return torch.allclose(one.double(), other.double(), rtol=_SAME, atol=_SAME, equal_nan=True)
+    return bool((one == other).all())
 
 
 def fitting_on_trial(

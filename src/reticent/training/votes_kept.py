@@ -2,21 +2,24 @@
 
 Promise: `add` writes what came in every few seconds. `publish` has written the answers down when it returns; from then
 on everybody who opens the file is given the same ones. A file is taken up by the teaching that wrote it (same
-questions, numbers of records, teachers, voting, promise and randomness) or by none, and by one process at a time: two
-would publish different answers. It appears whole or not at all.
+questions, numbers of records, teachers, voting, promise and randomness; owners in the same places) or by none, and by
+one process at a time: two would publish different answers. It appears whole or not at all.
 
-Not covered: whether the records and the trainer are the same; a digest beside a promise would betray who is in. The
-file holds votes without noise: keep it as safe as the records.
+Not covered: whether the records and the trainer are the same; a digest beside a promise would betray who is in. Kept is
+which rows are of one owner, and how owners sort: so rows in another order are refused where owners are known. Teachers
+that were trained in several runs rest on the records being the same, which `assumptions` says. The file holds votes
+without noise: keep it as safe as the records.
 
 Example:
     >>> import numpy as np, tempfile
     >>> from reticent.privacy.voting import Answers
     >>> from reticent.training.votes_kept import KeptVotes
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path, who, parts = f"{folder}/votes.state", {"teachers": 2}, np.array([0, 1, 1])
-    ...     with KeptVotes(path, who, parts) as kept:
+    ...     path, who = f"{folder}/votes.state", {"teachers": 2}
+    ...     parts, owners = np.array([0, 1, 1]), np.array([0, 1, 1])
+    ...     with KeptVotes(path, who, parts, owners) as kept:
     ...         kept.add(0, np.array([3, 1]), None)
-    ...     with KeptVotes(path, who, parts) as kept:
+    ...     with KeptVotes(path, who, parts, owners) as kept:
     ...         kept.missing(2)
     [1]
 """
@@ -39,7 +42,8 @@ from reticent.training.state import load_state, save_state
 
 __all__ = ["KeptVotes"]
 
-_KIND = "teachers' votes 1"
+_KIND = "teachers' votes 2"
+_RESUMED = "the records are the same, in the same order, in every run that trained some of the teachers"
 _EVERY = 2.0  # seconds
 
 
@@ -50,6 +54,7 @@ class KeptVotes:
         path: the file, or None.
         who: plain values that have to be the same for the file to be taken up.
         teacher: (rows,) the teacher of each row; the file's own if there is one.
+        owner: (rows,) whole numbers from 0, equal for rows of one owner, sorted as owners are.
 
     Attributes:
         teacher: the teacher of each row.
@@ -58,13 +63,20 @@ class KeptVotes:
         answers: what was published, or None.
 
     Raises:
-        UsageError: the file belongs to another teaching, is in use, or cannot be written.
+        UsageError: the file belongs to another teaching or to rows in another order, is in use, or cannot be written.
         IntegrityError: the file is damaged or of another kind.
     """
 
-    def __init__(self, path: str | Path | None, who: dict[str, Any], teacher: npt.NDArray[np.int64]) -> None:
+    def __init__(
+        self,
+        path: str | Path | None,
+        who: dict[str, Any],
+        teacher: npt.NDArray[np.int64],
+        owner: npt.NDArray[np.int64],
+    ) -> None:
         self._path, self._who, self._saved = None if path is None else Path(path), who, time.monotonic()
-        self.teacher = teacher
+        self.teacher, self._owner = teacher, owner
+        self._taken_up = self._resumed = False
         self.votes: dict[int, npt.NDArray[np.int64]] = {}
         self.failures: dict[int, str] = {}
         self.answers: Answers | None = None
@@ -89,6 +101,11 @@ class KeptVotes:
             if self._lock is not None:
                 self._lock.close()
 
+    @property
+    def assumptions(self) -> tuple[str, ...]:
+        """What a promise assumes beside the rest: nothing, if one run has trained all teachers."""
+        return (_RESUMED,) if self._resumed else ()
+
     def missing(self, count: int) -> list[int]:
         """Teachers that have not voted."""
         return [number for number in range(count) if number not in self.votes]
@@ -96,6 +113,7 @@ class KeptVotes:
     def add(self, number: int, votes: npt.NDArray[np.int64], failure: str | None) -> None:
         """Note the votes of a teacher, and why it abstained if it did."""
         self.votes[number] = votes
+        self._resumed = self._resumed or self._taken_up
         if failure is not None:
             self.failures[number] = failure
         if time.monotonic() - self._saved > _EVERY:
@@ -118,6 +136,8 @@ class KeptVotes:
                 "kind": _KIND,
                 "who": self._who,
                 "teacher": torch.from_numpy(self.teacher),
+                "owner": torch.from_numpy(self._owner),
+                "resumed": self._resumed,
                 "numbers": numbers,
                 "votes": torch.from_numpy(np.stack([self.votes[n] for n in numbers]).astype(np.int32))
                 if numbers
@@ -142,13 +162,30 @@ class KeptVotes:
                     "Answers under other settings are a release of their own: pass another file, and compose the "
                     "guarantees.",
                 )
-        self.teacher = state["teacher"].numpy()
+        self._take_assignment(state["teacher"].numpy(), state["owner"].numpy())
+        self._resumed = state["resumed"]
         if state["votes"] is not None:
             votes = state["votes"].numpy().astype(np.int64)
             self.votes = dict(zip(state["numbers"], votes, strict=True))
+            self._taken_up = True
         self.failures = state["failures"]
         if state["labels"] is not None:
             self.answers = Answers(state["labels"].numpy(), state["asked"])
+
+    def _take_assignment(self, teacher: npt.NDArray[np.int64], owner: npt.NDArray[np.int64]) -> None:
+        """Who has whose rows, if each owner then stands behind one teacher, as in the runs before."""
+        if not (len(teacher) == len(owner) == len(self._owner) and (owner == self._owner).all()):
+            raise UsageError(
+                "Expected the same records in the same order, but their owners are not in the places where they were "
+                "when the votes were kept: some would stand behind several teachers.",
+                "Pass the records as they were, or another file to start anew, and compose the guarantees.",
+            )
+        pairs = np.unique(np.stack([owner, teacher]), axis=1)
+        if len(pairs[0]) != len(np.unique(owner)):
+            raise IntegrityError(
+                f"Expected one teacher for each owner, got owners with several at {self._path}.", "Start anew."
+            )
+        self.teacher = teacher
 
 
 def _locked(path: Path) -> IO[bytes]:
