@@ -323,3 +323,9 @@ def test_digest_is_that_of_types_shapes_and_bytes() -> None:
 def test_records_can_be_copied_whole() -> None:
     records = Records([[1.0], [2.0]], [0, 1], owners=["a", "b"], unit=Unit.CLIENT, feature_names=["x"])
     assert same(copy.deepcopy(records), records)
+
+
+def test_rows_with_owners_are_peoples() -> None:
+    assert Records([[1.0], [2.0]], [0, 1], owners=["a", "a"]).unit is Unit.PERSON
+    assert Records([[1.0], [2.0]], [0, 1]).unit is Unit.EXAMPLE
+    assert Records([[1.0], [2.0]], [0, 1], owners=["a", "a"], unit=Unit.CLIENT).unit is Unit.CLIENT

@@ -162,7 +162,9 @@ def test_a_promise_to_people_is_for_as_many_people_as_there_are(unit):
     plan = plan_of(1.0, unit=unit)
     assert f"every {unit.value} owns one row" in fit(plan=plan).guarantee.assumptions
     fit(plan=plan, data=Records(X, Y, owners=np.arange(N)))
-    with pytest.raises(ValueError, match=r"a plan for these 40 records, got one for 80.*number of people"):
+    with pytest.raises(
+        ValueError, match=r"a plan for these 40 (person|client) units, got one for 80.*number of people"
+    ):
         fit(plan=plan, data=Records(X, Y, owners=np.arange(N) // 2))
 
 

@@ -46,7 +46,8 @@ class Records:
         labels: (n,) whole numbers from 0.
         classes: number of classes; by default the largest label plus one.
         name: what to call the data set in records and reports.
-        unit: who owns a row. `Unit.PERSON` states that every person owns exactly one row, unless `owners` says more.
+        unit: who owns a row: `Unit.PERSON` where there are owners, else `Unit.EXAMPLE`. `Unit.PERSON` without owners
+            states that every person owns exactly one row.
         owners: (n,) an identifier of the person or client behind each row, when some own several.
         feature_names: names of the columns, for tables.
         public_facts: what preparing the records took for public (scaling constants, a threshold), in words; a
@@ -79,7 +80,7 @@ class Records:
         *,
         classes: int | None = None,
         name: str = "records",
-        unit: Unit = Unit.EXAMPLE,
+        unit: Unit | None = None,
         owners: Any = None,
         feature_names: Sequence[str] | None = None,
         public_facts: Sequence[str] = (),
@@ -87,6 +88,8 @@ class Records:
     ) -> None:
         if classes is not None:
             classes = _checks.at_least(2, classes=classes)
+        if unit is None:
+            unit = Unit.EXAMPLE if owners is None else Unit.PERSON
         if not isinstance(unit, Unit):
             raise UsageError(f"Expected unit to be a Unit, got unit={unit!r}.", "Pass for instance Unit.PERSON.")
         x = _as_array(features, "features")
@@ -103,6 +106,8 @@ class Records:
                 f"Expected one owner per record, got shape {self.owners.shape} for {len(x)} records.",
                 "Pass the person's identifier for every row.",
             )
+        if self.owners is not None:
+            refuse_missing(self.owners)
         self.feature_names = tuple(feature_names) if feature_names is not None else None
         if self.feature_names is not None and x.shape[1:] != (len(self.feature_names),):
             raise DataError(
@@ -261,6 +266,22 @@ class Records:
             sha.update(f"{array.dtype.str}{array.shape}".encode())
             sha.update(np.ascontiguousarray(array).tobytes())
         return sha.hexdigest()
+
+
+def refuse_missing(owners: npt.NDArray[Any]) -> None:
+    """Raise `DataError` where some row has no owner: rows of different people would pass for those of one."""
+    if owners.dtype.kind in "fc":
+        missing = np.isnan(owners)
+    elif owners.dtype.kind in "mM":
+        missing = np.isnat(owners)
+    else:  # what lists of texts with gaps become
+        missing = np.isin(owners.astype(str), ["", "nan", "None", "<NA>"])
+    number = int(np.count_nonzero(missing))
+    if number:
+        raise DataError(
+            f"Expected an owner for every row, got none for {number} of {len(owners)}.",
+            "Give each of these rows an owner of its own, if nothing else is known.",
+        )
 
 
 def plain(values: Any) -> Any:

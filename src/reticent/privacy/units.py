@@ -41,7 +41,7 @@ class Relation(enum.Enum):
     """The neighbouring relation: which pairs of data sets must be hard to tell apart.
 
     A promise under `REPLACE_ONE` is the stronger one at equal numbers: exchanging a unit is removing one and adding
-    another, so a mechanism's epsilon under it is up to twice the one under `ADD_OR_REMOVE_ONE`.
+    another, so a mechanism's epsilon under it is larger, at the same delta often more than twice as large.
     """
 
     ADD_OR_REMOVE_ONE = "add_or_remove_one"

@@ -90,6 +90,12 @@ def same_records(ranks: Ranks, dataset: Any) -> None:
             )
 
 
+def settings_of(optimizer: torch.optim.Optimizer) -> str:
+    """An optimizer's kind and settings, in words."""
+    groups = [{name: value for name, value in group.items() if name != "params"} for group in optimizer.param_groups]
+    return f"{type(optimizer).__name__} {groups}"
+
+
 def assumed(ranks: Ranks) -> tuple[str, ...]:
     """What a guarantee of several processes rests on beside the assumptions of one; nothing for one process."""
     if ranks.alone:

@@ -178,7 +178,8 @@ class PrivateLoader:
     def _exhausted(self) -> BudgetExhausted:
         return BudgetExhausted(
             f"Expected at most {self._plan.steps} steps, and all of them have been taken.",
-            "Plan more epochs from the start: the noise has to be larger for that.",
+            "Stop here; after a restore, loop while private.loader.drawn < private.plan.steps. More steps have to be "
+            "planned from the start, with more noise.",
         )
 
 

@@ -37,7 +37,7 @@ from reticent.errors import DataError, ModelError, UsageError
 from reticent.evidence import Record, now, software
 from reticent.privacy import Guarantee, Plan
 from reticent.randomness import Randomness, required
-from reticent.training.agreeing import agree, assumed
+from reticent.training.agreeing import agree, assumed, settings_of
 from reticent.training.gradients import refuse_mixing
 from reticent.training.losses import Loss, reduction_of, varied_rows
 from reticent.training.mechanism import ASSUMED
@@ -61,7 +61,7 @@ class Run:
         model: the trained network, in evaluation mode.
         guarantee: what is promised; after ordinary training that of the data (`Records.guarantee`), or None.
         plan: the executed plan, or None.
-        steps: number of updates.
+        steps: number of steps that were begun; where a secure run was stopped, some of them were lost.
         ignored_examples: examples whose gradient was not finite, over all steps. About the data: not covered.
         data: digest of the training records; not part of the record when there is a guarantee, which does not cover it.
         created: when it ended, in UTC.
@@ -132,7 +132,9 @@ def train(
         randomness: source of batches and noise: the operating system's by default. `Randomness.simulated(seed)` makes
             the run repeatable, and its guarantee a simulation.
         progress: called as progress(steps_done, steps).
-        state: a file. If it is there, the training goes on from it; the state is saved there at the end.
+        state: a file. If it is there, the training goes on from it; the state is saved there at the end. A secure
+            training that was stopped goes on after the last step that was begun: what came after the saved state is
+            lost, but charged; so save often. With `RandomAllocation` the rest of its round is passed over.
         save_every: save it every so many steps, too.
         example_level: that the promise may be to single rows although some people own several.
         processes: "all" those of an initialised `torch.distributed` train one network together, with a plan; "one":
@@ -174,7 +176,7 @@ def train(
             model.eval()
             return Run(model, records.guarantee, None, steps, 0, records.digest(), now(), records.guarantee)
         facts = {"plan": plan.as_dict(), "randomness": source, "data": records.digest(), **counts}
-        agree(ranks, model, {**facts, "optimizer": type(stepper).__name__, "augmentation": augment is not None})
+        agree(ranks, model, {**facts, "optimizer": settings_of(stepper), "augmentation": augment is not None})
         with sharding.held(), ranks.together("trial of network and loss"):
             refuse_mixing_inputs(model, x)
             rows = varied_rows(records.labels)

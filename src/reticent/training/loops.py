@@ -25,7 +25,7 @@ from reticent.errors import UsageError
 from reticent.privacy import Guarantee, Plan
 from reticent.randomness import Randomness
 from reticent.training.accounts import Account
-from reticent.training.agreeing import agree, assumed, same_records
+from reticent.training.agreeing import agree, assumed, same_records, settings_of
 from reticent.training.gradients import PerExampleModel
 from reticent.training.loading import Part, PrivateLoader
 from reticent.training.mechanism import ASSUMED, PrivateSum
@@ -171,7 +171,8 @@ class Private:
         """Go on from a saved state: call it right after the same `make_private`, before the first batch.
 
         What a secure run did after that state was saved is lost, but it is charged: the run goes on after the last
-        batch that was begun, and ends where it was planned to end. Correlated noise then starts anew. Of several
+        batch that was begun (with `RandomAllocation` after its round), and ends where it was planned to end: loop while
+        `private.loader.drawn < private.plan.steps`. Correlated noise then starts anew. Of several
         processes all call it, and all read the file.
 
         Raises:
@@ -208,7 +209,7 @@ class Private:
             "plan": self.plan.as_dict(),
             "randomness": randomness,
             "number of records": len(loader.dataset),  # type: ignore[arg-type]
-            "optimizer": type(self.optimizer).__name__,
+            "optimizer": settings_of(self.optimizer),
             "trained parameters": self._names,
             "loss reduction": (how.reduction, how.checked),
             "number of views": how.views,

@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reticent.data.records import plain
+from reticent.data.records import plain, refuse_missing
 from reticent.errors import DataError, UsageError
 from reticent.privacy import Plan, Sampler, Unit
 from reticent.randomness import Randomness
@@ -51,6 +51,7 @@ class Owners:
                 f"Expected one owner for each row, got {listed.dtype} of shape {listed.shape}.",
                 "Pass an array of numbers or of texts.",
             )
+        refuse_missing(listed)
         _, owner, counts = np.unique(listed, return_inverse=True, return_counts=True)
         self._owner = owner.reshape(-1).astype(np.int64)
         self._counts = counts.astype(np.int64)
@@ -140,7 +141,7 @@ def units_of(plan: Plan, owners: Any, size: int, *, example_level: bool = False)
         return Units(size, assumptions=_limited(plan, known))
     if known is None:
         return Units(size, assumptions=(f"every {plan.unit.value} owns one row",))
-    return Units(known.count, known, plan.rows_per_unit)
+    return Units(known.count, known, plan.rows_per_unit, (f"the owners say which rows are of one {plan.unit.value}",))
 
 
 def units_in(unit: Unit | None, sampling: Sampler | None, owners: Any, size: int) -> int:

@@ -53,8 +53,9 @@ def plan_for(
     if plan is None:
         return _calibrated(wanted, units, batch_size, steps)
     if plan.dataset_size != units:
+        whose = "records" if plan.unit is Unit.EXAMPLE else f"{plan.unit.value} units"
         raise UsageError(
-            f"Expected a plan for this data set of {units} records, got one for {plan.dataset_size}.",
+            f"Expected a plan for this data set of {units} {whose}, got one for {plan.dataset_size}.",
             "Calibrate the plan with dataset_size=len(dataset), or for people with the number of people.",
         )
     if steps is not None and plan.steps < steps:

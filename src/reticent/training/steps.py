@@ -21,7 +21,7 @@ import torch
 
 from reticent import _checks
 from reticent.errors import ModelError, UsageError
-from reticent.privacy import Batches, Plan
+from reticent.privacy import Batches, Plan, Unit
 from reticent.randomness import Randomness
 from reticent.training.accounts import Account
 from reticent.training.gradients import PerExampleModel
@@ -169,8 +169,10 @@ class PrivateSteps(Steps):
         """Execute the plan; see `Steps.run`."""
         with self._model.sharding.held(), self._ranks.together("plan"):
             if self._plan.dataset_size != self._units.count:
+                unit = self._plan.unit
+                whose = "records" if unit is Unit.EXAMPLE else f"{unit.value} units"
                 raise UsageError(
-                    f"Expected a plan for these {self._units.count} records, got one for {self._plan.dataset_size}.",
+                    f"Expected a plan for these {self._units.count} {whose}, got one for {self._plan.dataset_size}.",
                     "Calibrate it with dataset_size=len(dataset), or for people with the number of people.",
                 )
             if self._augment is not None:
