@@ -102,7 +102,8 @@ def test_whose_promise_it_is():
     for records, unit in ((people, Unit.EXAMPLE), (owned, Unit.PERSON)):
         with pytest.raises(UsageError, match="Expected a promise to every"):
             split(records, unit=unit)
-    several = Records(DATA.features, DATA.labels, owners=np.arange(N) // 2)
+    assert split(Records(DATA.features, DATA.labels, owners=np.arange(N) // 2)).unit is Unit.PERSON
+    several = Records(DATA.features, DATA.labels, owners=np.arange(N) // 2, unit=Unit.EXAMPLE)
     with pytest.raises(UsageError, match=r"promise to people or clients, got Unit\.EXAMPLE for 60 rows of 30 owners"):
         split(several)
     assert split(several, unit=Unit.PERSON).unit is Unit.PERSON
