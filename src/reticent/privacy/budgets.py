@@ -29,7 +29,8 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -40,7 +41,9 @@ from reticent.privacy.mechanisms import EpsilonDelta, Mechanism, mechanism_from_
 from reticent.privacy.renyi import ORDERS
 from reticent.privacy.units import Relation, Unit, check_kinds
 
-__all__ = ["Budget", "Odometer"]
+__all__ = ["Budget", "Odometer", "made_of"]
+
+B = TypeVar("B")
 
 _RUNGS = 2.0 ** (np.arange(-24, 41) / 4)  # epsilons that an odometer can read: from 1/64 to 1024
 _SLACK = 1e-12  # for sums that are equal but for rounding
@@ -145,19 +148,28 @@ class Budget:
         Raises:
             UsageError: a field is missing or unknown, or more was spent than allowed.
         """
-        try:
-            fields = dict(values)
-            spent = [mechanism_from_dict(mechanism) for mechanism in fields.pop("spent")]
-            kinds: dict[str, Any] = {"unit": Unit(fields.pop("unit")), "relation": Relation(fields.pop("relation"))}
-            budget = cls(**fields, **kinds)
-        except (KeyError, TypeError, ValueError) as error:
-            raise UsageError(f"Expected a budget as written by as_dict(), got {error}.", "Save it again.") from error
+        budget, spent = made_of(cls, values)
         for mechanism in spent:
             budget.spend(mechanism)
         return budget
 
     def _cost(self, mechanism: Mechanism) -> float:
         return float(_cost(mechanism, self.relation)[self._place])
+
+
+def made_of(kind: Callable[..., B], values: dict[str, Any]) -> tuple[B, list[Mechanism]]:
+    """A budget of some kind from what its `as_dict` wrote, and what is to be spent on it again.
+
+    Raises:
+        UsageError: a field is missing or unknown.
+    """
+    try:
+        fields = dict(values)
+        spent = [mechanism_from_dict(mechanism) for mechanism in fields.pop("spent")]
+        kinds: dict[str, Any] = {"unit": Unit(fields.pop("unit")), "relation": Relation(fields.pop("relation"))}
+        return kind(**fields, **kinds), spent
+    except (KeyError, TypeError, ValueError) as error:
+        raise UsageError(f"Expected a budget as written by as_dict(), got {error}.", "Save it again.") from error
 
 
 class Odometer:

@@ -39,8 +39,9 @@ from scipy.special import log_ndtr, ndtr
 from reticent import _checks
 from reticent.errors import BudgetExhausted, UsageError
 from reticent.privacy.accounting import epsilon_at, merged
+from reticent.privacy.budgets import made_of
 from reticent.privacy.guarantee import Guarantee
-from reticent.privacy.mechanisms import GaussianFilter, Mechanism, mechanism_from_dict, mechanism_to_dict
+from reticent.privacy.mechanisms import GaussianFilter, Mechanism, mechanism_to_dict
 from reticent.privacy.mechanisms.sums import SampledGaussian
 from reticent.privacy.mechanisms.votes import GaussianVote
 from reticent.privacy.units import Relation, Unit, check_kinds
@@ -179,12 +180,9 @@ class GaussianBudget:
         Raises:
             UsageError: a field is missing or unknown, or more was spent than allowed.
         """
+        budget, spent = made_of(cls, values)
         try:
-            fields = dict(values)
-            spent = [mechanism_from_dict(mechanism) for mechanism in fields.pop("spent")]
-            kinds: dict[str, Any] = {"unit": Unit(fields.pop("unit")), "relation": Relation(fields.pop("relation"))}
-            budget = cls(**fields, **kinds)
             budget.spend(*spent)
-        except (KeyError, TypeError, ValueError, BudgetExhausted) as error:
+        except BudgetExhausted as error:
             raise UsageError(f"Expected a budget as written by as_dict(), got {error}.", "Save it again.") from error
         return budget
