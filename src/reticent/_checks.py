@@ -14,17 +14,30 @@ Example:
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
+from typing import Any, TypeVar, cast
 
 from reticent.errors import UsageError
 
-__all__ = ["at_least", "delta", "fraction", "non_negative", "one_of", "open_fraction", "positive", "suggested_delta"]
+__all__ = [
+    "at_least",
+    "delta",
+    "fraction",
+    "kind_in",
+    "non_negative",
+    "one_of",
+    "open_fraction",
+    "positive",
+    "suggested_delta",
+]
 
 
 _SHORT = 6
+T = TypeVar("T")
 
 
 def _only(named: dict[str, object]) -> tuple[str, object]:
@@ -127,3 +140,12 @@ def one_of(options: Iterable[str], **named: object) -> str:
         raise UsageError(f"Expected a known {name}, got {name}={value!r}.", f"Did you mean {near[0]!r}?")
     remedy = f"Did you mean {near[0]!r}?" if near else "Choose one of them."
     raise UsageError(f"Expected {name} to be one of {', '.join(words)}; got {name}={value!r}.", remedy)
+
+
+def kind_in(kinds: Mapping[str, type[T]], values: object) -> tuple[type[T], dict[str, Any]]:
+    """The dataclass that saved values name by their "kind", and exactly its fields."""
+    fields = dict(values) if isinstance(values, dict) else {}
+    name = one_of(kinds, kind=fields.pop("kind", None))
+    if set(fields) != {field.name for field in dataclasses.fields(cast(Any, kinds[name]))}:
+        raise UsageError(f"Expected the fields of {name}, got {sorted(fields)}.", "Write them as saved.")
+    return kinds[name], fields

@@ -82,10 +82,7 @@ class ColumnNoise(abc.ABC):
         Raises:
             UsageError: an unknown kind, not exactly the fields of the kind, or a value out of range.
         """
-        fields = dict(values) if isinstance(values, dict) else {}
-        kind = _KINDS[_checks.one_of(_KINDS, kind=fields.pop("kind", None))]
-        if set(fields) != {field.name for field in dataclasses.fields(kind)}:
-            raise UsageError(f"Expected the fields of {kind.kind}, got {sorted(fields)}.", "Write them as saved.")
+        kind, fields = _checks.kind_in(_KINDS, values)
         return kind(**fields)
 
 

@@ -1,6 +1,6 @@
 """Evidence: estimates with intervals, findings with baselines, and hashed records. Plain values, never tensors."""
 
-from reticent.evidence.canonical import canonical_json, digest, parse, write_whole
+from reticent.evidence.canonical import canonical_json, digest, parse, sync_folder, write_whole
 from reticent.evidence.findings import Estimate, Finding, Status
 from reticent.evidence.records import Record, now, software
 
@@ -14,5 +14,6 @@ __all__ = [
     "now",
     "parse",
     "software",
+    "sync_folder",
     "write_whole",
 ]

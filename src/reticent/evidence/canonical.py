@@ -24,7 +24,7 @@ import rfc8785
 
 from reticent.errors import UsageError
 
-__all__ = ["canonical_json", "digest", "parse", "write_whole"]
+__all__ = ["canonical_json", "digest", "parse", "sync_folder", "write_whole"]
 
 
 def canonical_json(value: Any) -> bytes:
@@ -67,7 +67,7 @@ def write_whole(path: str | Path, content: bytes, *, for_owner_only: bool = Fals
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(name, target)
-            _sync_folder(target.parent)
+            sync_folder(target.parent)
         except BaseException:
             name.unlink(missing_ok=True)
             raise
@@ -83,7 +83,7 @@ def _for_owner(path: str, flags: int) -> int:
     return os.open(path, flags, 0o600)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename in the folder survive a crash; Windows cannot open folders, and does without."""
     if os.name == "posix":
         handle = os.open(folder, os.O_RDONLY)

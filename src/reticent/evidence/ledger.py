@@ -27,7 +27,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from reticent.errors import IntegrityError, UsageError
-from reticent.evidence.canonical import canonical_json, parse
+from reticent.evidence.canonical import canonical_json, parse, sync_folder
 
 __all__ = ["Ledger", "take_alone"]
 
@@ -113,12 +113,7 @@ class Ledger:
         self._file.write(first)
         os.fsync(self._file.fileno())
         self._file.seek(0)
-        if os.name == "posix":  # the name of the file survives a crash, too
-            folder = os.open(self.path.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        sync_folder(self.path.parent)  # the name of the file survives a crash, too
 
     def _read(self, head: dict[str, Any]) -> None:
         content = self._file.read()

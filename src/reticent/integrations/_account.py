@@ -11,6 +11,7 @@ Simulated runs repeat to the bit, and have none. Not covered: a journal that was
 from __future__ import annotations
 
 import inspect
+import json
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -22,7 +23,7 @@ from reticent.errors import UsageError
 from reticent.randomness import Randomness
 from reticent.training.accounts import Account
 from reticent.training.journal import Journal, journal_path
-from reticent.training.resuming import Identity, open_journal
+from reticent.training.resuming import Identity
 
 __all__ = ["Journals", "lost_text", "pass_over"]
 
@@ -86,9 +87,8 @@ class Journals:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise UsageError(f"Expected to write to {folder}, got {error}.", "Pass another folder.") from error
-            journal = open_journal(self._who, self._optimizer, _state(folder, self._name))
-            assert journal is not None  # noqa: S101
-            self._kept[folder] = journal
+            who = json.dumps(self._who.as_dict(self._optimizer), sort_keys=True)
+            journal = self._kept[folder] = Journal(_file(folder, self._name), who)
             self._opened.append(journal)
         return self._kept[folder]
 
@@ -115,9 +115,5 @@ def _is_remote(folder: str | Path) -> bool:
     return "://" in str(folder)
 
 
-def _state(folder: Path, name: str) -> Path:
-    return folder / f"private-{name}"
-
-
 def _file(folder: Path, name: str) -> Path:
-    return journal_path(_state(folder, name))
+    return journal_path(folder / f"private-{name}")

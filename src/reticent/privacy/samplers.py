@@ -145,10 +145,7 @@ class Sampler(abc.ABC):
         Raises:
             UsageError: an unknown kind, or not exactly the fields of the kind.
         """
-        fields = dict(values)
-        kind = _KINDS[_checks.one_of(_KINDS, kind=fields.pop("kind", None))]
-        if set(fields) != {field.name for field in dataclasses.fields(kind)}:
-            raise UsageError(f"Expected the fields of {kind.kind}, got {sorted(fields)}.", "Write them as saved.")
+        kind, fields = _checks.kind_in(_KINDS, values)
         return kind(**fields)
 
 

@@ -30,6 +30,7 @@ from types import TracebackType
 from typing import Self
 
 from reticent.errors import IntegrityError, UsageError
+from reticent.evidence import sync_folder
 
 __all__ = ["Journal", "begun_in", "journal_path"]
 
@@ -88,7 +89,7 @@ class Journal:
         if len(found) <= len(head) and head.startswith(found):  # new, or stopped while it was made
             os.pwrite(self._file, head + self._line(0), 0)
             self._sync()
-            _sync_folder(self._path)
+            sync_folder(self._path.resolve().parent)  # the name of the file survives a crash, too
             return 0
         if not found.startswith(_KIND.encode()):
             raise IntegrityError(f"Expected a journal at {self._path}, got another file.", "Pass another state file.")
@@ -156,13 +157,3 @@ class Journal:
     def __del__(self) -> None:
         if getattr(self, "_file", -1) >= 0:
             self.close()
-
-
-def _sync_folder(path: Path) -> None:
-    """A new file is there after a power cut only if its folder has been written too."""
-    if os.name == "posix":
-        folder = os.open(path.resolve().parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)

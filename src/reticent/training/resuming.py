@@ -24,7 +24,6 @@ Example:
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,14 +35,13 @@ from reticent.privacy import Batches, Plan
 from reticent.randomness import Randomness
 from reticent.training.accounts import Account
 from reticent.training.agreeing import same_values
-from reticent.training.journal import Journal, journal_path
 from reticent.training.mechanism import PrivateSum
 from reticent.training.ranks import Ranks
 from reticent.training.seeding import generator_states, set_apart, set_generators
 from reticent.training.sharding import Sharding, is_sharded, local, sharded_like, whole
 from reticent.training.state import load_state, save_state
 
-__all__ = ["Identity", "open_journal", "restore_training", "training_state", "write_training"]
+__all__ = ["Identity", "restore_training", "training_state", "write_training"]
 
 _APART = (
     "Look for what changes parameters in one process only, or use processors of one kind: steps are the same in all."
@@ -66,20 +64,6 @@ class Identity(NamedTuple):
             "optimizer": type(optimizer).__name__,
             "network": {name: f"{tuple(value.shape)} {value.dtype}" for name, value in tensors.items()},
         }
-
-
-def open_journal(
-    who: Identity, optimizer: torch.optim.Optimizer, path: str | Path, ranks: Ranks | None = None
-) -> Journal | None:
-    """The journal beside a state; None where steps can be repeated to the bit, and in all processes but the first.
-
-    The first process writes before it adds its part to a sum, and without that part nothing leaves the others.
-    """
-    ranks = Ranks() if ranks is None else ranks
-    with ranks.together("journal"):
-        if who.plan is None or not who.randomness.is_secure or ranks.rank > 0:
-            return None
-        return Journal(journal_path(path), json.dumps(who.as_dict(optimizer), sort_keys=True))
 
 
 def training_state(

@@ -61,9 +61,9 @@ class Mechanism(abc.ABC):
         return dataclasses.replace(self, **changed)
 
     @property
-    @abc.abstractmethod
     def is_free(self) -> bool:
         """Whether it reveals nothing at all."""
+        return self.count == 0
 
     @property
     @abc.abstractmethod
@@ -124,10 +124,7 @@ def mechanism_from_dict(values: dict[str, Any]) -> Mechanism:
     Raises:
         UsageError: an unknown kind, or not exactly the fields of the kind.
     """
-    fields = dict(values)
-    kind = _KINDS[_checks.one_of(_KINDS, kind=fields.pop("kind", None))]
-    if set(fields) != {field.name for field in dataclasses.fields(kind)}:
-        raise UsageError(f"Expected the fields of {kind.kind}, got {sorted(fields)}.", "Write them as saved.")
+    kind, fields = _checks.kind_in(_KINDS, values)
     for name, value in fields.items():
         if isinstance(value, list):
             fields[name] = tuple(mechanism_from_dict(one) if isinstance(one, dict) else one for one in value)

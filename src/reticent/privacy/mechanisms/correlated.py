@@ -97,11 +97,6 @@ class CorrelatedGaussian(Mechanism):
         return self.deviation / self.sensitivity
 
     @property
-    def is_free(self) -> bool:
-        """Whether it reveals nothing at all."""
-        return self.count == 0
-
-    @property
     def is_unbounded(self) -> bool:
         """Whether no epsilon below infinity holds."""
         return not self.is_free and self.deviation == 0

@@ -102,11 +102,6 @@ class DiscreteLaplace(Mechanism):
         )
 
     @property
-    def is_free(self) -> bool:
-        """Whether it reveals nothing at all."""
-        return self.count == 0
-
-    @property
     def is_unbounded(self) -> bool:
         """Whether no epsilon below infinity holds; one whose e^epsilon is no longer a float is counted as such."""
         return not self.is_free and 2 * self.sensitivity / self.scale > _LARGEST_EPSILON

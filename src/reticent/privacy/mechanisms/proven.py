@@ -47,11 +47,6 @@ class Laplace(Mechanism):
         )
 
     @property
-    def is_free(self) -> bool:
-        """Whether it reveals nothing at all."""
-        return self.count == 0
-
-    @property
     def is_unbounded(self) -> bool:
         """Whether no epsilon below infinity holds."""
         return not self.is_free and self.noise_multiplier == 0

@@ -54,11 +54,6 @@ class AllocatedGaussian(Mechanism):
         )
 
     @property
-    def is_free(self) -> bool:
-        """Whether it reveals nothing at all."""
-        return self.count == 0
-
-    @property
     def is_unbounded(self) -> bool:
         """Whether no epsilon below infinity holds."""
         return not self.is_free and self.noise_multiplier == 0

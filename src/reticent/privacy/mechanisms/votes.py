@@ -62,11 +62,6 @@ class Vote(Mechanism):
         )
 
     @property
-    def is_free(self) -> bool:
-        """Whether it reveals nothing at all."""
-        return self.count == 0
-
-    @property
     def is_unbounded(self) -> bool:
         """Whether no epsilon below infinity holds."""
         return not self.is_free and self.noise == 0
