@@ -8,11 +8,11 @@ from scipy.stats import binom
 
 from reticent.attacks.membership import leave_one_out
 from reticent.audits.risks import exposed, record_risks
-from reticent.audits.shadows import Fleet
+from reticent.models import Fleet, Signals
 
 
 def risks_of(reference, membership, inclusion=0.5, confidence=0.95):
-    fleet = Fleet(reference, membership, membership)
+    fleet = Fleet(Signals(reference, reference, membership), membership)
     truth = np.arange(membership.shape[1]) % 2 == 0
     return record_risks(fleet, reference, truth, inclusion=inclusion, confidence=confidence)
 

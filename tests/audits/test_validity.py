@@ -9,10 +9,10 @@ import torch
 import reticent as rt
 from reticent.attacks.membership import leave_one_out, likelihood_ratio
 from reticent.audits import split
-from reticent.audits.shadows import Fleet
 from reticent.audits.validity import doubts, trainer_doubts
 from reticent.data import Records
 from reticent.evidence import Estimate, Status
+from reticent.models import Fleet, Signals
 
 NONE = Estimate(0.5, 0.45, 0.55, 0.95, 400, "five folds")
 ABOVE = Estimate(0.7, 0.6, 0.8, 0.95, 400, "five folds")
@@ -105,7 +105,7 @@ def test_models_that_differ_as_a_whole_are_not_held_against_the_trainer():
         own = source.normal(size=(33, 1))  # each model is more or less confident throughout
         scores = 1.5 * membership + own + source.normal(size=(33, 300)) + source.normal(size=300)
         right = source.random((33, 300)) < 0.7 + 0.1 * membership
-        fleet = Fleet(scores[:-1], membership[:-1], right[:-1])
+        fleet = Fleet(Signals(scores[:-1], scores[:-1], right[:-1]), membership[:-1])
         attack = likelihood_ratio(scores[-1], fleet.scores, fleet.membership)
         found = trainer_doubts(
             fleet,

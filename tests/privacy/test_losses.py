@@ -27,7 +27,7 @@ def exact_delta(mu: float, epsilon: float) -> float:
 @given(noise=noises, rate=rates, steps=st.integers(2, 3000), delta=st.floats(-10, -3).map(lambda x: 10**x))
 @example(noise=0.5, rate=1e-4, steps=2, delta=1e-10)  # the truth, integrated in 30 digits, is 2.188
 def test_never_below_a_grid_that_is_ten_times_finer(noise: float, rate: float, steps: int, delta: float) -> None:
-    """Each adds what rounding may have taken from it, and the finer one, of more points, more: less than 1e-12 of delta."""
+    """Each adds what rounding may have taken from it; the finer one, of more points, adds more, below 1e-12."""
     both = [gaussian(noise_multiplier=noise, sample_rate=rate, removed=removed) for removed in (True, False)]
     got = max(compose([(step, steps)]).epsilon(delta) for step in both)
     finer = [compose([(step, steps)], spread=5e-7) for step in both]

@@ -3,13 +3,12 @@
 from reticent.audits.comparison import Arm, Comparison, compare, split, standard_arms
 from reticent.audits.membership import Audit, audit
 from reticent.audits.risks import RecordRisk
-from reticent.audits.shadows import Fleet, Trainer, train_shadows
+from reticent.audits.shadows import Trainer, train_shadows
 
 __all__ = [
     "Arm",
     "Audit",
     "Comparison",
-    "Fleet",
     "RecordRisk",
     "Trainer",
     "audit",

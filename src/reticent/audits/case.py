@@ -24,7 +24,7 @@ from reticent.audits.blind import blind_auc, shared_rows
 from reticent.data import Records
 from reticent.errors import NotEnoughEvidence
 from reticent.evidence import Estimate
-from reticent.models import Exposure, Target
+from reticent.models import Exposure, Signals, Target
 from reticent.randomness import Randomness
 
 __all__ = ["Case", "checked_sides", "describe", "inclusion_of", "prepare"]
@@ -55,12 +55,22 @@ class Case:
     target: Target
     pool: Records
     truth: npt.NDArray[np.bool_]
-    signal: npt.NDArray[np.float64]
-    correct: npt.NDArray[np.bool_]
+    answers: npt.NDArray[np.float64]
+    signals: Signals
     blind: dict[str, Estimate]
     shared: int
     confidence: float
     source: Randomness
+
+    @property
+    def signal(self) -> npt.NDArray[np.float64]:
+        """(records,) the model's log-odds of the true labels."""
+        return np.asarray(self.signals.odds[0])
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """(records,) whether the model predicts the record rightly."""
+        return np.asarray(self.signals.correct[0])
 
     @property
     def inclusion(self) -> float:
@@ -85,13 +95,13 @@ def prepare(
     target = Target(model, classes=pool.classes, exposure=exposure, name=name)
     if blind is None:
         blind = blind_auc(inside, outside, randomness=randomness.spawn("blind"), confidence=confidence)
-    signal, correct = target.judged(pool.features, pool.labels)
+    answers = target.log_probabilities(pool.features)[None]
     return Case(
         target=target,
         pool=pool,
         truth=np.arange(len(pool)) < len(inside),
-        signal=signal,
-        correct=correct,
+        answers=answers,
+        signals=Signals.of(answers, pool.labels, exposure),
         blind=blind,
         shared=shared_rows(inside, outside),
         confidence=confidence,

@@ -42,12 +42,12 @@ from reticent.attacks.membership import leave_one_out, likelihood_ratio
 from reticent.audits.case import Case, checked_sides, describe, prepare
 from reticent.audits.pooled import PooledCurve, pooled_curve
 from reticent.audits.risks import RecordRisk, exposed, record_risks
-from reticent.audits.shadows import Fleet, Trainer, train_shadows
+from reticent.audits.shadows import Trainer, train_shadows
 from reticent.audits.statistics import auc, rate, resolvable, threshold_at
 from reticent.audits.validity import doubts, trainer_doubts
 from reticent.errors import UsageError
 from reticent.evidence import Estimate, Finding, Record, Status, now, software
-from reticent.models import Exposure
+from reticent.models import Exposure, Fleet
 from reticent.privacy import Guarantee
 from reticent.privacy.rounding import round_up
 from reticent.randomness import Randomness, required

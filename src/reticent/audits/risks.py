@@ -8,10 +8,10 @@ upper bound (it is given as 1): leaving the attacked model out pushes some share
 Example:
     >>> import numpy as np
     >>> from reticent.audits.risks import exposed, record_risks
-    >>> from reticent.audits.shadows import Fleet
+    >>> from reticent.models import Fleet, Signals
     >>> membership = np.array([[True, False], [False, True]] * 16)
     >>> known = np.stack([membership[:, 0] - 0.5, np.ones(32)], axis=1)  # the first is always guessed, the second never
-    >>> fleet = Fleet(known, membership, membership)
+    >>> fleet = Fleet(Signals(known, known, membership), membership)
     >>> risks = record_risks(fleet, known, np.array([True, False]), inclusion=0.5, confidence=0.95)
     >>> [(risk.row, risk.right) for risk in risks], exposed(risks)
     ([(0, 32), (1, 16)], 1)
@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reticent.audits.shadows import Fleet
 from reticent.audits.statistics import clopper_pearson
 from reticent.evidence import Estimate
+from reticent.models import Fleet
 
 __all__ = ["RecordRisk", "exposed", "record_risks"]
 

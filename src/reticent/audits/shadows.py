@@ -17,7 +17,6 @@ Example:
 
 from __future__ import annotations
 
-import dataclasses
 import os
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -28,10 +27,10 @@ import numpy.typing as npt
 from reticent import _checks
 from reticent.data import Records
 from reticent.errors import MissingExtra, UsageError
-from reticent.models import Exposure, Target
+from reticent.models import Exposure, Fleet, Target
 from reticent.randomness import Randomness, required
 
-__all__ = ["Fleet", "Trainer", "draw_membership", "train_shadows"]
+__all__ = ["Trainer", "draw_membership", "train_shadows"]
 
 
 class Trainer(Protocol):
@@ -39,21 +38,6 @@ class Trainer(Protocol):
 
     def __call__(self, records: Records, randomness: Randomness, /) -> Any:
         """The trained model: anything that `reticent.models.Target` accepts."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Fleet:
-    """Shadow models, reduced to what attacks need.
-
-    Attributes:
-        scores: (models, records) log-odds of the true label.
-        membership: (models, records) whether the record was in the model's training data.
-        correct: (models, records) whether the model predicts the record rightly.
-    """
-
-    scores: npt.NDArray[np.float64]
-    membership: npt.NDArray[np.bool_]
-    correct: npt.NDArray[np.bool_]
 
 
 def train_shadows(
@@ -68,7 +52,7 @@ def train_shadows(
     jobs: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Fleet:
-    """Train `count` models on random parts of the pool and score every record with each.
+    """Train `count` models on random parts of the pool and ask each about every record.
 
     Args:
         trainer: called as trainer(records, randomness).
@@ -102,14 +86,13 @@ def train_shadows(
         )
     streams = [source.spawn(f"model {k}") for k in range(count)]
     jobs = min(count, os.cpu_count() or 1) if jobs is None else _checks.at_least(1, jobs=jobs)
-    tasks = [(trainer, pool, membership[k], streams[k], exposure) for k in range(count)]
-    scores = np.empty((count, len(pool)))
-    correct = np.empty((count, len(pool)), dtype=bool)
-    for done, result in enumerate(_run(tasks, jobs)):
-        scores[done], correct[done] = result
+    tasks = [(trainer, pool, membership[k], streams[k]) for k in range(count)]
+    answers = []
+    for result in _run(tasks, jobs):
+        answers.append(result)
         if progress is not None:
-            progress(done + 1, count)
-    return Fleet(scores, membership, correct)
+            progress(len(answers), count)
+    return Fleet.of(np.stack(answers), pool.labels, membership, exposure)
 
 
 def draw_membership(pool: Records, count: int, inclusion: float, randomness: Randomness) -> npt.NDArray[np.bool_]:
@@ -142,8 +125,9 @@ def _run(tasks: list[Any], jobs: int) -> Any:
 
 
 def _train_one(
-    trainer: Trainer, pool: Records, mask: npt.NDArray[np.bool_], randomness: Randomness, exposure: Exposure
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
+    trainer: Trainer, pool: Records, mask: npt.NDArray[np.bool_], randomness: Randomness
+) -> npt.NDArray[np.float32]:
+    """(records, classes) log-probabilities of one model for the whole pool."""
     try:
         model = trainer(pool.take(mask), randomness)
     except TypeError as error:
@@ -153,5 +137,5 @@ def _train_one(
                 "Give it these two parameters.",
             ) from error
         raise
-    target = Target(model, classes=pool.classes, exposure=exposure, name="a shadow model")
-    return target.judged(pool.features, pool.labels)
+    target = Target(model, classes=pool.classes, name="a shadow model")
+    return target.log_probabilities(pool.features).astype(np.float32)

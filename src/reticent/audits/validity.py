@@ -22,9 +22,9 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
-from reticent.audits.shadows import Fleet
 from reticent.audits.statistics import clopper_pearson, resolvable, threshold_at
 from reticent.evidence import Estimate
+from reticent.models import Fleet
 
 __all__ = ["doubts", "trainer_doubts"]
 

@@ -17,7 +17,6 @@ Example:
 
 from __future__ import annotations
 
-import enum
 from typing import Any
 
 import numpy as np
@@ -25,39 +24,12 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.errors import ModelError
+from reticent.models.exposure import Exposure
+from reticent.models.signals import SMALLEST_PROBABILITY, Signals, logsumexp
 
-__all__ = ["Exposure", "Target"]
+__all__ = ["Target"]
 
-_SMALLEST_PROBABILITY = 1e-300  # keeps the logarithm of a rounded-to-zero probability finite
 _ROWS = 4096  # records asked at once
-
-
-class Exposure(enum.Enum):
-    """What a model shows of its answer."""
-
-    LABEL = "label"
-    SCORES = "scores"
-    LOGITS = "logits"
-
-    @classmethod
-    def of(cls, exposure: Exposure | str) -> Exposure:
-        """The exposure, or the one of that name.
-
-        Raises:
-            UsageError: no exposure has that name.
-        """
-        if isinstance(exposure, Exposure):
-            return exposure
-        return cls(_checks.one_of([one.value for one in cls], exposure=exposure))
-
-    @property
-    def meaning(self) -> str:
-        """The exposure in words, as it stands in reports."""
-        return {
-            Exposure.LABEL: "the predicted class only",
-            Exposure.SCORES: "the probability of every class",
-            Exposure.LOGITS: "the unrounded outputs of the last layer",
-        }[self]
 
 
 class Target:
@@ -103,32 +75,17 @@ class Target:
     def log_odds(self, features: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """(n,) how much the exposed answer speaks for the true label: log p(label) - log p(any other label).
 
-        With logits this is exact at any confidence (Carlini et al., 2022, section 4.4, without its rounding); with
-        scores it is computed from probabilities in double precision; with labels alone it is +1 for a right answer and
-        -1 for a wrong one.
+        See `Signals.of` for what an exposure leaves of it.
         """
-        return self._odds(self.log_probabilities(features), labels)
+        return np.asarray(self.signals(features, labels).odds[0])
 
     def correct(self, features: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
         """(n,) whether the most likely class is the right one."""
-        return np.asarray(self.log_probabilities(features).argmax(axis=1) == labels)
+        return np.asarray(self.signals(features, labels).correct[0])
 
-    def judged(
-        self, features: npt.NDArray[Any], labels: npt.NDArray[np.int64]
-    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_]]:
-        """`log_odds` and `correct` together; the model is asked once."""
-        logs = self.log_probabilities(features)
-        return self._odds(logs, labels), np.asarray(logs.argmax(axis=1) == labels)
-
-    def _odds(self, logs: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        rows = np.arange(len(logs))
-        if self.exposure is Exposure.LABEL:
-            return np.where(logs.argmax(axis=1) == labels, 1.0, -1.0)
-        if self.exposure is Exposure.SCORES:
-            logs = np.log(np.maximum(np.exp(logs), _SMALLEST_PROBABILITY))
-        others = logs.copy()
-        others[rows, labels] = -np.inf
-        return logs[rows, labels] - _logsumexp(others)
+    def signals(self, features: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> Signals:
+        """(1, n) all that the exposed answers say of the true labels; the model is asked once."""
+        return Signals.of(self.log_probabilities(features)[None], labels, self.exposure)
 
     def _ask(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         try:
@@ -193,11 +150,5 @@ def _two_columns(single: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
 def _log_probabilities(answers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     # Rows of logits that all lie in [0, 1] and all sum to one do not occur by accident; probabilities always do.
     if answers.size and answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1.0, rtol=0, atol=1e-4):
-        return np.log(np.maximum(answers, _SMALLEST_PROBABILITY))
-    return answers - _logsumexp(answers)[:, None]
-
-
-def _logsumexp(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    top = values.max(axis=1, initial=-np.inf)
-    with np.errstate(divide="ignore"):
-        return np.asarray(top + np.log(np.exp(values - top[:, None]).sum(axis=1)))
+        return np.log(np.maximum(answers, SMALLEST_PROBABILITY))
+    return answers - logsumexp(answers)[:, None]
