@@ -246,17 +246,7 @@ def compare(
         )
         audits[arm.name] = conclude(case, fleet)
         right[arm.name] = fleet.correct
-    costs = {
-        arm.name: accuracy_difference(
-            right[arm.name],
-            right[arms[0].name],
-            draws,
-            randomness=source.spawn(arm.name).spawn("accuracy"),
-            owners=pool.owner_index(),
-            confidence=confidence,
-        )
-        for arm in arms[1:]
-    }
+    costs = _costs(arms, right, draws, pool, source, confidence)
     body = {
         "data": describe(pool, truth),
         "arms": [_arm_as_dict(arm, runs[arm.name], audits[arm.name], costs.get(arm.name)) for arm in arms],
@@ -292,6 +282,28 @@ class _Reporter:
     def shadow(self, done: int, _count: int) -> None:
         if self.tell is not None:
             self.tell(self.name, done + 1, self.total)
+
+
+def _costs(
+    arms: Sequence[Arm],
+    right: dict[str, npt.NDArray[np.bool_]],
+    draws: npt.NDArray[np.bool_],
+    pool: Records,
+    source: Randomness,
+    confidence: float,
+) -> dict[str, Estimate]:
+    """Every other arm's accuracy on unseen records against the first one's, on the same draws."""
+    return {
+        arm.name: accuracy_difference(
+            right[arm.name],
+            right[arms[0].name],
+            draws,
+            randomness=source.spawn(arm.name).spawn("accuracy"),
+            owners=pool.owner_index(),
+            confidence=confidence,
+        )
+        for arm in arms[1:]
+    }
 
 
 def _arm_as_dict(arm: Arm, run: Run, audit: Audit, cost: Estimate | None) -> dict[str, Any]:
