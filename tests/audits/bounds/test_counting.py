@@ -87,7 +87,13 @@ def by_linear_program(canaries, guesses, correct, curve):
             rows.append(right - slope * wrong)
             limits.append(height)
     found = linprog(
-        -(levels >= correct).astype(float), rows, limits, np.ones((1, guesses + 1)), [1.0], bounds=(0, 1), method="highs"
+        -(levels >= correct).astype(float),
+        rows,
+        limits,
+        np.ones((1, guesses + 1)),
+        [1.0],
+        bounds=(0, 1),
+        method="highs",
     )
     assert found.status == 0
     return -found.fun
