@@ -1,4 +1,4 @@
-"""A bound and a verdict say everything that they rest on, survive being written, and are refused when they cannot be."""
+"""Bounds and verdicts say what they rest on, survive being written, and are refused when they cannot be."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_bounds_and_verdicts_survive_being_written():
     verdict = Verdict(Conclusion.VIOLATION, ("One.", "Two."), bound(), math.inf, p_value=0.01, power=None)
     for one in (bound(), bound(mu=None, assumptions=())):
         assert LowerBound.from_dict(parse(canonical_json(one.as_dict()))) == one
-        assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one
+        assert pickle.loads(pickle.dumps(one)) == copy.deepcopy(one) == one  # noqa: S301
     assert Verdict.from_dict(parse(canonical_json(verdict.as_dict()))) == verdict
     assert str(verdict) == "One. Two."
 

@@ -1,4 +1,4 @@
-"""Bounds from many runs: published ceilings, scipy's intervals, coverage, and a threshold that was chosen by peeking."""
+"""Bounds from many runs: published ceilings, scipy's intervals, coverage, and rates that were taken without intervals."""
 
 from __future__ import annotations
 
