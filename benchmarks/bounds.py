@@ -2,18 +2,19 @@
 
 Run: python benchmarks/bounds.py [--json] [--repeats 30] [--trials 300]
 
-* tightness: mean bounds (delta 1e-5, 95 %) from one run of a Gaussian mechanism whose epsilon is known; scores are N(0,1)
-  and N(mu,1). All methods see the same scores. `milliseconds`: median processor time of a bound.
+* tightness: mean bounds (delta 1e-5, 95 %) from one run of a Gaussian mechanism whose epsilon is known; scores are
+  N(0,1) and N(mu,1). All methods see the same scores. `milliseconds`: median processor time of a bound.
 * false_violations: how often the bound exceeds the true epsilon of randomised response whose confidences mean nothing
   (a tight mechanism), in per cent; 5 are allowed. And of the Gaussian mechanism, for methods that assume one.
 
-| method | what |
-|---|---|
-| `f-dp`, `f-dp-any`, `steinke` | `one_run(method=...)`: two-sided, five budgets with fixed weights |
-| `f-dp even`, `steinke even` | the same with ten budgets that share the error probability equally |
-| `runs gaussian` | `many_runs(method="gaussian")` on halves, as if each canary had a run of its own: no bound from one run |
-| `hull steinke`, `hull f-dp` | what jax_privacy's auditor does by default: one-sided guesses, all corners of the ROC curve's hull, the error probability divided by their number, which depends on the data |
-| `grid steinke` | what Privacy Meter does: the largest bound over a grid of budgets on either side, without a correction |
+f-dp, f-dp-any, steinke      `one_run(method=...)`: two-sided, five budgets with fixed weights.
+f-dp even, steinke even      The same with ten budgets that share the error probability equally.
+runs gaussian                `many_runs(method="gaussian")` on halves, as if each canary had a run of its own: no bound
+                             from one run.
+hull steinke, hull f-dp      What jax_privacy's auditor does by default: one-sided guesses at all corners of the ROC
+                             curve's hull, the error probability divided by their number, which depends on the data.
+grid steinke                 What Privacy Meter does: the largest bound over a grid of budgets on either side, without a
+                             correction.
 
 The last three are written here from their published rules; neither library is imported.
 """

@@ -9,7 +9,8 @@ import pickle
 import pytest
 
 from reticent.errors import UsageError
-from reticent.evidence import Conclusion, LowerBound, Verdict, canonical_json, parse
+from reticent.evidence import canonical_json, parse
+from reticent.evidence.bounds import Conclusion, LowerBound, Verdict
 from reticent.privacy import Relation, Unit
 
 

@@ -9,7 +9,7 @@ private for some epsilon' below `epsilon`, a result like this would have come ab
 1 - confidence. It says nothing about other canaries, other data or other models.
 
 Example:
-    >>> from reticent.evidence import LowerBound
+    >>> from reticent.evidence.bounds import LowerBound
     >>> bound = LowerBound(1.2399, delta=1e-5, confidence=0.95, method="f-DP in one run", trials=1000)
     >>> print(bound)
     epsilon >= 1.239 at delta 1e-05 (95 %, f-DP in one run, n=1000; example/add_or_remove_one)

@@ -11,7 +11,8 @@ import pytest
 from reticent.audits.bounds import judge, one_run, test_claim
 from reticent.audits.bounds.curves import mu_of
 from reticent.errors import UsageError
-from reticent.evidence import Conclusion, LowerBound, Verdict, canonical_json, parse
+from reticent.evidence import canonical_json, parse
+from reticent.evidence.bounds import Conclusion, LowerBound, Verdict
 from reticent.privacy import Guarantee, Relation, SampledGaussian, Unit
 
 DELTA = 1e-5

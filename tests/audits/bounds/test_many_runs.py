@@ -1,4 +1,4 @@
-"""Bounds from many runs: published ceilings, scipy's intervals, coverage, and rates that were taken without intervals."""
+"""Bounds from many runs: published ceilings, scipy's intervals, coverage, and rates without intervals."""
 
 from __future__ import annotations
 

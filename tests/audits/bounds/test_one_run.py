@@ -1,8 +1,8 @@
 """Bounds from one run hold as often as they say, for mechanisms that use up all that they may, whatever the guesses.
 
 A mechanism is tight if its true epsilon is exactly what is held against the bound. A bound above it is a false
-violation; at 95 % confidence at most 5 % are allowed. A method whose rate were 5 % would exceed 80 of 1,000 with probability 2e-5,
-and 16 of 100 with 1e-5. The same count rejects the planted mistake: the largest of the budgets' bounds without a
+violation; at 95 % confidence at most 5 % are allowed. A method whose rate were 5 % would exceed what `allowed` says
+with probability 2e-5. The same count rejects the planted mistake: the largest of the budgets' bounds without a
 correction. Seeds are fixed, so a pass stays a pass.
 """
 

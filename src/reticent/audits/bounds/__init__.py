@@ -8,7 +8,7 @@ from reticent.audits.bounds.many_runs import many_runs
 from reticent.audits.bounds.one_run import one_run, several_runs, test_claim
 from reticent.audits.bounds.per_step import StepCheck, check_inclusion, check_noise, per_step
 from reticent.audits.bounds.power import Power, canaries_needed, detection_probability, expected_bound
-from reticent.evidence import Conclusion, LowerBound, Verdict
+from reticent.evidence.bounds import Conclusion, LowerBound, Verdict
 
 __all__ = [
     "Budgets",

@@ -35,7 +35,7 @@ import numpy.typing as npt
 from reticent import _checks
 from reticent.audits.bounds.many_runs import rate_at_least
 from reticent.errors import DataError, UsageError
-from reticent.evidence import LowerBound
+from reticent.evidence.bounds import LowerBound
 from reticent.privacy import Relation, Unit
 
 __all__ = ["exposure_bound", "exposure_of"]

@@ -33,7 +33,7 @@ from reticent import _checks
 from reticent.audits.bounds.guessing import Budgets
 from reticent.audits.bounds.power import canaries_needed, detection_probability
 from reticent.errors import UsageError
-from reticent.evidence import Conclusion, LowerBound, Verdict
+from reticent.evidence.bounds import Conclusion, LowerBound, Verdict
 from reticent.privacy import Guarantee
 from reticent.privacy.rounding import round_down, round_up
 

@@ -37,7 +37,7 @@ from scipy.special import betaincinv, ndtri
 from reticent import _checks
 from reticent.audits.bounds.curves import epsilon_of
 from reticent.errors import DataError
-from reticent.evidence import LowerBound
+from reticent.evidence.bounds import LowerBound
 from reticent.privacy import Relation, Unit
 from reticent.randomness import Randomness
 

@@ -46,7 +46,7 @@ from reticent.audits.bounds.counting import largest_parameters, least_chances, s
 from reticent.audits.bounds.curves import GAUSSIAN, approximate, claimed, epsilon_of
 from reticent.audits.bounds.guessing import Budgets, as_budgets, checked, correct_guesses
 from reticent.errors import UsageError
-from reticent.evidence import LowerBound
+from reticent.evidence.bounds import LowerBound
 from reticent.privacy import Guarantee, Relation, Unit
 from reticent.randomness import Randomness
 

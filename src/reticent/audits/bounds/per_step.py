@@ -48,7 +48,8 @@ from scipy.special import bdtr, bdtrc, chdtr, chdtrc, chdtri, ndtri
 from reticent import _checks
 from reticent.audits.bounds.many_runs import rate_at_least, rate_at_most
 from reticent.errors import DataError, UsageError
-from reticent.evidence import Estimate, LowerBound
+from reticent.evidence import Estimate
+from reticent.evidence.bounds import LowerBound
 from reticent.privacy import Guarantee, Relation, SampledGaussian, Unit
 
 __all__ = ["StepCheck", "check_inclusion", "check_noise", "per_step"]
