@@ -44,7 +44,6 @@ TESTED_ELSEWHERE = {
     "training/engine/recurrent.py": "training/engine/test_recording.py",
     "training/engine/rules.py": "training/engine/test_recording.py",
     "training/engine/structures.py": "training/test_gradients.py",
-    "models/exposure.py": "models/test_signals.py",
     "training/recipe.py": "training/test_loop.py",
 }
 
