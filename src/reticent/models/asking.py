@@ -4,14 +4,14 @@ Promise: `adapter_of` says what a model is without running it, or refuses it by 
 gives back what the model said, unchanged but for the order of columns; it knows what kind of answer that is where the
 kind of model settles it (`answers`), and nothing about exposures.
 
-    a torch module             asked in evaluation mode without gradients, its modes restored     logits or probabilities
-    predict_proba              columns put where the class numbers say; pipelines, searches too   probabilities
-    decision_function alone    margins (LinearSVC, RidgeClassifier); one per class                logits
-    predict alone              -                                                                  labels
-    an ONNX file               `reticent.models.onnx_file`                                        what the file says
-    a text classifier          `reticent.models.text`: a Hugging Face model, or (model, tokenizer) logits
-    an HTTP endpoint           `reticent.models.endpoint`                                         what it sends
-    any other callable         from features to answers                                           logits or probabilities
+    a torch module            asked in evaluation mode without gradients; its modes are restored
+    predict_proba             probabilities; columns put where the class numbers say; pipelines and searches too
+    decision_function alone   logits: margins, one per class (LinearSVC, RidgeClassifier)
+    predict alone             labels
+    an ONNX file              `reticent.models.onnx_file`; a path that ends in .onnx will do
+    a text classifier         `reticent.models.text`; a Hugging Face model, or a pair (model, tokenizer)
+    an HTTP endpoint          `reticent.models.endpoint`
+    any other callable        from features to logits or probabilities
 
 Example:
     >>> from sklearn.svm import LinearSVC
@@ -22,6 +22,8 @@ Example:
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -122,19 +124,15 @@ class _Torch(_Function):
         return getattr(said, "logits", said)  # what networks of transformers wrap their logits in
 
 
-class evaluated:  # noqa: N801 - a context manager
+@contextlib.contextmanager
+def evaluated(model: Any) -> Iterator[None]:
     """Puts a torch module into evaluation mode, and every part of it back into its own mode afterwards."""
-
-    def __init__(self, model: Any) -> None:
-        self._model = model
-
-    def __enter__(self) -> None:
-        # a frozen part may be in another mode than the whole
-        self._modes = [(part, part.training) for part in self._model.modules()]
-        self._model.eval()
-
-    def __exit__(self, *_: object) -> None:
-        for part, training in self._modes:
+    modes = [(part, part.training) for part in model.modules()]  # a frozen part may be in another mode than the whole
+    model.eval()
+    try:
+        yield
+    finally:
+        for part, training in modes:
             part.training = training
 
 
@@ -155,6 +153,12 @@ class _Classifier:
         known = known.astype(np.int64)
         if said.ndim == 1 and np.array_equal(known, [0, 1]):
             return said
+        width = max(self._classes, int(known.max()) + 1)
+        if self.answers == "logits" and len(known) < width:
+            raise ModelError(
+                f"Expected a classifier that knows the classes 0 to {width - 1}, got one trained on {known.tolist()}.",
+                "Train it on records of every class, or pass a classifier with predict_proba.",
+            )
         if said.ndim != 2 or said.shape[1] != len(known):
             raise ModelError(
                 f"Expected {self._method} to answer with one column for each of the classes {known.tolist()}, got "
@@ -163,12 +167,6 @@ class _Classifier:
             )
         if np.array_equal(known, np.arange(len(known))):
             return said
-        width = max(self._classes, int(known.max()) + 1)
-        if self.answers == "logits" and len(known) < width:
-            raise ModelError(
-                f"Expected a classifier that knows the classes 0 to {width - 1}, got one trained on {known.tolist()}.",
-                "Train it on records of every class, or pass a classifier with predict_proba.",
-            )
         placed = np.zeros((len(said), width))  # a class that it has never seen has no probability
         placed[:, known] = said
         return placed

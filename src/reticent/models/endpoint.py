@@ -265,7 +265,9 @@ class Endpoint:
             try:
                 value = value[int(name)] if isinstance(value, list) else value[name]
             except (KeyError, IndexError, TypeError, ValueError):
-                raise self._error(f"answers at {self._response!r}", f"nothing at {name!r}", "Check response=...") from None
+                raise self._error(
+                    f"answers at {self._response!r}", f"nothing at {name!r}", "Check response=..."
+                ) from None
         return value
 
     def _answers(self, said: Any, count: int) -> npt.NDArray[np.float64]:

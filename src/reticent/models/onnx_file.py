@@ -4,11 +4,11 @@ Promise: the file runs as it is or is refused, before anything is asked: files t
 operators that are not ONNX's own, and inputs that records cannot fill. Names, types and batch limits are read from the
 file.
 
-How: one input takes the features; a network of tokens may take `input_ids`, `attention_mask` and `token_type_ids`, which
-are then the second axis of the features, (n, 2 or 3, length), as `reticent.models.tokenized` makes them. If the file
-fixes the number of records, they are asked in parts of that many, the last one filled up. Answers are the output that is
-named; else the only one of floating-point numbers, or scikit-learn's list of dictionaries (ZipMap), whose classes must
-be whole numbers; else whole numbers, which are labels.
+How: one input takes the features; a network of tokens may take `input_ids`, `attention_mask` and `token_type_ids`,
+which are then the second axis of the features, (n, 2 or 3, length), as `reticent.models.tokenized` makes them. If the
+file fixes the number of records, they are asked in parts of that many, the last one filled up. Answers are the output
+that is named; else the only one of floating-point numbers, or scikit-learn's list of dictionaries (ZipMap), whose
+classes must be whole numbers; else whole numbers, which are labels.
 
 Runs on the processor, through onnxruntime. A model of 10 inputs and 2 classes answers about a million records a second.
 
@@ -43,7 +43,7 @@ __all__ = ["OnnxModel"]
 _ROWS = 4096
 _DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")  # what onnxruntime has without a library of somebody's own
 _TOKENS = ("input_ids", "attention_mask", "token_type_ids")
-_TYPES = {
+_TYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(double)": np.float64,
     "tensor(float16)": np.float16,
@@ -151,7 +151,7 @@ class OnnxModel:
             )
         feed = {}
         for one in self._inputs:
-            values = columns[one.name].astype(_TYPES[one.type])
+            values: npt.NDArray[Any] = columns[one.name].astype(_TYPES[one.type])
             if values.dtype.kind in "iub" and (values != columns[one.name]).any():
                 raise ModelError(
                     f"Expected whole numbers for the input {one.name} ({one.type}) of {self.path.name}, got others.",
@@ -164,10 +164,11 @@ class OnnxModel:
 def _refuse_surprises(model: Any, name: str) -> None:
     """Raise `ModelError` for a model that reads other files, or runs what is not ONNX's own."""
     own = {function.domain for function in model.functions}
-    outside, foreign = False, set()
-    graphs, functions = [model.graph], list(model.functions)
-    while graphs or functions:
-        part = graphs.pop() if graphs else functions.pop()
+    outside = False
+    foreign: set[str] = set()
+    graphs: list[Any] = [model.graph, *model.functions]
+    while graphs:
+        part = graphs.pop()
         tensors = [*getattr(part, "initializer", ())]
         tensors += [tensor for one in getattr(part, "sparse_initializer", ()) for tensor in (one.values, one.indices)]
         for node in part.node:

@@ -132,14 +132,14 @@ def _restricted(shares: Floats, labels: npt.NDArray[np.int64], exposure: Exposur
     digits, classes = exposure.digits, shares.shape[1]
     seen = shares if digits is None else np.round(shares, digits)
     step = _STEP_BELOW_ONE if digits is None else 10.0**-digits
-    own = np.maximum(seen[np.arange(len(seen)), labels], step / 4)
+    own = seen[np.arange(len(seen)), labels]
     if exposure.top is not None and exposure.top < classes:
         # the order that is shown is that of the unrounded scores
         best = np.argsort(-shares, axis=1, kind="stable")[:, : exposure.top]
         left = np.maximum(1 - np.take_along_axis(seen, best, axis=1).sum(axis=1), step / 4)
         own = np.where((best == labels[:, None]).any(axis=1), own, left / (classes - exposure.top))
     # 1 - p, not the sum of the others: many small shares that are rounded to zero would be missing from the sum
-    return own, np.maximum(1 - own, step / 4)
+    return np.where(own > 0, own, step / 4), np.maximum(1 - own, step / 4)
 
 
 def logsumexp(values: Floats) -> Floats:

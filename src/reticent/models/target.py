@@ -109,7 +109,7 @@ class Target:
 
     def predicted(self, features: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
         """(n,) the most likely classes: all that an attacker who sees labels only learns."""
-        return self.log_probabilities(features).argmax(axis=1)
+        return np.asarray(self.log_probabilities(features).argmax(axis=1))
 
     def log_odds(self, features: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
         """(n,) how much the exposed answer speaks for the true label: log p(label) - log p(any other label).
@@ -189,8 +189,8 @@ class Target:
             if answers.max() <= whole * (1 + _EXACT) and 2 * near.sum() >= len(near):
                 raise ModelError(
                     f"Expected answers of {self.name} that are clearly logits or probabilities, got "
-                    f"{int(near.sum())} of {len(near)} rows that sum to {whole:g} within {_DOUBTFUL * whole:g}: they may "
-                    f"be {what}.",
+                    f"{int(near.sum())} of {len(near)} rows that sum to {whole:g} within {_DOUBTFUL * whole:g}: they "
+                    f"may be {what}.",
                     "Say what they are with answers='probabilities' or answers='logits'; divide percentages by 100.",
                 )
         return "logits"

@@ -62,7 +62,7 @@ def tokenized(texts: Sequence[Any], tokenizer: Any, max_length: int) -> Tokens:
         ModelError: a tokenizer that cannot pad.
     """
     _checks.at_least(1, max_length=max_length)
-    texts = list(texts)
+    texts = [] if isinstance(texts, str) else list(texts)
     pairs = bool(texts) and all(isinstance(text, tuple) and len(text) == 2 for text in texts)
     if not texts or not (pairs or all(isinstance(text, str) for text in texts)):
         raise DataError("Expected texts, or pairs of texts, got something else.", "Pass a list of strings.")
@@ -100,9 +100,7 @@ class TextClassifier:
 
     answers: str | None = "logits"
 
-    def __init__(
-        self, model: Any, tokenizer: Any = None, *, max_length: int | None = None, batch: int = 64
-    ) -> None:
+    def __init__(self, model: Any, tokenizer: Any = None, *, max_length: int | None = None, batch: int = 64) -> None:
         if not hasattr(model, "named_parameters") or not hasattr(model, "config"):
             raise ModelError(
                 f"Expected a classifier of transformers, got {type(model).__name__}.",
@@ -124,7 +122,9 @@ class TextClassifier:
             more: for `Records`.
         """
         if self.tokenizer is None:
-            raise ModelError("Expected a tokenizer to read texts with, got none.", "Pass TextClassifier(model, tokenizer).")
+            raise ModelError(
+                "Expected a tokenizer to read texts with, got none.", "Pass TextClassifier(model, tokenizer)."
+            )
         tokens = tokenized(texts, self.tokenizer, self.max_length)
         if tokens.cut:
             name = f"{name} ({tokens.cut} of {len(tokens.features)} cut to {self.max_length} tokens)"
