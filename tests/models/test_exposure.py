@@ -38,7 +38,7 @@ def test_the_named_ones():
         assert Exposure.of(one.value) is pickle.loads(pickle.dumps(one)) is copy.copy(one) is one  # noqa: S301
     assert str(Exposure.of("scores:top 2, 3 digits")) == "scores:top 2, 3 digits"
     assert repr(Exposure.SCORES) == "Exposure.of('scores')"
-    texts = ("scores:1 digits", "scores:2 digits", "scores:top 1", "scores:top 1, 2 digits", "scores:top 3")
+    texts = ("scores:1 digit", "scores:2 digits", "scores:top 1", "scores:top 1, 2 digits", "scores:top 3")
     assert len({Exposure.of(one).meaning for one in (*Exposure, *texts)}) == 8
     assert Exposure.of("scores:1 digit") == Exposure("scores", 1)
 

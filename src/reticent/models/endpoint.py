@@ -49,7 +49,7 @@ RECORDS = "$records"
 _KEYS = {"probabilities": "probabilities", "logits": "logits", "labels": "labels", "label": "labels"}
 _AGAIN = (429, 500, 502, 503, 504)
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 120.0  # seconds
-_REMEMBERED = 1_000_000  # answers: some hundred megabytes
+_REMEMBERED = 200_000  # answers: some ten megabytes
 _LOOPBACK = ("localhost", "::1")
 
 

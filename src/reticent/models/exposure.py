@@ -94,7 +94,7 @@ class Exposure(metaclass=_Named):
     def value(self) -> str:
         """Its text."""
         parts = [] if self.top is None else [f"top {self.top}"]
-        parts += [] if self.digits is None else [f"{self.digits} digits"]
+        parts += [] if self.digits is None else [f"{self.digits} digit{'s' * (self.digits > 1)}"]
         return f"{self.shows}:{', '.join(parts)}" if parts else self.shows
 
     @property

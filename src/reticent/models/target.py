@@ -75,6 +75,11 @@ class Target:
         """About how many records the model has been asked; for an endpoint, in all requests that were sent to it."""
         return int(getattr(self.adapter, "queries", self._asked))
 
+    @property
+    def shows_labels_only(self) -> bool:
+        """Whether nothing but predicted classes can be had; an endpoint's first answer may tell."""
+        return self._kind() == "labels"
+
     def require_queries(self, count: int) -> None:
         """Raise `UsageError` if so many more queries are not in the model's budget; only endpoints have one."""
         require = getattr(self.adapter, "require_queries", None)
