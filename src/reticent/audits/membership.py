@@ -117,7 +117,8 @@ def audit(
     *,
     trainer: Trainer | None = None,
     shadows: int = 64,
-    exposure: Exposure = Exposure.LOGITS,
+    exposure: Exposure | str = Exposure.LOGITS,
+    answers: str | None = None,
     confidence: float = 0.95,
     jobs: int | None = None,
     randomness: Randomness | None = None,
@@ -128,12 +129,16 @@ def audit(
     """Attack a model's training-set membership.
 
     Args:
-        model: a torch module, a scikit-learn classifier, or a function from features to logits or probabilities.
+        model: a torch module, a scikit-learn classifier, the path of an ONNX file, a Hugging Face classifier (alone or
+            with its tokenizer), an `Endpoint`, or a function from features to logits or probabilities; see
+            `reticent.models.asking`.
         members: records that it was trained on: `Records`, a pair (features, labels), or a TensorDataset.
         nonmembers: records from the same source that it was not trained on.
         trainer: repeats the model's training: called as trainer(records, randomness), returns a model.
         shadows: how many models to train with it.
-        exposure: what the attacker sees of the answers.
+        exposure: what the attacker sees of the answers: "label", "scores", "logits", "scores:2 digits",
+            "scores:top 1"; see `Exposure`.
+        answers: "logits", "probabilities" or "labels": what the model's answers are; by default known or recognised.
         confidence: of every interval.
         jobs: processes for the shadow models; all cores by default.
         randomness: source of every draw; the operating system's by default.
@@ -156,7 +161,16 @@ def audit(
         )
     exposure = Exposure.of(exposure)
     inside, outside = checked_sides(members, nonmembers)
-    case = prepare(model, inside, outside, exposure=exposure, confidence=confidence, randomness=source, name=name)
+    case = prepare(
+        model,
+        inside,
+        outside,
+        exposure=exposure,
+        confidence=confidence,
+        randomness=source,
+        name=name,
+        answers=answers,
+    )
     fleet = None
     if trainer is not None:
         fleet = train_shadows(

@@ -39,8 +39,8 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.attacks.membership.boundary import BoundarySearch, boundary_distance
-from reticent.attacks.membership.gradient_norm import gradient_norm
 from reticent.attacks.membership.label_only import Perturbation, agreement, perturbations_for
+from reticent.attacks.membership.white_box import gradient_norm
 from reticent.audits.case import Case
 from reticent.audits.thresholds import finding_of, own_thresholds
 from reticent.audits.validity import doubts
@@ -187,7 +187,7 @@ class GradientNorm(Confidence):
         return "" if trained else "no parameter of the model requires a gradient"
 
     def scores(self, case: Case, randomness: Randomness) -> Floats:
-        """See `reticent.attacks.membership.gradient_norm`."""
+        """See `reticent.attacks.membership.white_box`."""
         return gradient_norm(self._model(case), case.pool.features, case.pool.labels)
 
     @staticmethod

@@ -158,7 +158,9 @@ def intervals(rows: Sequence[tuple[str, Mapping[str, Any]]], *, quantity: str, m
         axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=quantity)
         axes.xaxis.set_major_formatter(_percent)
         axes.grid(axis="x", alpha=0.25, linewidth=0.6)
-        return _svg(figure, "intervals", f"{quantity}, with intervals")
+        return _svg(
+            figure, "intervals", "Estimates with their intervals, one below the other, and what guessing achieves"
+        )
 
 
 def _label(name: str) -> str:

@@ -6,15 +6,15 @@ Shokri and Houmansadr, 2019, use it among their features; Leino and Fredrikson, 
 
 How: `torch.func.vmap` over the gradient, in parts of at most 64 MB of gradients (for one record, if the model is
 larger); what vmap cannot run (networks that decide in Python by what they see) goes record by record, with the same
-result. The loss is the cross-entropy, of one logit its binary form, computed from the logits in double precision: where
-a model is sure, 1 - p keeps its digits. Norms are accumulated in double precision.
+result. The loss is the cross-entropy, of one logit its binary form, computed in double precision from the log-odds:
+where a model is sure, gradients keep their digits. Norms are accumulated in double precision.
 
 Only the parameters that are trained count (`requires_grad`). Shapes: features (n, ...), labels (n,); scores (n,)
 float64, larger meaning "member".
 
 Example:
     >>> import numpy as np, torch
-    >>> from reticent.attacks.membership.gradient_norm import gradient_norms
+    >>> from reticent.attacks.membership.white_box import gradient_norms
     >>> model = torch.nn.Linear(1, 2)
     >>> _ = torch.nn.init.zeros_(model.weight), torch.nn.init.zeros_(model.bias)
     >>> gradient_norms(model, np.array([[0.0], [1.0]]), np.array([0, 1])).round(3)  # sqrt(1/2) times sqrt(1 + x^2)
@@ -112,8 +112,11 @@ def _loss(module: Any, parameters: dict[str, Any], inputs: dict[str, Any], label
     said = torch.func.functional_call(module, parameters, plain, one)
     logits = getattr(said, "logits", said).reshape(-1).double()
     if logits.numel() == 1:
-        return torch.nn.functional.binary_cross_entropy_with_logits(logits[0], label.double())
-    return torch.nn.functional.cross_entropy(logits, label)
+        against = (1 - 2 * label) * logits[0]
+    else:
+        own = torch.arange(logits.numel(), device=logits.device) == label
+        against = logits.masked_fill(own, -torch.inf).logsumexp(0) - (logits * own).sum()
+    return torch.nn.functional.softplus(against)  # the cross-entropy; its slope never forms 1 - p
 
 
 def _vectorised(
