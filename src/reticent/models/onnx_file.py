@@ -10,7 +10,7 @@ file fixes the number of records, they are asked in parts of that many, the last
 that is named; else the only one of floating-point numbers, or scikit-learn's list of dictionaries (ZipMap), whose
 classes must be whole numbers; else whole numbers, which are labels.
 
-Runs on the processor, through onnxruntime. A model of 10 inputs and 2 classes answers about a million records a second.
+Runs on the processor, through onnxruntime. A model of 10 inputs and 2 classes answers a few million records a second.
 
 Example:
     >>> import numpy as np, onnx, tempfile

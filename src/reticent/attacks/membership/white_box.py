@@ -4,10 +4,13 @@ Promise: the norm of each record's own gradient of the loss, in evaluation mode;
 are left as they were. Training drives the gradients of its records towards zero, so the score is minus the norm (Nasr,
 Shokri and Houmansadr, 2019, use it among their features; Leino and Fredrikson, 2020, compare white-box attacks).
 
-How: `torch.func.vmap` over the gradient, in parts of at most 64 MB of gradients (for one record, if the model is
+How: `torch.func.vmap` over the gradient, in parts of at most 16 MB of gradients (for one record, if the model is
 larger); what vmap cannot run (networks that decide in Python by what they see) goes record by record, with the same
 result. The loss is the cross-entropy, of one logit its binary form, computed in double precision from the log-odds:
 where a model is sure, gradients keep their digits. Norms are accumulated in double precision.
+
+On one core a network of 8,000 parameters takes 15 to 100 microseconds a record, a small convolutional one (30,000
+parameters, 32 x 32 pixels) a millisecond; memory grows by 100 MB at most where the gradient of one record is small.
 
 Only the parameters that are trained count (`requires_grad`). Shapes: features (n, ...), labels (n,); scores (n,)
 float64, larger meaning "member".
@@ -35,7 +38,7 @@ from reticent.models.asking import evaluated
 __all__ = ["gradient_norm", "gradient_norms", "layer_gradient_norms"]
 
 Floats = npt.NDArray[np.float64]
-_AT_ONCE = 64 * 2**20  # bytes of gradients
+_AT_ONCE = 16 * 2**20  # bytes of gradients
 
 
 def gradient_norm(model: Any, features: npt.NDArray[Any], labels: npt.NDArray[np.int64]) -> Floats:
@@ -72,7 +75,8 @@ def layer_gradient_norms(model: Any, features: npt.NDArray[Any], labels: npt.NDA
         raise ModelError("Expected trained parameters, got none that require gradients.", "Unfreeze what was trained.")
     size = sum(value.numel() * value.element_size() for value in trained.values())
     at_once = max(1, _AT_ONCE // size)
-    parts: list[dict[str, Floats]] = []
+    # filled in place: small arrays that stay between large ones that go would spread over the memory
+    norms = {name: np.empty(len(features)) for name in trained}
     measure = _vectorised
     with evaluated(module):
         for first in range(0, len(features), at_once):
@@ -80,12 +84,13 @@ def layer_gradient_norms(model: Any, features: npt.NDArray[Any], labels: npt.NDA
             inputs = text.inputs(features[rows]) if text is not None else {"": _tensor(features[rows], trained)}
             if measure is _vectorised:
                 try:
-                    parts.append(measure(module, trained, inputs, labels[rows]))
-                    continue
+                    part = measure(module, trained, inputs, labels[rows])
                 except (RuntimeError, NotImplementedError, ValueError, TypeError):
                     measure = _looped  # says what is wrong with the model itself, if something is
-            parts.append(measure(module, trained, inputs, labels[rows]))
-    norms = {name: np.concatenate([part[name] for part in parts]) for name in trained}
+            if measure is _looped:
+                part = measure(module, trained, inputs, labels[rows])
+            for name, values in part.items():
+                norms[name][rows] = values
     bad = int((~np.isfinite(np.stack(list(norms.values())))).any(axis=0).sum())
     if bad:
         raise ModelError(
