@@ -56,6 +56,7 @@ def test_exit_codes() -> None:
         "MissingExtra": 2,
         "ModelError": 2,
         "DataError": 2,
+        "EndpointError": 2,
         "FetchError": 2,
         "PeerError": 2,
         "NotEnoughEvidence": 3,

@@ -9,6 +9,7 @@ when it is raised. The command line turns an error into its `exit_code`.
     │   └── ModelError                a network that cannot be trained privately or audited as it is
     ├── DataError       (exit 2)      records that cannot be used: shape, NaN, labels, too few, one class
     ├── FetchError      (exit 2)      a packaged data set could not be brought here: offline, disk full, package gone
+    ├── EndpointError   (exit 2)      a model behind an address did not answer, or not as agreed
     ├── PeerError       (exit 2)      another process of the same training failed, is gone, or does something else
     ├── NotEnoughEvidence (exit 3)    the question cannot be answered at the asked precision with so few records
     ├── IntegrityError  (exit 5)      bytes that are not the bytes they claim to be: a hash, a record's id
@@ -33,6 +34,7 @@ from typing import ClassVar
 __all__ = [
     "BudgetExhausted",
     "DataError",
+    "EndpointError",
     "FetchError",
     "IntegrityError",
     "MissingExtra",
@@ -85,6 +87,10 @@ class DataError(ReticentError, ValueError):
 
 class FetchError(ReticentError, OSError):
     """A packaged data set could not be brought here; nothing was left behind."""
+
+
+class EndpointError(ReticentError, OSError):
+    """A model behind an address did not answer, or not as agreed; what it answered before is kept."""
 
 
 class PeerError(ReticentError, RuntimeError):

@@ -33,6 +33,7 @@ PUBLIC = [name_of(file) for file in FILES if not re.search(r"\._|\.__main__$", n
 # Modules without a file of their own name below tests/, and the file that tests them.
 TESTED_ELSEWHERE = {
     "attacks/membership/likelihood_ratio.py": "attacks/test_likelihood_ratio.py",
+    "audits/thresholds.py": "audits/test_membership.py",
     "cli/data.py": "cli/test_commands.py",
     "cli/demo.py": "cli/test_commands.py",
     "data/entry.py": "data/test_catalogue.py",
@@ -44,7 +45,6 @@ TESTED_ELSEWHERE = {
     "training/engine/recurrent.py": "training/engine/test_recording.py",
     "training/engine/rules.py": "training/engine/test_recording.py",
     "training/engine/structures.py": "training/test_gradients.py",
-    "models/exposure.py": "models/test_signals.py",
     "training/recipe.py": "training/test_loop.py",
 }
 

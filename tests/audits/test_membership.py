@@ -245,7 +245,7 @@ def test_without_a_trainer_the_training_is_not_run_and_has_no_number() -> None:
 def test_without_a_trainer_thresholds_come_from_non_members_that_are_then_not_judged(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    import reticent.audits.membership as room
+    import reticent.audits.thresholds as room
 
     original, used = room.threshold_at, []
 

@@ -205,5 +205,76 @@ def test_no_records_have_no_answers():
     assert target.log_odds(ROWS[:0], LABELS[:0]).shape == (0,)
 
 
-def test_every_exposure_has_words():
-    assert len({exposure.meaning for exposure in Exposure}) == 3
+@pytest.mark.parametrize("digits", [1, 2, 3])
+def test_rounded_probabilities_are_not_taken_for_logits(digits):
+    """Recognised as logits, the softmax of a softmax would be attacked; most of what the model gives away is lost."""
+    rounded = softmax(LOGITS).round(digits)
+    assert not np.allclose(rounded.sum(axis=1), 1, atol=1e-4)
+    if digits > 1:
+        with pytest.raises(ModelError, match=r"may be rounded probabilities.*answers='probabilities'"):
+            Target(answers(rounded), classes=4).log_probabilities(ROWS)
+    found = Target(answers(rounded), classes=4, answers="probabilities").log_probabilities(ROWS)
+    np.testing.assert_allclose(np.exp(found), rounded, atol=1e-12)
+
+
+def test_what_is_said_is_believed():
+    """Probabilities that are said to be logits, and one row of logits that looks like probabilities."""
+    p = softmax(LOGITS)
+    found = Target(answers(p), classes=4, answers="logits").log_probabilities(ROWS)
+    np.testing.assert_allclose(found, np.log(softmax(p)), atol=1e-12)
+    single = np.full(50, 0.5)
+    as_logit = Target(answers(single), classes=2, answers="logits").log_odds(ROWS, np.ones(50, dtype=int))
+    np.testing.assert_allclose(as_logit, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "said", "message"),
+    [
+        (100 * softmax(LOGITS).round(3), None, "may be percentages"),
+        (100 * softmax(LOGITS), "probabilities", "no percentages"),
+        (LOGITS, "probabilities", "sum to one"),
+        (1 / (1 + np.exp(-LOGITS)), "probabilities", "sum to one"),
+        (np.zeros((50, 4)) + 2, "probabilities", "values from 2 to 2"),
+    ],
+)
+def test_doubtful_and_impossible_answers_are_refused(values, said, message):
+    with pytest.raises(ModelError, match=message):
+        Target(answers(values), classes=4, answers=said).log_probabilities(ROWS)
+
+
+def test_small_logits_are_still_logits():
+    """As of a network that has hardly been trained."""
+    small = DRAW.uniform(0, 1, (50, 4))
+    np.testing.assert_allclose(
+        Target(answers(small), classes=4).log_probabilities(ROWS), np.log(softmax(small)), atol=1e-12
+    )
+
+
+def test_labels_show_the_class_and_nothing_else():
+    labels = np.argmax(LOGITS, axis=1)
+    target = Target(answers(labels), classes=4, exposure="label", answers="labels")
+    np.testing.assert_array_equal(target.predicted(ROWS), labels)
+    np.testing.assert_array_equal(target.correct(ROWS, LABELS), labels == LABELS)
+    for exposure in ("scores", "logits", "scores:top 1"):
+        with pytest.raises(ModelError, match=r"labels only.*exposure='label'"):
+            Target(answers(labels), classes=4, exposure=exposure, answers="labels")
+
+
+@pytest.mark.parametrize("values", [np.full(50, 4), np.full(50, -1), np.full(50, 0.5), np.zeros((50, 4))])
+def test_what_is_no_label(values):
+    target = Target(answers(values), classes=4, exposure="label", answers="labels")
+    with pytest.raises(ModelError, match="one label from 0 to 3 per record"):
+        target.log_probabilities(ROWS)
+
+
+def test_queries_are_counted():
+    target = Target(answers(LOGITS), classes=4)
+    target.log_odds(ROWS, LABELS)
+    target.predicted(ROWS[:7])
+    assert target.queries == 57
+    target.require_queries(10**9)  # there is no budget in this process
+
+
+def test_an_answer_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="answers to be one of logits, probabilities, labels"):
+        Target(answers(LOGITS), classes=4, answers="scores")

@@ -9,7 +9,7 @@ import matplotlib
 import pytest
 
 from reticent.reports import plots
-from reticent.reports.plots import Line, Point, frontier, roc
+from reticent.reports.plots import Line, Point, frontier, intervals, roc
 
 SVG = "{http://www.w3.org/2000/svg}"
 NAMES = ("ordinary", "stopped early", "epsilon 1", "epsilon 3", "epsilon 10")
@@ -43,7 +43,12 @@ def parsed(text: str) -> Tree.Element:
     return Tree.fromstring(text)
 
 
-both = pytest.mark.parametrize("draw", [a_roc, a_frontier])
+def some_intervals(*names: str) -> str:
+    rows = [(name, {"value": 0.6 + i / 100, "low": 0.55, "high": 0.7}) for i, name in enumerate(names)]
+    return intervals(rows, quantity="area under the curve", marked=0.5)
+
+
+both = pytest.mark.parametrize("draw", [a_roc, a_frontier, some_intervals])
 
 
 @both

@@ -1,7 +1,9 @@
 """Audits: from attacks' scores to findings with intervals, baselines and a verdict that says what was not tested."""
 
 from reticent.audits.comparison import Arm, Comparison, compare, split, standard_arms
+from reticent.audits.exposures import ExposureEffect, exposure_effect, exposure_effect_on
 from reticent.audits.membership import Audit, audit
+from reticent.audits.queried import findings_without_shadows
 from reticent.audits.risks import RecordRisk
 from reticent.audits.shadows import Trainer, train_shadows
 
@@ -9,10 +11,14 @@ __all__ = [
     "Arm",
     "Audit",
     "Comparison",
+    "ExposureEffect",
     "RecordRisk",
     "Trainer",
     "audit",
     "compare",
+    "exposure_effect",
+    "exposure_effect_on",
+    "findings_without_shadows",
     "split",
     "standard_arms",
     "train_shadows",

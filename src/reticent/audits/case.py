@@ -88,20 +88,24 @@ def prepare(
     randomness: Randomness,
     name: str,
     blind: dict[str, Estimate] | None = None,
+    answers: str | None = None,
 ) -> Case:
-    """Ask the model about every record, and measure what can be had without it (unless `blind` already says)."""
+    """Ask the model about every record, and measure what can be had without it (unless `blind` already says).
+
+    `answers` says what the model's answers are where that is neither known nor recognised; see `Target`.
+    """
     _checks.open_fraction(confidence=confidence)
     pool = inside.joined(outside).require_two_classes()
-    target = Target(model, classes=pool.classes, exposure=exposure, name=name)
+    target = Target(model, classes=pool.classes, exposure=exposure, name=name, answers=answers)
     if blind is None:
         blind = blind_auc(inside, outside, randomness=randomness.spawn("blind"), confidence=confidence)
-    answers = target.log_probabilities(pool.features)[None]
+    logs = target.log_probabilities(pool.features)[None]
     return Case(
         target=target,
         pool=pool,
         truth=np.arange(len(pool)) < len(inside),
-        answers=answers,
-        signals=Signals.of(answers, pool.labels, exposure),
+        answers=logs,
+        signals=Signals.of(logs, pool.labels, exposure),
         blind=blind,
         shared=shared_rows(inside, outside),
         confidence=confidence,

@@ -43,10 +43,10 @@ from reticent.audits.case import Case, checked_sides, describe, prepare
 from reticent.audits.pooled import PooledCurve, pooled_curve
 from reticent.audits.risks import RecordRisk, exposed, record_risks
 from reticent.audits.shadows import Trainer, train_shadows
-from reticent.audits.statistics import auc, rate, resolvable, threshold_at
+from reticent.audits.thresholds import RATES, baseline_of, finding_of, own_thresholds, reference_thresholds
 from reticent.audits.validity import doubts, trainer_doubts
 from reticent.errors import UsageError
-from reticent.evidence import Estimate, Finding, Record, Status, now, software
+from reticent.evidence import Estimate, Finding, Record, now, software
 from reticent.models import Exposure, Fleet
 from reticent.privacy import Guarantee
 from reticent.privacy.rounding import round_up
@@ -54,11 +54,8 @@ from reticent.randomness import Randomness, required
 
 __all__ = ["RATES", "Audit", "audit", "audit_fleet"]
 
-RATES = (0.1, 0.01, 0.001)
-"""False-positive rates that are reported where they can be resolved."""
-
 NOT_TESTED = {
-    "label-only membership inference": "needs perturbed queries; not built yet",
+    "label-only membership inference": "needs perturbed queries: reticent.audits.findings_without_shadows",
     "attribute inference": "not built yet",
     "model inversion": "not built yet",
     "gradient inversion": "applies when gradients are shared; not built yet",
@@ -120,7 +117,8 @@ def audit(
     *,
     trainer: Trainer | None = None,
     shadows: int = 64,
-    exposure: Exposure = Exposure.LOGITS,
+    exposure: Exposure | str = Exposure.LOGITS,
+    answers: str | None = None,
     confidence: float = 0.95,
     jobs: int | None = None,
     randomness: Randomness | None = None,
@@ -131,12 +129,16 @@ def audit(
     """Attack a model's training-set membership.
 
     Args:
-        model: a torch module, a scikit-learn classifier, or a function from features to logits or probabilities.
+        model: a torch module, a scikit-learn classifier, the path of an ONNX file, a Hugging Face classifier (alone or
+            with its tokenizer), an `Endpoint`, or a function from features to logits or probabilities; see
+            `reticent.models.asking`.
         members: records that it was trained on: `Records`, a pair (features, labels), or a TensorDataset.
         nonmembers: records from the same source that it was not trained on.
         trainer: repeats the model's training: called as trainer(records, randomness), returns a model.
         shadows: how many models to train with it.
-        exposure: what the attacker sees of the answers.
+        exposure: what the attacker sees of the answers: "label", "scores", "logits", "scores:2 digits",
+            "scores:top 1"; see `Exposure`.
+        answers: "logits", "probabilities" or "labels": what the model's answers are; by default known or recognised.
         confidence: of every interval.
         jobs: processes for the shadow models; all cores by default.
         randomness: source of every draw; the operating system's by default.
@@ -159,7 +161,16 @@ def audit(
         )
     exposure = Exposure.of(exposure)
     inside, outside = checked_sides(members, nonmembers)
-    case = prepare(model, inside, outside, exposure=exposure, confidence=confidence, randomness=source, name=name)
+    case = prepare(
+        model,
+        inside,
+        outside,
+        exposure=exposure,
+        confidence=confidence,
+        randomness=source,
+        name=name,
+        answers=answers,
+    )
     fleet = None
     if trainer is not None:
         fleet = train_shadows(
@@ -180,7 +191,7 @@ def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None
     trainers: tuple[str, ...]
     if fleet is None:
         scores, trainers = case.signal, ()
-        estimates = _own_thresholds(case, scores)
+        estimates = own_thresholds(case, scores)
         attack = "confidence of the true label"
         repeated = Finding.not_run(
             "likelihood ratio, every training in turn",
@@ -193,14 +204,14 @@ def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None
     else:
         scores = likelihood_ratio(case.signal, fleet.scores, fleet.membership)
         reference = leave_one_out(fleet.scores, fleet.membership)
-        estimates = _reference_thresholds(case, scores, reference[~fleet.membership])
+        estimates = reference_thresholds(case, scores, reference[~fleet.membership])
         attack = "likelihood ratio"
         curve, repeated = audit_fleet(
             fleet,
             reference,
             name=case.target.name,
             exposure=case.target.exposure,
-            baseline=_baseline(case.blind),
+            baseline=baseline_of(case.blind),
             randomness=case.source.spawn("bootstrap"),
             owners=case.pool.owner_index(),
             confidence=case.confidence,
@@ -213,80 +224,9 @@ def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None
         nonmembers=int((~case.truth).sum()),
         several_rows=case.pool.owner_count < len(case.pool),
     )
-    finding = _finding(case, attack, estimates, reasons + trainers, 0 if fleet is None else len(fleet.scores))
+    finding = finding_of(case, attack, estimates, reasons + trainers, 0 if fleet is None else len(fleet.scores))
     record = Record("audit", _body(case, finding, repeated, curve, risks, guarantee), created=now())
     return Audit(finding, repeated, curve, scores, case.truth, record, risks)
-
-
-def _baseline(blind: dict[str, Estimate]) -> dict[str, Estimate]:
-    return {f"auc of {name} without the model": estimate for name, estimate in blind.items()}
-
-
-def _finding(case: Case, attack: str, estimates: dict[str, Estimate], reasons: tuple[str, ...], models: int) -> Finding:
-    details = {
-        "members": int(case.truth.sum()),
-        "nonmembers": int((~case.truth).sum()),
-        "nonmembers_identical_to_a_member": case.shared,
-        "shadow_models": models,
-    }
-    return Finding(
-        attack,
-        case.target.name,
-        case.target.exposure.value,
-        estimates,
-        _baseline(case.blind),
-        Status.INCONCLUSIVE if reasons else Status.EXECUTED,
-        "; ".join(reasons),
-        details,
-    )
-
-
-def _counted(case: Case, scores: npt.NDArray[np.float64], threshold: float, asked: float, origin: str) -> Any:
-    """True- and false-positive rate of the audited model at a threshold that came from elsewhere."""
-    method = f"records counted above a threshold set for a false-positive rate of {asked:g}"
-    for name, side in (("true_positive_rate", case.truth), ("false_positive_rate", ~case.truth)):
-        above = int((scores[side] > threshold).sum())
-        yield (
-            f"{name}_at_{asked:g}",
-            rate(above, int(side.sum()), method=method, confidence=case.confidence, threshold=origin),
-        )
-
-
-def _reference_thresholds(
-    case: Case, scores: npt.NDArray[np.float64], reference: npt.NDArray[np.float64]
-) -> dict[str, Estimate]:
-    estimates = _common(case, scores)
-    for asked in RATES:
-        if resolvable(asked, len(reference)):
-            origin = f"{len(reference)} non-member trials against shadow models"
-            estimates.update(_counted(case, scores, threshold_at(asked, reference), asked, origin))
-    return estimates
-
-
-def _own_thresholds(case: Case, scores: npt.NDArray[np.float64]) -> dict[str, Estimate]:
-    """Without shadow models, half of the non-members set the threshold and the other half judge it."""
-    estimates = _common(case, scores)
-    outside = np.flatnonzero(~case.truth)
-    order = outside[case.source.spawn("threshold").permutation(len(outside))]
-    calibrating = order[: len(order) // 2]
-    judged = np.ones(len(scores), dtype=bool)
-    judged[calibrating] = False
-    rest = dataclasses.replace(case, truth=case.truth[judged])
-    for asked in RATES:
-        if resolvable(asked, len(calibrating)):
-            origin = f"{len(calibrating)} non-members set aside"
-            threshold = threshold_at(asked, scores[calibrating])
-            estimates.update(_counted(rest, scores[judged], threshold, asked, origin))
-    return estimates
-
-
-def _common(case: Case, scores: npt.NDArray[np.float64]) -> dict[str, Estimate]:
-    estimates = {"auc": auc(scores[case.truth], scores[~case.truth], confidence=case.confidence)}
-    for name, side in (("accuracy on members", case.truth), ("accuracy on non-members", ~case.truth)):
-        estimates[name] = rate(
-            int(case.correct[side].sum()), int(side.sum()), method="right predictions", confidence=case.confidence
-        )
-    return estimates
 
 
 def audit_fleet(

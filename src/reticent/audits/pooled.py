@@ -32,7 +32,7 @@ from reticent.errors import NotEnoughEvidence
 from reticent.evidence import Estimate
 from reticent.randomness import Randomness
 
-__all__ = ["PooledCurve", "pooled_curve"]
+__all__ = ["PooledCurve", "Trials", "around", "pooled_curve", "redrawn"]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
@@ -94,13 +94,13 @@ def pooled_curve(
             "Expected trials of members and of non-members, got one kind only.", "Draw memberships at random."
         )
     models, records = scores.shape
-    trials = _Trials(scores, membership, rates, correct)
+    trials = Trials(scores, membership, rates, correct)
     whole = trials.measure(np.ones_like(scores))
     owner = np.arange(records) if owners is None else owners
     people = int(owner.max()) + 1
-    draws = [trials.measure(_redrawn(models, people, randomness)[:, owner]) for _ in range(replicates)]
+    draws = [trials.measure(redrawn(models, people, randomness)[:, owner]) for _ in range(replicates)]
     least = clopper_pearson(min(models, people), min(models, people), confidence)[0]
-    low, high = _ends(whole, np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0), least)
+    low, high = around(whole, np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0), least)
     drawn = f"{records} records" if people == records else f"the {people} owners of {records} records"
     method = f"bootstrap over {models} models and {drawn}, {replicates} draws"
 
@@ -126,8 +126,8 @@ def pooled_curve(
     )
 
 
-class _Trials:
-    """All trials, sorted once, to be measured under many weightings."""
+class Trials:
+    """All trials, sorted once, to be measured under many weightings; arguments as for `pooled_curve`."""
 
     def __init__(self, scores: Floats, membership: Flags, rates: tuple[float, ...], correct: Flags | None) -> None:
         flat = scores.reshape(-1)
@@ -153,14 +153,14 @@ class _Trials:
         return np.concatenate([_interpolate(self.grid, fpr, tpr), [min(area, 1.0), accuracy]])
 
 
-def _redrawn(models: int, people: int, randomness: Randomness) -> Floats:
+def redrawn(models: int, people: int, randomness: Randomness) -> Floats:
     """(models, people) weights of one bootstrap draw."""
     rows = np.bincount(randomness.integers(models, models), minlength=models)
     columns = np.bincount(randomness.integers(people, people), minlength=people)
     return np.outer(rows, columns).astype(np.float64)
 
 
-def _ends(values: Floats, quantiles: Floats, least: float) -> tuple[Floats, Floats]:
+def around(values: Floats, quantiles: Floats, least: float) -> tuple[Floats, Floats]:
     """Lower and upper ends around the values; where all trials agree, as wide as the independent models demand."""
     low, high = np.minimum(quantiles[0], values), np.maximum(quantiles[1], values)
     low = np.where(values >= 1, np.minimum(low, least), low)

@@ -33,6 +33,8 @@ __all__ = ["SMALLEST_PROBABILITY", "Signals", "logsumexp"]
 
 SMALLEST_PROBABILITY = 1e-300  # keeps the logarithm of a rounded-to-zero probability finite
 
+_STEP_BELOW_ONE = 2.0**-53  # between one and the next smaller double
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -69,7 +71,9 @@ class Signals:
             labels: (records,) the true classes.
             exposure: with logits, log-odds are exact at any confidence (Carlini et al., 2022, section 4.4, without its
                 rounding); with scores they come from probabilities in double precision; with labels alone they are +1
-                for a right answer and -1 for a wrong one, and `logs` is 0 and -1.
+                for a right answer and -1 for a wrong one, and `logs` is 0 and -1. Rounded scores that read 0 count as
+                a quarter of the last digit's step (the rounded-away part lies below half of it); for a class that is
+                not among the best few, what these leave of 1 is shared equally among all the others.
         """
         if answers.ndim != 3 or answers.shape[1] != len(labels):
             raise UsageError(
@@ -111,13 +115,31 @@ def _read(
 ) -> tuple[Floats, Floats, npt.NDArray[np.bool_]]:
     rows = np.arange(len(logs))
     correct = np.asarray(logs.argmax(axis=1) == labels)
-    if exposure is Exposure.LABEL:
+    if exposure == Exposure.LABEL:
         return np.where(correct, 1.0, -1.0), np.where(correct, 0.0, -1.0), correct
-    if exposure is Exposure.SCORES:
+    if exposure.digits is not None or exposure.top is not None:
+        own, others = _restricted(np.exp(logs), labels, exposure)
+        return np.log(own) - np.log(others), np.log(own), correct
+    if exposure == Exposure.SCORES:
         logs = np.log(np.maximum(np.exp(logs), SMALLEST_PROBABILITY))
     others = logs.copy()
     others[rows, labels] = -np.inf
     return logs[rows, labels] - logsumexp(others), logs[rows, labels], correct
+
+
+def _restricted(shares: Floats, labels: npt.NDArray[np.int64], exposure: Exposure) -> tuple[Floats, Floats]:
+    """(n,) probabilities of the label and of all other classes, from what rounding or the best few leave of them."""
+    digits, classes = exposure.digits, shares.shape[1]
+    seen = shares if digits is None else np.round(shares, digits)
+    step = _STEP_BELOW_ONE if digits is None else 10.0**-digits
+    own = seen[np.arange(len(seen)), labels]
+    if exposure.top is not None and exposure.top < classes:
+        # the order that is shown is that of the unrounded scores
+        best = np.argsort(-shares, axis=1, kind="stable")[:, : exposure.top]
+        left = np.maximum(1 - np.take_along_axis(seen, best, axis=1).sum(axis=1), step / 4)
+        own = np.where((best == labels[:, None]).any(axis=1), own, left / (classes - exposure.top))
+    # 1 - p, not the sum of the others: many small shares that are rounded to zero would be missing from the sum
+    return np.where(own > 0, own, step / 4), np.maximum(1 - own, step / 4)
 
 
 def logsumexp(values: Floats) -> Floats:

@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["Line", "Point", "frontier", "roc"]
+__all__ = ["Line", "Point", "frontier", "intervals", "roc"]
 
 # Okabe and Ito (2008): told apart with any colour vision; styles and markers differ too.
 _COLOURS = ("#D55E00", "#7F7F7F", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
@@ -137,6 +137,29 @@ def frontier(points: Sequence[Point]) -> str:
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
         return _svg(
             figure, "frontier", "Privacy-utility frontier: accuracy on unseen records against the attack's success"
+        )
+
+
+def intervals(rows: Sequence[tuple[str, Mapping[str, Any]]], *, quantity: str, marked: float) -> str:
+    """Estimates of one quantity with their intervals, one below the other; a line marks what guessing achieves."""
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_SETTINGS):
+        figure = Figure(figsize=(7.2, 1.2 + 0.42 * len(rows)), layout="constrained")
+        axes = figure.subplots()
+        axes.axvline(marked, color="#444444", linewidth=0.8)
+        for place, (_, one) in enumerate(rows):
+            spread = [[one["value"] - one["low"]], [one["high"] - one["value"]]]
+            axes.errorbar(
+                one["value"], place, xerr=spread, fmt="o", color=_COLOURS[2], capsize=3, markersize=6, linewidth=1.2
+            )
+        axes.set_yticks(range(len(rows)), [_label(name) for name, _ in rows])
+        axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=quantity)
+        axes.xaxis.set_major_formatter(_percent)
+        axes.grid(axis="x", alpha=0.25, linewidth=0.6)
+        return _svg(
+            figure, "intervals", "Estimates with their intervals, one below the other, and what guessing achieves"
         )
 
 

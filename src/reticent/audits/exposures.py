@@ -1,0 +1,265 @@
+"""What is it worth to show less? The same attack on the same models, under several exposures.
+
+Promise: every exposure is a view of answers that were stored once, so exposures differ in what the attacker sees and in
+nothing else. The interval of a difference is that of a paired bootstrap: each draw of models and records gives the
+attack's success under both exposures. Each interval has the stated confidence by itself; somebody who picks one of k
+differences because it looks best asks for confidence 1 - (1 - c)/k.
+
+`exposure_effect` is about a way of training: every shadow model in turn is the target of the others, as in
+`rt.audit(trainer=...)`. `exposure_effect_on` is about one model: with shadow models by the likelihood ratio, without by
+the answers alone; there the bootstrap draws records only.
+
+A restriction helps against attackers who are held to it. One who may ask again and again about perturbed records sees
+more than single answers (`reticent.audits.queried`).
+
+Takes about 5 seconds of one core for 64 models, 2000 records, 3 classes and 6 exposures.
+
+Example:
+    >>> import numpy as np
+    >>> from reticent.audits.exposures import exposure_effect
+    >>> from reticent.models import Fleet
+    >>> from reticent.randomness import Randomness
+    >>> source = Randomness.simulated(0)
+    >>> membership = source.bernoulli(0.5, 16 * 60).reshape(16, 60)
+    >>> sure = 4 + 0.5 * membership + 0.5 * source.normal((16, 60))  # always right, and surer of its members
+    >>> answers = np.stack([-np.log1p(np.exp(-sure)), -np.log1p(np.exp(sure))], axis=2)
+    >>> fleet = Fleet.of(answers, np.zeros(60, dtype=np.int64), membership)
+    >>> effect = exposure_effect(fleet, ["logits", "scores:1 digit", "label"], randomness=source)
+    >>> [(row.exposure, row.estimates["auc"].low > 0.6) for row in effect.rows]
+    [('logits', True), ('scores:1 digit', False), ('label', False)]
+    >>> effect.rows[2].differences["auc"].high < -0.1
+    True
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent import _checks
+from reticent.attacks.membership import leave_one_out, likelihood_ratio
+from reticent.audits.case import Case
+from reticent.audits.pooled import Trials, around, redrawn
+from reticent.audits.statistics import clopper_pearson, resolvable
+from reticent.audits.thresholds import RATES
+from reticent.errors import UsageError
+from reticent.evidence import Estimate
+from reticent.models import Exposure, Fleet, Signals
+from reticent.randomness import Randomness, required
+
+__all__ = ["EXPOSURES", "ExposureEffect", "ExposureRow", "exposure_effect", "exposure_effect_on"]
+
+Floats = npt.NDArray[np.float64]
+
+EXPOSURES = ("logits", "scores", "scores:3 digits", "scores:1 digit", "scores:top 1", "label")
+"""What is compared if nothing else is asked for; the first is what the others are compared with."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExposureRow:
+    """One exposure.
+
+    Attributes:
+        exposure: its text.
+        meaning: it in words.
+        estimates: "auc" and the true-positive rates that can be resolved, as in findings.
+        differences: the same names: how much more than under the first exposure; empty for the first itself.
+    """
+
+    exposure: str
+    meaning: str
+    estimates: dict[str, Estimate]
+    differences: dict[str, Estimate]
+
+
+@dataclasses.dataclass(frozen=True)
+class ExposureEffect:
+    """The same attack under several exposures.
+
+    Attributes:
+        attack: its name.
+        target: what was attacked.
+        rows: one for each exposure, in the order asked for.
+    """
+
+    attack: str
+    target: str
+    rows: tuple[ExposureRow, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {
+            "attack": self.attack,
+            "target": self.target,
+            "rows": [
+                {
+                    "exposure": row.exposure,
+                    "meaning": row.meaning,
+                    "estimates": {name: estimate.as_dict() for name, estimate in row.estimates.items()},
+                    "differences": {name: estimate.as_dict() for name, estimate in row.differences.items()},
+                }
+                for row in self.rows
+            ],
+        }
+
+
+def exposure_effect(
+    fleet: Fleet,
+    exposures: Iterable[Exposure | str] = EXPOSURES,
+    *,
+    randomness: Randomness,
+    rates: tuple[float, ...] = RATES,
+    owners: npt.NDArray[np.int64] | None = None,
+    confidence: float = 0.95,
+    replicates: int = 400,
+    name: str = "the training",
+) -> ExposureEffect:
+    """What each exposure shows of a way of training.
+
+    Args:
+        fleet: shadow models that kept their answers.
+        exposures: what to compare; the others are compared with the first.
+        randomness: source of the bootstrap.
+        rates: false-positive rates to report where they can be resolved.
+        owners: (records,) whole numbers from 0, equal for rows of one owner: these are drawn together.
+        confidence: of every interval, each by itself.
+        replicates: bootstrap draws.
+        name: what to call the training.
+
+    Raises:
+        UsageError: no exposures, one twice, or a fleet that did not keep its answers.
+    """
+    chosen = _chosen(exposures)
+    scores = [leave_one_out(fleet.under(one).scores, fleet.membership) for one in chosen]
+    rows = _compared(chosen, scores, fleet.membership, rates, owners, confidence, replicates, randomness)
+    return ExposureEffect("likelihood ratio, every training in turn", name, rows)
+
+
+def exposure_effect_on(
+    case: Case,
+    exposures: Iterable[Exposure | str] = EXPOSURES,
+    *,
+    fleet: Fleet | None = None,
+    rates: tuple[float, ...] = RATES,
+    replicates: int = 400,
+) -> ExposureEffect:
+    """What each exposure shows of one model.
+
+    Args:
+        case: from `reticent.audits.case.prepare`.
+        exposures: what to compare; the others are compared with the first. None may show more than the case's own.
+        fleet: shadow models that kept their answers, for the likelihood ratio.
+        rates: false-positive rates to report where they can be resolved.
+        replicates: bootstrap draws.
+
+    Raises:
+        UsageError: no exposures, one twice, or more than labels from a model that shows labels only.
+    """
+    chosen = _chosen(exposures)
+    if case.target.shows_labels_only and any(one != Exposure.LABEL for one in chosen):
+        raise UsageError(
+            f"Expected the exposure that {case.target.name} has, got others: it shows labels only.",
+            "There is nothing to compare.",
+        )
+    signals = [Signals.of(case.answers, case.pool.labels, one).odds[0] for one in chosen]
+    if fleet is not None:
+        views = [fleet.under(one).scores for one in chosen]
+        signals = [likelihood_ratio(own, view, fleet.membership) for own, view in zip(signals, views, strict=True)]
+    rows = _compared(
+        chosen,
+        [one[None] for one in signals],
+        case.truth[None],
+        rates,
+        case.pool.owner_index(),
+        case.confidence,
+        replicates,
+        case.source.spawn("exposures"),
+    )
+    return ExposureEffect(
+        "confidence of the true label" if fleet is None else "likelihood ratio", case.target.name, rows
+    )
+
+
+def _chosen(exposures: Iterable[Exposure | str]) -> list[Exposure]:
+    chosen = [Exposure.of(one) for one in ([exposures] if isinstance(exposures, Exposure | str) else exposures)]
+    if not chosen or len(set(chosen)) < len(chosen):
+        raise UsageError(
+            f"Expected exposures, each once, got {[one.value for one in chosen]}.", "List what is to be compared."
+        )
+    return chosen
+
+
+def _compared(
+    chosen: list[Exposure],
+    scores: list[Floats],
+    membership: npt.NDArray[np.bool_],
+    rates: tuple[float, ...],
+    owners: npt.NDArray[np.int64] | None,
+    confidence: float,
+    replicates: int,
+    randomness: Randomness,
+) -> tuple[ExposureRow, ...]:
+    _checks.open_fraction(confidence=confidence)
+    models, records = membership.shape
+    owner = np.arange(records) if owners is None else owners
+    people = int(owner.max()) + 1
+    kept = [rate for rate in sorted(rates, reverse=True) if resolvable(rate, int((~membership).sum()))]
+    trials = [Trials(one, membership, tuple(kept), None) for one in scores]
+    places = [int(np.searchsorted(trials[0].grid, rate)) for rate in kept]
+    names = ["auc", *(f"true_positive_rate_at_{rate:g}" for rate in kept)]
+
+    def measured(weights: Floats) -> Floats:
+        """(exposures, names)"""
+        whole = [one.measure(weights) for one in trials]
+        return np.array([[one[len(trials[0].grid)], *(one[place] for place in places)] for one in whole])
+
+    values = measured(np.ones(membership.shape))
+    source = required(randomness)
+    draws = np.empty((replicates, *values.shape))
+    for draw in draws:
+        draw[:] = measured(_both_kinds(models, people, membership, owner, source))
+    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
+    units = min(models, people) if models > 1 else people
+    least = clopper_pearson(units, units, confidence)[0]
+    low, high = around(values, np.quantile(draws, ends, axis=0), least)
+    apart = values - values[0]
+    changes = draws - draws[:, :1]
+    bottom, top = np.quantile(changes, ends, axis=0)
+    # where every draw says the same, a bootstrap would claim certainty
+    slack = np.where((changes == apart).all(axis=0), 1 - least, 0.0)
+    bottom, top = np.minimum(bottom, apart) - slack, np.maximum(top, apart) + slack
+    drawn = f"{records} records" if people == records else f"the {people} owners of {records} records"
+    method = f"bootstrap over {f'{models} models and ' * (models > 1)}{drawn}, {replicates} draws"
+
+    def estimates(middle: Floats, lows: Floats, highs: Floats, how: str) -> dict[str, Estimate]:
+        return {
+            name: Estimate(middle[i], lows[i], highs[i], confidence, membership.size, how, _SET_ANEW if i else None)
+            for i, name in enumerate(names)
+        }
+
+    return tuple(
+        ExposureRow(
+            one.value,
+            one.meaning,
+            estimates(values[i], low[i], high[i], method),
+            estimates(apart[i], bottom[i], top[i], f"paired {method}") if i else {},
+        )
+        for i, one in enumerate(chosen)
+    )
+
+
+_SET_ANEW = "set anew in every bootstrap draw"
+
+
+def _both_kinds(
+    models: int, people: int, membership: npt.NDArray[np.bool_], owner: npt.NDArray[np.int64], source: Randomness
+) -> Floats:
+    """Weights of a draw with members and non-members in it; almost every draw is one."""
+    while True:
+        weights = redrawn(models, people, source)[:, owner]
+        if weights[membership].any() and weights[~membership].any():
+            return weights
