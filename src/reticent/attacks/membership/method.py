@@ -18,7 +18,7 @@ Example:
     >>> signals = Signals(odds, -np.log1p(np.exp(-odds)), odds > 0)
     >>> inside = np.array([[False, True], [True, False], [False, True]])
     >>> METHODS["student"].score(signals.model(2), signals.take([0, 1]), inside[:2]).round(1).tolist()
-    [-13.5, 14.2]
+    [-2.7, 2.9]
     >>> METHODS["rmia"].leave_one_out(signals, inside).shape
     (3, 2)
 """

@@ -23,7 +23,7 @@ Example:
     >>> signals = Signals(odds, -np.log1p(np.exp(-odds)), odds > 0)
     >>> found = p_values(signals.model(8), signals.take(slice(8)), inside)  # the last model saw none of the records
     >>> [round(float((found <= level).mean()), 2) for level in (0.5, 0.1, 0.01)]
-    [0.49, 0.11, 0.01]
+    [0.5, 0.11, 0.01]
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ import numpy.typing as npt
 
 from reticent.attacks.membership.method import checked_references, checked_target
 from reticent.attacks.membership.moments import Moments
-from reticent.attacks.membership.student import Prior, upper_tail
+from reticent.attacks.membership.student import Prior, tails
 from reticent.errors import UsageError
 from reticent.models import Signals
 
@@ -58,7 +58,7 @@ def p_values(target: Signals, references: Signals, membership: Booleans) -> Floa
     checked_target(target, references)
     _some_without(membership.size - int(membership.sum()))
     moments = Moments.of(references.odds, membership)
-    return upper_tail(target.odds[0], moments, Prior.fit(moments))[0]
+    return tails(target.odds[0], moments, Prior.fit(moments))[0]
 
 
 def leave_one_out_p_values(references: Signals, membership: Booleans) -> Floats:
@@ -74,7 +74,7 @@ def leave_one_out_p_values(references: Signals, membership: Booleans) -> Floats:
     for model, (row, inside) in enumerate(zip(references.odds, membership, strict=True)):
         _some_without(outside - int((~inside).sum()))
         left = moments.without(model, row, inside)
-        result[model] = upper_tail(row, left, Prior.fit(left))[0]
+        result[model] = tails(row, left, Prior.fit(left))[0]
     return result
 
 

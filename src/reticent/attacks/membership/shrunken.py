@@ -1,11 +1,17 @@
-"""The likelihood ratio with a conjugate prior per side: what `student` is with a single class of records.
+"""The likelihood ratio with a conjugate prior per side: `student` with a single class, in closed form.
 
-Promise: closed form throughout, nothing is searched for: the prior of a side has the variance pooled within records, a
-strength of that over the variance between records, four degrees of freedom, and the mean over records (or, with
-`regressed`, a line in the shrunken mean without the record, for the side with it). Kept to be compared with.
+Promise: nothing is searched for. The prior of a side has the variance pooled within records, the strength of that over
+the variance between records, four degrees of freedom, and the mean over records (or, with `regressed`, a line in the
+shrunken mean without the record, for the side with it). Kept to be compared with.
 
-The score is the log of a Student-t density with the record over that without it, `reticent.attacks.membership.student`
-has the formulas.
+With the prior's mean m, strength kappa, degrees nu and variance s^2, and a record's n models with mean xbar and sum of
+squared deviations SS (Murphy 2007, section 6):
+
+    kappa_n = kappa + n;  m_n = (kappa m + n xbar) / kappa_n;  nu_n = nu + n
+    nu_n s_n^2 = nu s^2 + SS + (kappa n / kappa_n) (xbar - m)^2
+    next answer ~ t with nu_n degrees, centre m_n, squared scale s_n^2 (kappa_n + 1) / kappa_n
+
+and the score is the log of that density with the record over that without it.
 
 Sources: arXiv 2603.11799 ("BaVarIA": a normal-inverse-gamma prior per side); the regression is this project's.
 
@@ -28,10 +34,11 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import gammaln
 
 from reticent.attacks.membership.method import Method
 from reticent.attacks.membership.moments import Moments
-from reticent.attacks.membership.student import Prior, expected, within
+from reticent.attacks.membership.student import within
 
 __all__ = ["Shrunken"]
 
@@ -84,10 +91,12 @@ def _line(moments: Moments, centre: Floats) -> Floats:
 def _log_density(values: Floats, moments: Moments, side: int, pooled: float, start: Floats) -> tuple[Floats, Floats]:
     """(records,) log-density of the values, and the centres, on a side whose means are expected around `start`."""
     n, seen = moments.count[side], moments.count[side] > 0
-    away = np.square(moments.mean[side] - start)[seen].mean() - pooled * (1 / n[seen]).mean()
-    strength = pooled / max(float(away), _LEAST_BETWEEN * pooled)
-    moved = dataclasses.replace(moments, mean=np.where(moments.count > 0, moments.mean - start, 0.0))
-    whole = np.ones((2, 1))
-    one = Prior(np.ones(1), 0 * whole, strength * whole, _FREEDOM * whole, pooled * whole)
-    known = expected(one, moved, side)
-    return known.log_pdf(values - start)[0], start + known.centre[0]
+    away = np.where(seen, moments.mean[side] - start, 0.0)
+    between = float(np.square(away[seen]).mean() - pooled * (1 / n[seen]).mean())
+    strength = pooled / max(between, _LEAST_BETWEEN * pooled)
+    known, free = strength + n, _FREEDOM + n
+    centre = start + n / known * away
+    total = _FREEDOM * pooled + moments.residual[side] + strength * n / known * np.square(away)
+    square = total * (known + 1) / known
+    logs = gammaln((free + 1) / 2) - gammaln(free / 2) - 0.5 * np.log(np.pi * square)
+    return logs - (free + 1) / 2 * np.log1p(np.square(values - centre) / square), centre
