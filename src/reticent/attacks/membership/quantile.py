@@ -9,7 +9,7 @@ a fault that this attack is met with (docs/head_to_head.md).
 
 Two ways to learn what is expected, both with gradient-boosted trees of scikit-learn: "gaussian", a mean and the
 logarithm of a squared deviation (of scores that the mean was not fitted on), and "quantile", a regression for each of
-`LEVELS`, made monotone, with straight lines between and beyond them.
+`LEVELS`, made monotone, with straight lines between them, and beyond them one of the slope of all together.
 
 Sources: Bertran et al. 2023 (both forms). The p-values are those of split conformal prediction (Vovk et al. 2005), with
 folds: uniform for non-members up to what the folds' models differ in, and never below 1 / (non-members + 1).
@@ -54,7 +54,8 @@ LEVELS = (0.75, 0.5, 0.25, 0.1, 0.05, 0.02)
 """Upper tails whose quantiles "quantile" learns."""
 
 _FOLDS = 5
-_LEAST_SHARE = 1e-6  # of the variance, or deviation: what keeps a constant score from dividing by zero
+_LEAST_SHARE = 1e-6  # of the variance: what keeps a constant score from dividing by zero
+_LEAST_UNIT = 0.01  # of the deviation: what a score beyond the learned quantiles is measured in at least
 _LOG_CHI_SQUARED = 1.2704  # minus the mean of the logarithm of a squared standard normal
 _SETTINGS = {"max_iter": 60, "max_leaf_nodes": 15, "min_samples_leaf": 20, "learning_rate": 0.1}
 
@@ -173,9 +174,12 @@ def _by_levels(y: Floats, x: Floats, scores: Floats, table: Floats) -> Floats:
     """The normal quantile of the level at which a score lies, on lines through the learned quantiles."""
     limits = np.stack([_trees(x, y, loss="quantile", quantile=1 - level).predict(table) for level in LEVELS])
     limits = np.maximum.accumulate(limits, axis=0)
-    limits += np.arange(len(LEVELS))[:, None] * (_LEAST_SHARE * float(y.std()) or 1.0)  # never two at one place
     normal = norm.isf(LEVELS)
+    # Neighbouring quantiles may lie anyhow close: beyond the last ones, what counts is the distance of all.
+    unit = np.maximum((limits[-1] - limits[0]) / (normal[-1] - normal[0]), _LEAST_UNIT * float(y.std()) or 1.0)
     place = np.clip((scores >= limits).sum(axis=0) - 1, 0, len(LEVELS) - 2)
     low, high = (np.take_along_axis(limits, row[None], axis=0)[0] for row in (place, place + 1))
-    slope = (normal[place + 1] - normal[place]) / (high - low)
-    return np.asarray(normal[place] + slope * (scores - low))
+    share = (np.clip(scores, low, high) - low) / np.maximum(high - low, np.finfo(float).tiny)
+    inner = normal[place] + share * (normal[place + 1] - normal[place])
+    beyond = np.maximum(scores - limits[-1], 0.0) + np.minimum(scores - limits[0], 0.0)
+    return np.asarray(inner + beyond / unit)
