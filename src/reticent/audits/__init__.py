@@ -2,7 +2,7 @@
 
 from reticent.audits.comparison import Arm, Comparison, compare, split, standard_arms
 from reticent.audits.membership import Audit, audit
-from reticent.audits.risks import RecordRisk
+from reticent.audits.risks import RecordRisk, RiskList
 from reticent.audits.shadows import Trainer, train_shadows
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Audit",
     "Comparison",
     "RecordRisk",
+    "RiskList",
     "Trainer",
     "audit",
     "compare",
