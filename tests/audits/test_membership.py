@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import reticent as rt
-from reticent.audits import Audit, RecordRisk
+from reticent.audits import Audit
 from reticent.audits.membership import NOT_TESTED, RATES
 from reticent.data import Records
 from reticent.errors import DataError, ModelError, NotEnoughEvidence, ReticentError, UsageError
@@ -151,8 +151,11 @@ def test_a_memoriser_is_found_out_with_a_trainer() -> None:
     assert audit.finding.status is audit.repeated.status is Status.EXECUTED
     for finding in (audit.finding, audit.repeated):
         assert finding.estimates["auc"].value > 0.999
-        assert finding.estimates["true_positive_rate_at_0.01"].value > 0.99
-    assert audit.finding.estimates["false_positive_rate_at_0.01"].low <= 0.01
+        assert finding.estimates["true_positive_rate_at_0.1"].value > 0.99
+    assert audit.repeated.estimates["true_positive_rate_at_0.01"].value > 0.99
+    # About a hundred non-members do not resolve 1 % on the one network, wherever the threshold comes from.
+    assert "true_positive_rate_at_0.01" not in audit.finding.estimates
+    assert audit.finding.estimates["false_positive_rate_at_0.1"].low <= 0.1
     risks = audit.worst(10**6)
     assert len(risks) == audit.record.body["exposed"] == 200
     assert len(audit.record.body["at_risk"]["listed"]) == 20
@@ -350,12 +353,13 @@ def test_the_record_is_plain_json_that_shows_no_record() -> None:
     )
     text = audit.record.to_json()
     assert Record.from_json(text) == audit.record
-    assert b"7341" not in text
+    assert "7341" not in json.dumps(audit.record.body)  # the record's own name, a hash, may hold any digits
+    assert b"7341.8" not in text
     assert json.loads(text)["body"]["data"]["name"] == "planted"
     assert json.loads(text)["body"]["not_tested"] == NOT_TESTED
     numbers = [round(abs(float(value)), 5) for value in features[:, :2].reshape(-1)]
     assert not any(f"{value:.5f}".encode() in text for value in numbers)
-    assert b"7341" not in repr(audit.record).encode()
+    assert "7341.8" not in repr(audit.record)
 
 
 @pytest.mark.parametrize("exposure", list(Exposure), ids=lambda exposure: exposure.value)

@@ -1,13 +1,14 @@
 """A bootstrap over models and people of millions of trials, in which a draw costs no sorting.
 
 Promise: `binned` sorts all trials once, by score; `Tallies` then gives, for each draw of models and people with
-replacement, how many member and non-member trials lie in each bin, exactly. A ROC curve that is made of them is exact at
-the ends of bins, and between them as wrong as a bin is high or wide: with at most 4,000 different scores there is one bin
-for each and no error; with more, a bin holds at most a thousandth of the members' and of the others' trials, or the
-trials of one score, and less where false positives are rare (a hundredth of those to its left).
+replacement, how many member and non-member trials lie in each bin, exactly. A ROC curve that is made of them is exact
+at the ends of bins, and between them as wrong as a bin is high or wide: with at most 4,000 different scores there is
+one bin for each and no error; with more, a bin holds at most a thousandth of the members' and of the others' trials,
+or the trials of one score, and less near the left end (a hundredth of those to its left). With
+`parts` other than 1,000 all of these change in proportion.
 
-How: a trial's weight in a draw is its model's times its person's (the pigeonhole bootstrap of Owen, 2007). For one model
-the tally is a sparse matrix (bins by people) times the people's weights; all draws are multiplied at once.
+How: a trial's weight in a draw is its model's times its person's (the pigeonhole bootstrap of Owen, 2007). For one
+model the tally is a sparse matrix (bins by people) times the people's weights; all draws are multiplied at once.
 
 Shapes: scores and membership are (models, records); `owner` is (records,) whole numbers from 0; weights are (draws,
 models) and (draws, people); tallies are (2, draws, bins), members first, bins from the highest score down.
@@ -24,6 +25,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterator
 
 import numpy as np
@@ -38,9 +40,9 @@ Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 
-_EXACT = 4000
 _PARTS = 1000
-_FINER = 1.01
+_SOME = 4  # different scores for each part: with fewer there is no need to thin them
+_FINER = 10  # a bin holds at most so many parts of the trials to its left
 _AT_ONCE = 50  # draws
 
 
@@ -61,13 +63,20 @@ class Bins:
     others: Floats
 
 
-def binned(scores: Floats, membership: Flags, *, exact: bool = False) -> Bins:
-    """Bins of the trials' scores; `exact` asks for one for each different score, however many there are."""
+def binned(scores: Floats, membership: Flags, *, exact: bool = False, parts: int = _PARTS) -> Bins:
+    """Bins of the trials' scores.
+
+    Args:
+        scores: larger for "member".
+        membership: the truth.
+        exact: one bin for each different score, however many there are.
+        parts: otherwise, of the members' and of the others' trials a bin may hold one part of so many.
+    """
     flat, inside = scores.reshape(-1), membership.reshape(-1)
     order = np.argsort(-flat, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(flat[order]) != 0, True))  # last trial of each tie
-    if len(ends) > _EXACT and not exact:
-        ends = _thinned(ends, inside[order])
+    if len(ends) > _SOME * parts and not exact:
+        ends = _thinned(ends, inside[order], parts)
     of_sorted = np.zeros(len(flat), dtype=np.int32)
     of_sorted[ends[:-1] + 1] = 1
     np.cumsum(of_sorted, out=of_sorted)
@@ -78,13 +87,15 @@ def binned(scores: Floats, membership: Flags, *, exact: bool = False) -> Bins:
     return Bins(index.reshape(scores.shape), len(ends), members, others)
 
 
-def _thinned(ends: Counts, inside: Flags) -> Counts:
+def _thinned(ends: Counts, inside: Flags, parts: int) -> Counts:
     """Some of the ends, the last among them."""
     members, others = np.cumsum(inside)[ends], np.cumsum(~inside)[ends]
-    wanted = [np.searchsorted(side, side[-1] * np.arange(1, _PARTS + 1) / _PARTS) for side in (members, others)]
-    rare = np.geomspace(1, others[-1], int(np.log(max(others[-1], 2)) / np.log(_FINER)))
-    kept = np.unique(np.concatenate([*wanted, np.searchsorted(others, rare), [len(ends) - 1]]))
-    return ends[kept[kept < len(ends)]]
+    wanted = [np.searchsorted(side, side[-1] * np.arange(1, parts + 1) / parts) for side in (members, others)]
+    for side in (members, others):
+        rare = np.geomspace(1, max(side[-1], 2), math.ceil(math.log(max(side[-1], 2)) * parts / _FINER))
+        wanted.append(np.searchsorted(side, rare))
+    kept = np.unique(np.concatenate([*wanted, [len(ends) - 1]]))
+    return np.asarray(ends[kept[kept < len(ends)]])
 
 
 def draws(models: int, people: int, count: int, randomness: Randomness) -> Iterator[tuple[Floats, Floats]]:

@@ -3,11 +3,12 @@
 Promise: an adjusted p-value is the smallest level at which its test is still rejected. `holm`: the chance that any
 rejection is false stays below the level, whatever the dependence. `benjamini_hochberg`: the expected share of false
 ones among the rejections stays below the level when p-values of true null hypotheses are independent (or positively
-dependent). `benjamini_yekutieli`: the same under any dependence, at the price of a factor of about log(number of tests).
+dependent). `benjamini_yekutieli`: the same under any dependence, at the price of a factor of about log(number of
+tests).
 
-`selected_confidence` says how sure intervals have to be that are shown for a selection only: the expected share of those
-that miss, among those shown, then stays below the level, whatever the selection and the dependence (the argument of
-Benjamini and Yekutieli's theorem 1.3, with "the interval misses" for "the hypothesis is rejected").
+`selected_confidence` says how sure intervals have to be that are shown for a selection only: the expected share of
+those that miss, among those shown, then stays below the level, whatever the selection and the dependence (the
+argument of Benjamini and Yekutieli's theorem 1.3, with "the interval misses" for "the hypothesis is rejected").
 
 Sources: Holm (1979); Benjamini and Hochberg (1995); Benjamini and Yekutieli (2001, theorem 1.3; 2005, for intervals).
 

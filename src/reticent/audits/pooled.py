@@ -3,9 +3,9 @@
 Promise: intervals are percentiles of a bootstrap that draws models and records anew, each with replacement, at the same
 time; it is conservative when trials share both (Owen, 2007, pigeonhole bootstrap). The threshold is set anew in every
 draw, so its uncertainty is inside the interval. Values are exact; from 4,000 different scores on, draws are measured in
-bins that hold at most a thousandth of the trials (`reticent.audits.bootstrap`). Where all trials agree, a bootstrap would claim certainty; there the
-number of independent models bounds what can be known (Clopper and Pearson, 1934). The curve starts where ten false
-positives are expected: further left nothing is resolved.
+bins that hold at most a thousandth of the trials (`reticent.audits.bootstrap`). Where all trials agree, a bootstrap
+would claim certainty; there the number of independent models bounds what can be known (Clopper and Pearson, 1934).
+The curve starts where ten false positives are expected: further left nothing is resolved.
 
 Shapes: scores, membership and correct are (models, records).
 

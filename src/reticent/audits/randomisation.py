@@ -142,7 +142,7 @@ def rank_sum_tails(above: Floats, inside: Counts, models: int) -> Floats:
 
 
 def smallest_p(models: int, inside: int | None = None) -> float:
-    """The smallest p-value that so many models can give, for a unit that half of them, or `inside`, were trained with."""
+    """The smallest p-value that so many models can give, half of them (or `inside`) trained with the unit."""
     inside = models // 2 if inside is None else inside
     if models > _EXACT:
         return 0.5 ** min(inside, models - inside)
@@ -207,8 +207,8 @@ def _with_ties(columns: Floats, coins: Flags, inside: Counts, randomness: Random
 def _tails(models: int) -> Floats:
     """(smaller side + 1, pairs + 1) P(at least so many pairs are above), for each size of the smaller side.
 
-    By whether the largest score is a member's: the law for (m, n) is a mixture of those for (m - 1, n), n pairs further,
-    and for (m, n - 1). Only sums of positive numbers, so nothing cancels.
+    By whether the largest score is a member's: the law for (m, n) is a mixture of those for (m - 1, n), n pairs
+    further, and for (m, n - 1). Only sums of positive numbers, so nothing cancels.
     """
     half = models // 2
     width = half * (models - half) + 1

@@ -4,14 +4,14 @@ Promise: `RiskList.listed` has a stated false discovery rate: of the records on 
 trainings do not depend at all is at most the level. The list is that of Benjamini and Hochberg (1995), and it is exact
 here without their assumptions having to be believed: the p-values are randomisation tests of each owner's own coin
 flips, which are independent (see `reticent.audits.randomisation`). `exposed` counts the records for which no error at
-all is allowed for (Holm, 1979): it is wrong about any of them with at most that probability. Both hold for any number of
-models; with too few of them nothing could ever be listed, and then the answer is None, not zero.
+all is allowed for (Holm, 1979): it is wrong about any of them with at most that probability. Both hold for any number
+of models; with too few of them nothing could ever be listed, and then the answer is None, not zero.
 
 The effect of a record is the area under its own ROC curve over trainings: shown one training with it and one without,
 how often the one in which it is answered with more confidence is the one that had it. Intervals of listed records are
-for the list (the expected share of them that miss is below the level, whatever the dependence), those of the others hold
-for all records at once. Both are free of distributional assumptions, and wide; a listed record's may hold one half, since
-it takes more evidence to say how large an effect is than that there is one.
+for the list (the expected share of them that miss is below the level, whatever the dependence), those of the others
+hold for all records at once. Both are free of distributional assumptions, and wide; a listed record's may hold one
+half, since it takes more evidence to say how large an effect is than that there is one.
 
 A list of this kind says who is exposed to *this* attack. A record that is not on it is not thereby safe.
 
@@ -123,7 +123,7 @@ class RiskList:
 
     @property
     def exposed(self) -> int | None:
-        """How many are exposed with the confidence for all at once; None if so few trainings could not have shown it."""
+        """How many are exposed, with the confidence for all at once; None if so few trainings could not show it."""
         if self.reachable * max(len(self), 1) > 1 - self.confidence:
             return None
         return sum(risk.exposed_at <= 1 - self.confidence for risk in self.risks)
@@ -164,7 +164,7 @@ def record_risks(
 
     Args:
         fleet: models that were trained on independent draws of the records (`train_shadows`).
-        truth: (records,) whether the record was in the audited model's training data; names the records. All by default.
+        truth: (records,) whether the record was in the audited model's training data: names the records.
         randomness: breaks ties between scores.
         owners: (records,) whole numbers from 0, equal for rows of one owner: the owner is tested.
         level: false discovery rate of the list.
