@@ -180,7 +180,7 @@ def disparity(
         )
     asked = tuple(one for one in rates if resolvable(one, int((~membership).sum())))
     sides = [np.flatnonzero(place == g) for g in large]
-    whole = _measured(binned(scores, membership, exact=True), membership, sides, asked)
+    whole = _measured(scores, membership, binned(scores, membership, exact=True), sides, asked)
     sample = _sampled(scores, membership, owner, sides, asked, replicates, randomness)
     fewest = min(len(scores), int(owner.max()) + 1)
     z = float(student.ppf(1 - (1 - confidence) / 2 / len(large), fewest - 1))
@@ -233,19 +233,49 @@ def _curves(tallies: list[Floats], total: Floats, asked: tuple[float, ...]) -> F
     return found
 
 
-def _measured(bins: Bins, membership: Flags, sides: list[Counts], asked: tuple[float, ...]) -> Floats:
-    """(groups, 2, figures) exact ones."""
-    total = np.stack([bins.members, bins.others])[:, None]
-    found = []
-    for columns in sides:
+def _measured(scores: Floats, membership: Flags, bins: Bins, sides: list[Counts], asked: tuple[float, ...]) -> Floats:
+    """(groups, 2, figures) exact ones.
+
+    The pairs that the rest wins within itself are all pairs that are won, less those in which the group has a part; so
+    the rest is never sorted.
+    """
+    lower = bins.others.sum() - np.cumsum(bins.others) + bins.others / 2  # others that a member in this bin wins over
+    upper = np.cumsum(bins.members) - bins.members / 2  # members that win over another in this bin
+    everybody = np.array([bins.members.sum(), bins.others.sum()])
+    all_won = float(bins.members @ lower)
+    places = [_place(bins, one) for one in asked]
+    named = [_named(bins.index, place) for place in places]
+    all_named = [[float(one[side].sum()) for side in (membership, ~membership)] for one in named]
+    found = np.empty((len(sides), 2, 1 + 2 * len(asked)))
+    for g, columns in enumerate(sides):
         index, inside = bins.index[:, columns], membership[:, columns]
-        own = np.stack([np.bincount(index[mask], minlength=bins.count) for mask in (inside, ~inside)])[:, None]
-        if not (own.any(axis=-1).all() and (total - own).any(axis=-1).all()):
+        own = np.array([inside.sum(), (~inside).sum()], dtype=np.float64)
+        rest = everybody - own
+        if not (own.all() and rest.all()):
             raise NotEnoughEvidence(
                 "Expected members and non-members in every group, got one kind only.", "Train more models."
             )
-        found.append(_curves([own.astype(np.float64)], total, asked)[0, :, 0])
-    return np.stack(found)
+        alone = binned(scores[:, columns], inside, exact=True)
+        found[g, 0, 0] = area(alone.members[None], alone.others[None])[0]
+        won = all_won - lower[index[inside]].sum() - upper[index[~inside]].sum() + found[g, 0, 0] * own.prod()
+        found[g, 1, 0] = won / rest.prod()
+        for i, share in enumerate(named):
+            for kind, side in enumerate((membership, ~membership)):
+                hit = float(share[:, columns][side[:, columns]].sum())
+                found[g, 0, 1 + 2 * i + kind] = hit / own[kind]
+                found[g, 1, 1 + 2 * i + kind] = (all_named[i][kind] - hit) / rest[kind]
+    return found
+
+
+def _place(bins: Bins, asked: float) -> float:
+    """How many bins, with a part of the last, lie above the threshold at which so many non-members are named."""
+    heights = np.append(0.0, np.cumsum(bins.others) / bins.others.sum())
+    return float(interpolate(np.array([asked]), heights, np.arange(len(heights), dtype=np.float64))[0])
+
+
+def _named(index: npt.NDArray[np.int32], place: float) -> Floats:
+    """(models, records) 1 for trials above the threshold, 0 for those below, a part for those in its bin."""
+    return np.asarray(np.clip(place - index, 0.0, 1.0))
 
 
 def _sampled(
