@@ -51,6 +51,7 @@ def test_figures_are_those_of_a_loop(levels):
     assert np.average(rates, weights=sizes) == pytest.approx(0.1, abs=1e-12)
 
 
+@pytest.mark.slow
 def test_differences_that_are_not_there_are_hardly_ever_found():
     """150 audits of four groups at 90 %: above the limit with probability 1e-6. Comparing trials as if they were
     independent finds differences far more often."""

@@ -349,7 +349,7 @@ def _shares(at_risk: Flags, owner: Counts, sides: list[Counts], about: _About) -
         counts.append([(len(np.unique(owner[c][at_risk[c]])), len(np.unique(owner[c]))) for c in (columns, rest)])
     p = np.array([fisher_exact([[a, n - a], [b, m - b]]).pvalue for (a, n), (b, m) in counts])
     adjusted = holm(np.minimum(p, 1.0))
-    method = f"share of people on the list; for all {about.groups} groups at once"
+    method = f"share of people on the list, for the given trainings; for all {about.groups} groups at once"
     found = []
     for ((a, n), (b, m)), one, other in zip(counts, p, adjusted, strict=True):
         share = rate(a, n, method=method, confidence=about.each)
