@@ -273,7 +273,7 @@ def test_the_same_records_are_followed_through_all_arms(comparison: Comparison) 
     assert [row["row"] for row in paired] == [risk.row for risk in comparison.audits["ordinary"].worst(10)]
     by_row = {risk.row: risk for risk in comparison.audits["private"].worst(10**6)}
     for row in paired:
-        assert row["arms"]["private"]["right"] == by_row[row["row"]].right
+        assert row["arms"]["private"]["p"] == by_row[row["row"]].p
         assert {arm["row"] for arm in row["arms"].values()} == {row["row"]}
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
-from reticent.attacks.membership import leave_one_out, likelihood_ratio
+from reticent.attacks.membership import DEFAULT
 from reticent.audits.case import prepare
 from reticent.audits.exposures import EXPOSURES, exposure_effect, exposure_effect_on
 from reticent.audits.pooled import pooled_curve
@@ -39,7 +39,7 @@ def test_each_exposure_is_an_audit_of_its_own():
     for row in effect.rows:
         view = models.under(Exposure.of(row.exposure))
         curve = pooled_curve(
-            leave_one_out(view.scores, view.membership),
+            DEFAULT.leave_one_out(view.signals, view.membership),
             view.membership,
             rates=(0.1,),
             randomness=Randomness.simulated(1),
@@ -139,7 +139,7 @@ def test_one_model_with_shadow_models():
     case = a_case(size=40)
     models = fleet(6, records=80, classes=2)
     effect = exposure_effect_on(case, ["logits", "label"], fleet=models)
-    expected = likelihood_ratio(case.signal, models.scores, models.membership)
+    expected = DEFAULT.score(case.signals, models.signals, models.membership)
     assert effect.attack == "likelihood ratio"
     assert effect.rows[0].estimates["auc"].value == pytest.approx(
         auc(expected[case.truth], expected[~case.truth]).value

@@ -16,7 +16,7 @@ import pytest
 import torch
 
 import reticent as rt
-from reticent.audits import Audit, RecordRisk
+from reticent.audits import Audit
 from reticent.audits.membership import NOT_TESTED, RATES
 from reticent.data import Records
 from reticent.errors import DataError, ModelError, NotEnoughEvidence, ReticentError, UsageError
@@ -137,7 +137,8 @@ def test_a_training_that_learns_nothing_exposes_nobody() -> None:
             randomness=Randomness.simulated(seed),
         )
         missed += not audit.repeated.estimates["auc"].contains(0.5)
-        exposed += sum(risk.exposed for risk in audit.worst(10**6))
+        assert audit.risks is not None
+        exposed += audit.risks.exposed or 0
     assert missed <= 1
     assert exposed == 0
 
@@ -145,16 +146,20 @@ def test_a_training_that_learns_nothing_exposes_nobody() -> None:
 def test_a_memoriser_is_found_out_with_a_trainer() -> None:
     members, nonmembers = halves(population(3, 200))
     audit = rt.audit(
-        Lookup(members), members, nonmembers, trainer=memorise, shadows=16, jobs=1, randomness=Randomness.simulated(3)
+        Lookup(members), members, nonmembers, trainer=memorise, shadows=24, jobs=1, randomness=Randomness.simulated(3)
     )
     assert audit.finding.status is audit.repeated.status is Status.EXECUTED
     for finding in (audit.finding, audit.repeated):
         assert finding.estimates["auc"].value > 0.999
-        assert finding.estimates["true_positive_rate_at_0.01"].value > 0.99
-    assert audit.finding.estimates["false_positive_rate_at_0.01"].low <= 0.01
+        assert finding.estimates["true_positive_rate_at_0.1"].value > 0.99
+    assert audit.repeated.estimates["true_positive_rate_at_0.01"].value > 0.99
+    # About a hundred non-members do not resolve 1 % on the one network, wherever the threshold comes from.
+    assert "true_positive_rate_at_0.01" not in audit.finding.estimates
+    assert audit.finding.estimates["false_positive_rate_at_0.1"].low <= 0.1
     risks = audit.worst(10**6)
     assert len(risks) == audit.record.body["exposed"] == 200
-    assert all(risk.exposed for risk in risks)
+    assert len(audit.record.body["at_risk"]["listed"]) == 20
+    assert audit.record.body["at_risk"]["count"] == 200
 
 
 def test_a_memoriser_is_found_out_without_a_trainer() -> None:
@@ -321,36 +326,19 @@ def test_every_number_has_its_interval_confidence_trials_and_method(trainer: Any
     assert any("without the model" in name for name in audit.finding.baseline)
 
 
-def test_the_worst_records_have_intervals_for_all_records_at_once() -> None:
-    from scipy.stats import beta
-
+def test_the_worst_records_are_the_risks_in_order() -> None:
     audit = small_audit(shadows=12)
     risks = audit.worst(10**6)
+    assert audit.risks is not None
+    assert risks == audit.risks.risks
     assert sorted(risk.row for risk in risks) == list(range(120))
-    assert [risk.right for risk in risks] == sorted((risk.right for risk in risks), reverse=True)
     assert audit.worst(3) == risks[:3]
     assert audit.worst(0) == ()
-    for risk in risks[:5]:
-        tail = 0.05 / 120 / 2
-        assert risk.share.low == pytest.approx(beta.ppf(tail, risk.right, 12 - risk.right + 1))
-        assert risk.share.n == 12
-        assert "120 records at once" in risk.share.method
-        assert risk.member == bool(risk.row < 60) == bool(audit.membership[risk.row])
-        assert risk.chance == 0.5
+    assert all(risk.member == bool(risk.row < 60) == bool(audit.membership[risk.row]) for risk in risks)
+    assert audit.risks.exposed is None  # 12 trainings cannot show it for one of 120: the best p-value is 1/924
     assert [entry["row"] for entry in audit.record.body["worst"]] == [risk.row for risk in risks[:20]]
     with pytest.raises(UsageError, match="count"):
         audit.worst(-1)
-
-
-def test_a_record_is_exposed_only_above_what_guessing_reaches() -> None:
-    share = Estimate(0.9, 0.78, 0.95, 0.95, 20, "Clopper-Pearson")
-    assert RecordRisk(0, 0, True, 18, share, 0.77).exposed
-    assert not RecordRisk(0, 0, True, 18, share, 0.78).exposed
-    members, nonmembers = population(15, 90), population(16, 30)
-    audit = rt.audit(
-        Lookup(members), members, nonmembers, trainer=memorise, shadows=8, jobs=1, randomness=Randomness.simulated(1)
-    )
-    assert {risk.chance for risk in audit.worst(200)} == {0.75}
 
 
 def test_the_record_is_plain_json_that_shows_no_record() -> None:
@@ -365,12 +353,13 @@ def test_the_record_is_plain_json_that_shows_no_record() -> None:
     )
     text = audit.record.to_json()
     assert Record.from_json(text) == audit.record
-    assert b"7341" not in text
+    assert "7341" not in json.dumps(audit.record.body)  # the record's own name, a hash, may hold any digits
+    assert b"7341.8" not in text
     assert json.loads(text)["body"]["data"]["name"] == "planted"
     assert json.loads(text)["body"]["not_tested"] == NOT_TESTED
     numbers = [round(abs(float(value)), 5) for value in features[:, :2].reshape(-1)]
     assert not any(f"{value:.5f}".encode() in text for value in numbers)
-    assert b"7341" not in repr(audit.record).encode()
+    assert "7341.8" not in repr(audit.record)
 
 
 @pytest.mark.parametrize("exposure", list(Exposure), ids=lambda exposure: exposure.value)

@@ -1,68 +1,127 @@
-"""Risks count right guesses; their lower bounds hold for all records at once."""
+"""The list of records at risk has the false discovery rate that it states, and finds what was planted."""
 
 from __future__ import annotations
+
+import json
 
 import numpy as np
 import pytest
 from scipy.stats import binom
 
-from reticent.attacks.membership import leave_one_out
-from reticent.audits.risks import exposed, record_risks
+from reticent.audits.risks import record_risks
+from reticent.errors import UsageError
 from reticent.models import Fleet, Signals
+from reticent.randomness import Randomness
 
 
-def risks_of(reference, membership, inclusion=0.5, confidence=0.95):
-    fleet = Fleet(Signals(reference, reference, membership), membership)
-    truth = np.arange(membership.shape[1]) % 2 == 0
-    return record_risks(fleet, reference, truth, inclusion=inclusion, confidence=confidence)
+def fleet_of(scores, membership):
+    return Fleet(Signals(scores, scores, scores > 0), membership)
 
 
-def coins(seed, models, records, inclusion=0.5):
-    return np.random.default_rng(seed).random((models, records)) < inclusion
+def fleet(source, models=24, records=60, planted=0, gap=4.0):
+    """Records with means of their own in trainings with habits of their own; the first few are remembered."""
+    membership = source.random((models, records)) < 0.5
+    scores = 2 * source.normal(size=records) + source.normal(size=(models, 1)) + source.normal(size=(models, records))
+    scores[:, :planted] += gap * membership[:, :planted]
+    return fleet_of(scores, membership)
 
 
-def test_right_guesses_are_counted_one_by_one():
+def risks_of(fleet, seed=0, **options):
+    return record_risks(fleet, randomness=Randomness.simulated(seed), **options)
+
+
+def test_a_training_that_learns_nothing_lists_and_exposes_hardly_ever_anybody():
+    """1,000 fleets: more than 87 with anybody on the list have probability 1e-6 at a true rate of 5 %."""
     source = np.random.default_rng(1)
-    membership, reference = coins(2, 24, 10), source.normal(size=(24, 10))
-    for risk in risks_of(reference, membership):
-        right = sum((reference[m, risk.row] > 0) == membership[m, risk.row] for m in range(24))
-        assert risk.right == right
-        assert risk.share.value == right / 24
-        assert risk.member == (risk.row % 2 == 0)
-        assert risk.share.high == 1  # leaving the target out pushes shares down: there is no upper bound
-        # the lower end is where the count would be as surprising as one of ten records may be
-        tail = 0.05 / 10 / 2
-        if 0 < right < 24:
-            assert binom.sf(right - 1, 24, risk.share.low) == pytest.approx(tail)
+    found = [risks_of(fleet(source)) for _ in range(1000)]
+    limit = binom.isf(1e-6, 1000, 0.05)
+    assert sum(one.count > 0 for one in found) <= limit
+    assert sum(one.exposed > 0 for one in found) <= limit
+    # A list of all with p <= 5 % would hold somebody nearly always.
+    assert sum(any(risk.p <= 0.05 for risk in one.risks) for one in found) > 600
 
 
-def test_the_most_surely_known_come_first():
-    shares = [risk.share.value for risk in risks_of(np.random.default_rng(3).normal(size=(30, 40)), coins(4, 30, 40))]
-    assert shares == sorted(shares, reverse=True)
+def test_with_planted_records_the_share_of_false_ones_stays_below_the_level():
+    """300 fleets, 15 of 60 remembered, level 20 %: three quarters are untouched, so the true rate is at most 15 %.
+    The mean of 300 shares, each with deviation below 0.11, is above 18.5 % with probability 1e-7."""
+    source = np.random.default_rng(2)
+    false, found, careless = [], [], []
+    for _ in range(300):
+        one = risks_of(fleet(source, planted=15, gap=2.0), level=0.2)
+        rows = [risk.row for risk in one.listed]
+        false.append(sum(row >= 15 for row in rows) / max(len(rows), 1))
+        found.append(sum(row < 15 for row in rows) / 15)
+        rows = [risk.row for risk in one.risks if risk.p <= 0.2]
+        careless.append(sum(row >= 15 for row in rows) / max(len(rows), 1))
+    assert np.mean(false) <= 0.185
+    assert np.mean(found) > 0.9
+    assert np.mean(careless) > 0.25  # what a list without a correction would hold
 
 
-def test_chance_is_the_larger_group_and_the_guess_knows_the_prior():
-    membership = coins(5, 200, 4, inclusion=0.8)
-    risks = risks_of(np.zeros((200, 4)), membership, inclusion=0.8)
-    assert {risk.chance for risk in risks} == {0.8}
-    assert [risk.right for risk in risks] == sorted(membership.sum(axis=0), reverse=True)  # it always guesses "member"
-    assert exposed(risks) == 0
+def test_records_that_are_remembered_are_listed_first_with_their_effect():
+    found = risks_of(fleet(np.random.default_rng(3), models=48, planted=4, gap=9.0))
+    assert {risk.row for risk in found.risks[:4]} == {0, 1, 2, 3}
+    assert found.count == found.exposed == 4
+    for risk in found.listed:
+        assert risk.effect.value > 0.99
+        assert risk.effect.low > 0.5
+        assert "for a list of 4 of 60" in risk.effect.method
+        assert risk.listed_at <= risk.exposed_at
+    assert "for all 60 at once" in found.risks[-1].effect.method
+    assert [risk.p for risk in found.risks] == sorted(risk.p for risk in found.risks)
 
 
-def test_too_few_trainings_cannot_expose_anybody_and_say_so():
-    membership = coins(6, 8, 100)
-    assert exposed(risks_of(membership - 0.5, membership)) is None
-    membership = coins(6, 32, 100)
-    assert exposed(risks_of(membership - 0.5, membership)) == 100
-    assert exposed(()) is None
+def test_intervals_cover_for_all_records_and_for_the_list():
+    """200 fleets of 20 records, all of the same true effect of 92 %, at 80 %: more than 68 with a miss have probability
+    1e-6 at a true rate of 20 %."""
+    source = np.random.default_rng(4)
+    truth, bad = 0.9213503964748575, 0  # Phi(2 / sqrt(2))
+    for _ in range(200):
+        found = risks_of(fleet(source, records=20, planted=20, gap=2.0), confidence=0.8)
+        bad += np.mean([not risk.effect.contains(truth) for risk in found.listed] or [0]) > 0
+    assert bad <= binom.isf(1e-6, 200, 0.2)
 
 
-def test_training_that_learns_nothing_exposes_nobody():
-    """200 audits of 60 records: at a true rate of 5 % more than 20 false exposures have probability 0.2 %."""
+def test_too_few_trainings_say_that_they_cannot_tell():
+    source = np.random.default_rng(5)
+    four = risks_of(fleet_of(np.zeros((4, 9)), source.random((4, 9)) < 0.5))
+    assert (four.count, four.exposed) == (None, None)  # 1/6 at best
+    eight = risks_of(fleet(source, models=8, planted=60, gap=50.0))
+    assert eight.count > 50  # 1/70 each: a list of nearly all is possible, one of a few is not
+    assert eight.exposed is None
+
+
+def test_names_positions_and_truth():
+    truth = np.array([True, False, True, False, False])
+    found = risks_of(fleet(np.random.default_rng(6), records=5), truth=truth)
+    names = {risk.row: risk.name for risk in found.risks}
+    assert names == {0: "member 0", 1: "other 0", 2: "member 1", 3: "other 1", 4: "other 2"}
+    assert {risk.row for risk in found.risks if risk.member} == {0, 2}
+
+
+def test_owners_are_tested_as_a_whole():
     source = np.random.default_rng(7)
-    wrong = 0
-    for seed in range(200):
-        membership = coins(seed, 32, 60)
-        scores = 2 * source.normal(size=60) + source.normal(size=(32, 60))
-        wrong += (exposed(risks_of(leave_one_out(scores, membership), membership)) or 0) > 0
-    assert wrong <= 20
+    owners = np.array([1, 0, 1, 2, 2, 2])
+    membership = (source.random((40, 3)) < 0.5)[:, owners]
+    scores = source.normal(size=(40, 6)) + 5 * membership * (owners == 2)
+    found = risks_of(fleet_of(scores, membership), owners=owners)
+    assert (len(found), found.count) == (3, 1)
+    assert (found.listed[0].row, found.listed[0].rows) == (3, 3)
+    assert found.listed[0].name == "the owner of member 3 (3 rows)"
+    assert found.flags(owners).tolist() == [False, False, False, True, True, True]
+
+
+def test_the_dictionary_is_plain_and_short():
+    found = risks_of(fleet(np.random.default_rng(8), planted=30, gap=9.0))
+    plain = json.loads(json.dumps(found.as_dict(5)))
+    assert (plain["tested"], plain["count"], plain["exposed"], len(plain["listed"])) == (60, 30, 30, 5)
+    assert plain["listed"][0]["name"] == found.listed[0].name
+    assert str(found.listed[0]).startswith("member")
+
+
+def test_values_out_of_range_are_refused():
+    one = fleet(np.random.default_rng(9), records=5)
+    with pytest.raises(UsageError, match="level"):
+        risks_of(one, level=0.0)
+    with pytest.raises(UsageError, match="confidence"):
+        risks_of(one, confidence=1.0)

@@ -75,7 +75,7 @@ def test_a_leak_is_called_a_leak() -> None:
     assert text.startswith("Networks trained ordinarily give away who was used to train them")
     assert "70.0 % (65.0 to 75.0)" in text
     assert "Allowed 1 % false alarms, the attacker names 12.0 % (8.0 to 17.0) of the people used." in text
-    assert "For 7 of all 200 people, each used in about half of the 64 trainings, the guess is right more often" in text
+    assert "For 7 of all 200 people, each used in some of the 64 trainings by coin flips, the answers depend on" in text
     assert "with 95 % confidence for all of them at once" in text
     assert "No leak" not in text
 
@@ -118,9 +118,10 @@ def test_one_networks_uncertain_threshold_is_not_called_a_leak() -> None:
 
 
 def test_rows_are_not_called_people_when_people_own_several() -> None:
-    text = said(an_arm(auc=LEAK, exposed=30), data={"unit": "person", "records": 200, "owners": 20})
-    assert "For 30 of all 200 records" in text
-    assert "people" not in text
+    text = said(an_arm(auc=LEAK, exposed=11), data={"unit": "person", "records": 200, "owners": 20})
+    assert "picks the right one" in text
+    assert "shown one of the records used" in text
+    assert "For 11 of all 20 people" in text  # each person was tested, with all rows
     assert "clients" in said(an_arm(), data={"unit": "client", "records": 9, "owners": 9})
 
 

@@ -4,7 +4,7 @@ from reticent.audits.comparison import Arm, Comparison, compare, split, standard
 from reticent.audits.exposures import ExposureEffect, exposure_effect, exposure_effect_on
 from reticent.audits.membership import Audit, audit
 from reticent.audits.queried import findings_without_shadows
-from reticent.audits.risks import RecordRisk
+from reticent.audits.risks import RecordRisk, RiskList
 from reticent.audits.shadows import Trainer, train_shadows
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Comparison",
     "ExposureEffect",
     "RecordRisk",
+    "RiskList",
     "Trainer",
     "audit",
     "compare",

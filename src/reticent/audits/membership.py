@@ -41,7 +41,7 @@ from reticent._checks import suggested_delta
 from reticent.attacks.membership import DEFAULT
 from reticent.audits.case import Case, checked_sides, describe, prepare
 from reticent.audits.pooled import PooledCurve, pooled_curve
-from reticent.audits.risks import RecordRisk, exposed, record_risks
+from reticent.audits.risks import RecordRisk, RiskList, record_risks
 from reticent.audits.shadows import Trainer, train_shadows
 from reticent.audits.thresholds import RATES, baseline_of, finding_of, own_thresholds, reference_thresholds
 from reticent.audits.validity import doubts, trainer_doubts
@@ -79,6 +79,7 @@ class Audit:
         scores: (records,) attack scores of the given model, members first.
         membership: (records,) truth.
         record: all of it as a record.
+        risks: every record (or owner) with its test, and the list of those at risk; None without shadow models.
     """
 
     finding: Finding
@@ -87,14 +88,15 @@ class Audit:
     scores: npt.NDArray[np.float64]
     membership: npt.NDArray[np.bool_]
     record: Record
-    _risks: tuple[RecordRisk, ...] = ()
+    risks: RiskList | None = None
 
     def worst(self, count: int = 10) -> tuple[RecordRisk, ...]:
-        """The records most at risk, most surely known first; empty without shadow models.
+        """The records (or owners) most at risk, the surest first; empty without shadow models.
 
-        They were picked because they look worst: read the interval, which allows for that, not the share.
+        They were picked because they look worst: read the interval, which allows for that, not the value.
         """
-        return self._risks[: _checks.at_least(0, count=count)]
+        count = _checks.at_least(0, count=count)
+        return () if self.risks is None else self.risks.risks[:count]
 
     def save(self, path: str | Path) -> Path:
         """Write a report: `.html` for a self-contained page, `.json` for the record.
@@ -200,7 +202,7 @@ def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None
             reason="no trainer was given, so no shadow models could be trained",
         )
         curve: PooledCurve | None = None
-        risks: tuple[RecordRisk, ...] = ()
+        risks: RiskList | None = None
     else:
         scores = DEFAULT.score(case.signals, fleet.signals, fleet.membership)
         reference = DEFAULT.leave_one_out(fleet.signals, fleet.membership)
@@ -217,7 +219,14 @@ def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None
             confidence=case.confidence,
         )
         trainers = trainer_doubts(fleet, case.truth, case.correct, case.signal, scores, reference, RATES)
-        risks = record_risks(fleet, reference, case.truth, inclusion=case.inclusion, confidence=case.confidence)
+        risks = record_risks(
+            fleet,
+            case.truth,
+            randomness=case.source.spawn("risks"),
+            owners=case.pool.owner_index(),
+            level=1 - case.confidence,
+            confidence=case.confidence,
+        )
     reasons = doubts(
         blind=case.blind,
         copies=case.shared,
@@ -284,7 +293,7 @@ def _body(
     finding: Finding,
     repeated: Finding,
     curve: PooledCurve | None,
-    risks: tuple[RecordRisk, ...],
+    risks: RiskList | None,
     guarantee: Guarantee | None,
 ) -> dict[str, Any]:
     return {
@@ -292,8 +301,9 @@ def _body(
         "finding": finding.as_dict(),
         "repeated": repeated.as_dict(),
         "curve": None if curve is None else curve_as_dict(curve),
-        "worst": [risk.as_dict() for risk in risks[:_SHOWN]],
-        "exposed": exposed(risks),
+        "worst": [] if risks is None else [risk.as_dict() for risk in risks.risks[:_SHOWN]],
+        "exposed": None if risks is None else risks.exposed,
+        "at_risk": None if risks is None else risks.as_dict(_SHOWN),
         "promise": None if guarantee is None else promise_as_dict(guarantee),
         "not_tested": NOT_TESTED,
         "repeatable": not case.source.is_secure,

@@ -2,9 +2,10 @@
 
 Promise: intervals are percentiles of a bootstrap that draws models and records anew, each with replacement, at the same
 time; it is conservative when trials share both (Owen, 2007, pigeonhole bootstrap). The threshold is set anew in every
-draw, so its uncertainty is inside the interval. Where all trials agree, a bootstrap would claim certainty; there the
-number of independent models bounds what can be known (Clopper and Pearson, 1934). The curve starts where ten false
-positives are expected: further left nothing is resolved.
+draw, so its uncertainty is inside the interval. Values are exact; from 4,000 different scores on, draws are measured in
+bins that hold at most a thousandth of the trials (`reticent.audits.bootstrap`). Where all trials agree, a bootstrap
+would claim certainty; there the number of independent models bounds what can be known (Clopper and Pearson, 1934).
+The curve starts where ten false positives are expected: further left nothing is resolved.
 
 Shapes: scores, membership and correct are (models, records).
 
@@ -23,19 +24,22 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from reticent.audits.bootstrap import Tallies, binned, draws, interpolate
 from reticent.audits.statistics import clopper_pearson, resolvable
 from reticent.errors import NotEnoughEvidence
 from reticent.evidence import Estimate
 from reticent.randomness import Randomness
 
-__all__ = ["PooledCurve", "Trials", "around", "pooled_curve", "redrawn"]
+__all__ = ["PooledCurve", "around", "grid_of", "measure", "pooled_curve"]
 
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
 
 _POINTS = 120
 
@@ -94,13 +98,15 @@ def pooled_curve(
             "Expected trials of members and of non-members, got one kind only.", "Draw memberships at random."
         )
     models, records = scores.shape
-    trials = Trials(scores, membership, rates, correct)
-    whole = trials.measure(np.ones_like(scores))
     owner = np.arange(records) if owners is None else owners
     people = int(owner.max()) + 1
-    draws = [trials.measure(redrawn(models, people, randomness)[:, owner]) for _ in range(replicates)]
+    right = None if correct is None else _per_person(correct & ~membership, owner, people)
+    grid = grid_of(int((~membership).sum()), rates)
+    exact = binned(scores, membership, exact=True)
+    whole = measure(grid, exact.members, exact.others, None if right is None else right.sum())
+    sample = _replicates(scores, membership, owner, right, grid, replicates, randomness)
     least = clopper_pearson(min(models, people), min(models, people), confidence)[0]
-    low, high = around(whole, np.quantile(draws, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0), least)
+    low, high = around(whole, np.quantile(sample, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0), least)
     drawn = f"{records} records" if people == records else f"the {people} owners of {records} records"
     method = f"bootstrap over {models} models and {drawn}, {replicates} draws"
 
@@ -108,15 +114,15 @@ def pooled_curve(
         value, bottom, top = float(whole[place]), float(low[place]), float(high[place])
         return Estimate(value, bottom, top, confidence, scores.size, method, threshold)
 
-    points = len(trials.grid)
+    points = len(grid)
     estimates = {
-        asked: estimate(int(np.searchsorted(trials.grid, asked)), "set anew in every bootstrap draw")
+        asked: estimate(int(np.searchsorted(grid, asked)), "set anew in every bootstrap draw")
         for asked in rates
         if resolvable(asked, int((~membership).sum()))
     }
-    low[:points][trials.grid >= 1] = 1.0  # who names everybody names all members, whatever is drawn
+    low[:points][grid >= 1] = 1.0  # who names everybody names all members, whatever is drawn
     return PooledCurve(
-        false_positive_rates=trials.grid,
+        false_positive_rates=grid,
         true_positive_rates=whole[:points],
         low=low[:points],
         high=high[:points],
@@ -126,38 +132,49 @@ def pooled_curve(
     )
 
 
-class Trials:
-    """All trials, sorted once, to be measured under many weightings; arguments as for `pooled_curve`."""
-
-    def __init__(self, scores: Floats, membership: Flags, rates: tuple[float, ...], correct: Flags | None) -> None:
-        flat = scores.reshape(-1)
-        self._order = np.argsort(-flat, kind="stable")
-        self._ends = np.flatnonzero(np.append(np.diff(flat[self._order]) != 0, True))  # last trial of each tie
-        self._inside = membership.reshape(-1)[self._order]
-        right = np.zeros_like(membership) if correct is None else correct & ~membership
-        self._right = right.reshape(-1)[self._order]
-        start = min(1.0, 10 / int((~membership).sum()))
-        kept = [rate for rate in rates if rate >= start]
-        self.grid = np.unique(np.concatenate([np.geomspace(start, 1.0, _POINTS), np.asarray(kept)]))
-
-    def measure(self, weights: Floats) -> Floats:
-        """True-positive rates over the grid, then the area under the curve, then the accuracy on non-members."""
-        w = weights.reshape(-1)[self._order]
-        members = np.cumsum(w * self._inside)[self._ends]
-        others = np.cumsum(w * ~self._inside)[self._ends]
-        # Linear between the ends of ties: they are broken at random, and count half in the area.
-        tpr = np.concatenate([[0.0], members / members[-1]])
-        fpr = np.concatenate([[0.0], others / others[-1]])
-        area = float(np.trapezoid(tpr, fpr))
-        accuracy = float((w * self._right).sum() / others[-1])
-        return np.concatenate([_interpolate(self.grid, fpr, tpr), [min(area, 1.0), accuracy]])
+def grid_of(others: int, rates: tuple[float, ...]) -> Floats:
+    """False-positive rates from where ten false positives are expected to 1, the asked ones among them."""
+    start = min(1.0, 10 / others)
+    kept = [rate for rate in rates if rate >= start]
+    return np.unique(np.concatenate([np.geomspace(start, 1.0, _POINTS), np.asarray(kept)]))
 
 
-def redrawn(models: int, people: int, randomness: Randomness) -> Floats:
-    """(models, people) weights of one bootstrap draw."""
-    rows = np.bincount(randomness.integers(models, models), minlength=models)
-    columns = np.bincount(randomness.integers(people, people), minlength=people)
-    return np.outer(rows, columns).astype(np.float64)
+def _per_person(flags: Flags, owner: Counts, people: int) -> Floats:
+    """(models, people) how many of each person's trials are flagged."""
+    return np.stack([np.bincount(owner[row], minlength=people) for row in flags]).astype(np.float64)
+
+
+def _replicates(
+    scores: Floats,
+    membership: Flags,
+    owner: Counts,
+    right: Floats | None,
+    grid: Floats,
+    count: int,
+    randomness: Randomness,
+) -> list[Floats]:
+    """What `measure` gives for each draw that holds trials of both kinds."""
+    tallies = Tallies(binned(scores, membership), membership, owner)
+    sample = []
+    for rows, columns in draws(len(scores), int(owner.max()) + 1, count, randomness):
+        counts = tallies.of(rows, columns)
+        hits = None if right is None else ((columns @ right.T) * rows).sum(axis=1)
+        sample += [
+            measure(grid, members, others, None if hits is None else hits[i])
+            for i, (members, others) in enumerate(zip(*counts, strict=True))
+            if members.any() and others.any()
+        ]
+    return sample
+
+
+def measure(grid: Floats, members: Floats, others: Floats, right: Any) -> Floats:
+    """True-positive rates over the grid, then the area under the curve, then the accuracy on non-members."""
+    above, wrong = np.cumsum(members), np.cumsum(others)
+    tpr, fpr = np.append(0.0, above / above[-1]), np.append(0.0, wrong / wrong[-1])
+    # Linear between the ends of ties: they are broken at random, and count half in the area.
+    area = min(float(np.trapezoid(tpr, fpr)), 1.0)
+    accuracy = 0.0 if right is None else float(right / wrong[-1])
+    return np.concatenate([interpolate(grid, fpr, tpr), [area, accuracy]])
 
 
 def around(values: Floats, quantiles: Floats, least: float) -> tuple[Floats, Floats]:
@@ -166,12 +183,3 @@ def around(values: Floats, quantiles: Floats, least: float) -> tuple[Floats, Flo
     low = np.where(values >= 1, np.minimum(low, least), low)
     high = np.where(values <= 0, np.maximum(high, 1 - least), high)
     return low, high
-
-
-def _interpolate(grid: Floats, fpr: Floats, tpr: Floats) -> Floats:
-    """The curve's height over the grid; where it rises vertically, its top."""
-    last = np.searchsorted(fpr, grid, side="right") - 1  # the last point at or left of each grid value
-    following = np.minimum(last + 1, len(fpr) - 1)
-    gap = fpr[following] - fpr[last]
-    share = np.divide(grid - fpr[last], gap, out=np.zeros_like(grid), where=gap > 0)
-    return np.asarray(tpr[last] + share * (tpr[following] - tpr[last]))

@@ -55,7 +55,7 @@ def reference_thresholds(
     """With shadow models: `reference` are their attack scores of non-members, which set the thresholds."""
     estimates = _common(case, scores)
     for asked in RATES:
-        if resolvable(asked, len(reference)):
+        if resolvable(asked, len(reference)) and resolvable(asked, int((~case.truth).sum())):
             origin = f"{len(reference)} non-member trials against shadow models"
             estimates.update(_counted(case, scores, threshold_at(asked, reference), asked, origin))
     return estimates

@@ -60,9 +60,11 @@ def number(value: Any) -> str:
 
 
 def exposed(audit: Mapping[str, Any]) -> str:
-    """How many records are exposed, of how many; or that so few trainings could not have shown one."""
-    count, records = audit["exposed"], audit["data"]["records"]
-    return f"not resolvable ({records} records)" if count is None else f"{count} of {records}"
+    """How many records (or owners of some) are exposed, of how many; or that so few trainings could not show one."""
+    count, data = audit["exposed"], audit["data"]
+    if count is None:
+        return f"not resolvable ({data['owners']} {_tested(data)})"
+    return f"{count} of {data['owners']}{'' if data['owners'] == data['records'] else ' owners'}"
 
 
 def rate_of(name: str) -> float:
@@ -103,6 +105,12 @@ def _people(data: Mapping[str, Any]) -> str:
     return {"person": "people", "client": "clients"}.get(str(data["unit"]), "records")
 
 
+def _tested(data: Mapping[str, Any]) -> str:
+    """Whose risk was tested one by one."""
+    noun = {"person": "people", "client": "clients"}.get(str(data["unit"]), "records")
+    return "owners of records" if noun == "records" and data["owners"] != data["records"] else noun
+
+
 def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
     audit = arm["audit"]
     repeated = audit["repeated"]["estimates"]
@@ -131,9 +139,9 @@ def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
         text += "." if named["low"] > rate_of(_ONE_PERCENT) else ", which is not more than guessing names."
     if audit["exposed"]:
         text += (
-            f" For {audit['exposed']} of all {data['records']} {who}, each used in about half of the "
-            f"{audit['repeated']['details']['models']} trainings, the guess is right more often than chance, with "
-            f"{_confidence(auc)} confidence for all of them at once."
+            f" For {audit['exposed']} of all {data['owners']} {_tested(data)}, each used in some of the "
+            f"{audit['repeated']['details']['models']} trainings by coin flips, the answers depend on whether they "
+            f"were used, with {_confidence(auc)} confidence for all of them at once."
         )
     return text + weak
 
