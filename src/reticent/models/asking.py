@@ -73,7 +73,7 @@ def adapter_of(model: Any, *, classes: int) -> Adapter:
     if all(hasattr(model, name) for name in ("ask", "answers", "rows")):
         ready: Adapter = model
         return ready
-    if hasattr(model, "named_parameters"):
+    if hasattr(model, "named_parameters") and not hasattr(model, "predict_proba"):
         if getattr(model, "main_input_name", None) == "input_ids":
             from reticent.models.text import TextClassifier
 
