@@ -329,10 +329,10 @@ def test_ctrl_c_ends_a_demo_with_130_and_no_file(tmp_path: Path, jobs: str) -> N
 
 
 def test_ctrl_c_in_this_process_is_130(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
-    import reticent.cli.demo as room
+    import reticent.data.sampling as room
 
     def interrupted(*args: Any, **more: Any) -> Any:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(room, "_prepared", interrupted)
+    monkeypatch.setattr(room, "ready_set", interrupted)
     assert ask("demo").code == 130

@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-if TYPE_CHECKING:
-    from reticent.data import Records
-    from reticent.randomness import Randomness
-
 __all__ = ["demo"]
-
-# Sets that `load` gives in a range that a network can take; the others are centred and scaled, and the report says so.
-_IN_RANGE = ("diabetes", "digits", "mnist5k", "fashion-mnist", "orl-faces")
 
 
 def demo(
@@ -65,8 +58,9 @@ def demo(
     source = Randomness.secure() if seed is None else Randomness.simulated(seed)
 
     from reticent.audits import compare, split, standard_arms
+    from reticent.data.sampling import ready_set
 
-    everyone = _prepared(data, records, source)
+    everyone = ready_set(data, source, most=records)
     members, nonmembers = split(everyone, source)
     with bars(quiet=json) as report:
         arms = standard_arms(members, epsilons=tuple(epsilon) if epsilon else (1.0, 3.0, 10.0), delta=delta)
@@ -84,27 +78,6 @@ def demo(
         sys.stdout.write(comparison.record.to_json().decode() + "\n")
     else:
         _summary(comparison.record.body, target)
-
-
-def _prepared(name: str, most: int, source: Randomness) -> Records:
-    """The data set, at most so many records of it (whole people), in a range that a network can take."""
-    import numpy as np
-
-    from reticent.data import load
-
-    everyone = load(name)
-    if len(everyone) > most:
-        owners = np.arange(len(everyone)) if everyone.owners is None else everyone.owners
-        people, owner = np.unique(owners, return_inverse=True)
-        place = np.empty(len(people), dtype=np.int64)
-        place[source.spawn("sample").permutation(len(people))] = np.arange(len(people))
-        order = np.argsort(place[owner.reshape(-1)], kind="stable")[:most]
-        if everyone.owners is not None:  # drop the last person if only some of their rows would fit
-            kept, counts = np.unique(owners[order], return_counts=True)
-            whole = kept[counts == np.unique(owners, return_counts=True)[1][np.searchsorted(people, kept)]]
-            order = order[np.isin(owners[order], whole)]
-        everyone = everyone.take(np.sort(order))
-    return everyone if name in _IN_RANGE else everyone.scaled()
 
 
 def _summary(body: dict[str, Any], target: Path) -> None:
