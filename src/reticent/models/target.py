@@ -4,7 +4,7 @@ Promise: an attack sees exactly what `exposure` says and nothing else. Answers a
 answers with NaN, or with a shape that does not fit its classes, is refused with a sentence. Every record that the model
 is asked about is counted (`queries`).
 
-What counts as a model stands in `reticent.models.asking`. Answers are logits (n, classes), probabilities (rows that sum
+What counts as a model stands in `reticent.models.kinds`. Answers are logits (n, classes), probabilities (rows that sum
 to one), a single logit or probability per record for two classes, or labels. Which of them they are is known from the
 kind of model, said with `answers`, or recognised, once, from the first ten records or more that are asked together:
 non-negative rows that all sum to one within 1e-4 are probabilities, and so are single numbers that all lie in [0, 1].
@@ -28,8 +28,9 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.errors import ModelError, ReticentError
-from reticent.models.asking import KINDS, adapter_of
+from reticent.models.asking import KINDS
 from reticent.models.exposure import Exposure
+from reticent.models.kinds import adapter_of
 from reticent.models.signals import SMALLEST_PROBABILITY, Signals, logsumexp
 
 __all__ = ["Target"]
@@ -44,7 +45,7 @@ class Target:
     """A model under an exposure.
 
     Args:
-        model: see `reticent.models.asking`.
+        model: see `reticent.models.kinds`.
         classes: number of classes.
         exposure: what the attacker sees.
         name: what to call it in findings.
