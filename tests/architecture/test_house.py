@@ -32,7 +32,6 @@ PUBLIC = [name_of(file) for file in FILES if not re.search(r"\._|\.__main__$", n
 
 # Modules without a file of their own name below tests/, and the file that tests them.
 TESTED_ELSEWHERE = {
-    "attacks/membership/likelihood_ratio.py": "attacks/test_likelihood_ratio.py",
     "audits/thresholds.py": "audits/test_membership.py",
     "cli/data.py": "cli/test_commands.py",
     "cli/demo.py": "cli/test_commands.py",

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from reticent.audits.bounds.curves import GAUSSIAN, approximate, claimed, delta_of, epsilon_of, mu_of
+from reticent.audits.bounds.curves import (
+    GAUSSIAN,
+    approximate,
+    claimed,
+    delta_of,
+    epsilon_of,
+    gaussian_above,
+    mu_of,
+)
 from reticent.privacy import EpsilonDelta, Guarantee, Laplace, RandomisedResponse, Relation, SampledGaussian
 
 RATES = np.concatenate([np.geomspace(1e-9, 0.5, 60), 1 - np.geomspace(1e-9, 0.5, 60)[::-1]])
@@ -87,6 +95,21 @@ def test_a_gaussian_claim_is_the_gaussian_curve():
     assert found[10:] == pytest.approx(exact[10:], rel=0.02, abs=1e-9)
 
 
+@pytest.mark.parametrize("name", CLAIMS)
+def test_the_gaussian_curve_above_a_claim_is_above_it_and_touches_it(name):
+    relation = Relation.REPLACE_ONE if name == "response" else Relation.ADD_OR_REMOVE_ONE
+    guarantee = Guarantee(CLAIMS[name], relation=relation)
+    mu = gaussian_above(guarantee)
+    rates = np.concatenate([np.geomspace(1e-9, 0.5, 400), 1 - np.geomspace(1e-9, 0.5, 400)[::-1]])
+    heights = np.minimum(np.asarray(guarantee.true_positive_rate(rates)), 1 - 1e-9)
+    apart = norm.ppf(heights) - norm.ppf(rates)
+    assert apart.max() <= mu + 1e-12
+    assert mu <= apart.max() + 0.03
+    if name == "gaussian":
+        assert mu == pytest.approx(1.0, abs=0.01)
+
+
 def test_a_claim_without_noise_allows_everything():
     curve = claimed(Guarantee((SampledGaussian(noise_multiplier=0.0),)))
     assert (curve.least(np.array([1e-9, 0.5, 1.0]), np.zeros(3)) == 0).all()
+    assert gaussian_above(Guarantee((SampledGaussian(noise_multiplier=0.0),))) == math.inf

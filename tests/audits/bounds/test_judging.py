@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import re
 
@@ -9,11 +10,11 @@ import numpy as np
 import pytest
 
 from reticent.audits.bounds import judge, one_run, test_claim
-from reticent.audits.bounds.curves import mu_of
+from reticent.audits.bounds.curves import epsilon_of, gaussian_above, mu_of
 from reticent.errors import UsageError
 from reticent.evidence import canonical_json, parse
 from reticent.evidence.bounds import Conclusion, LowerBound, Verdict
-from reticent.privacy import Guarantee, Relation, SampledGaussian, Unit
+from reticent.privacy import Guarantee, RandomisedResponse, Relation, SampledGaussian, Unit
 
 DELTA = 1e-5
 NEVER = re.compile(r"certif|anonym|complian|is private|proves|guarantees that|safe", re.IGNORECASE)
@@ -83,6 +84,35 @@ def test_audits_of_whole_curves():
         assert verdict.conclusion is conclusion
         # The test of a curve needs no assumption about its shape.
         assert conclusion is not Conclusion.VIOLATION or "Gaussian" not in verdict.sentences[1]
+
+
+@pytest.mark.parametrize("epsilon", [1.0, 2.0])
+def test_a_claim_is_not_refuted_for_the_shape_of_its_curve(epsilon):
+    """Randomised response that keeps its promise; read as a Gaussian mechanism its epsilon would be far larger."""
+    claim = Guarantee((RandomisedResponse(epsilon, 2),), relation=Relation.REPLACE_ONE)
+    draw = np.random.default_rng(3)
+    larger = 0
+    for _ in range(15):
+        included = draw.random(1000) < 0.5
+        truthful = draw.random(1000) < 1 / (1 + math.exp(-epsilon))
+        scores = np.where(included == truthful, 1.0, -1.0) * draw.random(1000)
+        found = one_run(scores, included, delta=DELTA, relation=Relation.REPLACE_ONE)
+        larger += found.epsilon > epsilon
+        assert judge(found, claim, power=0.5).conclusion is Conclusion.INCONCLUSIVE
+    assert larger > 7
+
+
+@pytest.mark.parametrize("name", ["mu", "epsilon"])
+def test_bounds_on_mu_are_held_against_the_claims_curve(name):
+    claim = Guarantee((SampledGaussian(noise_multiplier=1.0, sample_rate=0.01, count=1000),))
+    mu = gaussian_above(claim)
+    assert epsilon_of(mu, DELTA) > claim.epsilon(DELTA)
+    for value, violated in ((mu * 0.999, False), (mu * 1.001, True)):
+        one = dataclasses.replace(bound(epsilon_of(value, DELTA)), mu=value if name == "mu" else None)
+        verdict = judge(one, claim, power=0.0)
+        # An epsilon that nothing is assumed of decides by itself; it is above the claim in either case.
+        assert (verdict.conclusion is Conclusion.VIOLATION) == (violated or name == "epsilon")
+    assert "bound on mu" in judge(dataclasses.replace(one, mu=mu), claim).sentences[0] or name == "epsilon"
 
 
 def test_claims_about_something_else_are_refused():

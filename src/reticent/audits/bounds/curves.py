@@ -34,7 +34,7 @@ from scipy.special import log_ndtr, ndtr, ndtri
 from reticent import _checks
 from reticent.privacy import Guarantee
 
-__all__ = ["GAUSSIAN", "Curve", "approximate", "claimed", "delta_of", "epsilon_of", "mu_of"]
+__all__ = ["GAUSSIAN", "Curve", "approximate", "claimed", "delta_of", "epsilon_of", "gaussian_above", "mu_of"]
 
 Array = npt.NDArray[np.float64]
 
@@ -90,6 +90,24 @@ def claimed(guarantee: Guarantee) -> Curve:
         return found + 0.0 * parameter
 
     return Curve(least, largest=0.0)
+
+
+def gaussian_above(guarantee: Guarantee, *, least_rate: float = 1e-9) -> float:
+    """The least mu whose Gaussian curve is nowhere below that of a guarantee, at rates that are not extreme.
+
+    Who keeps the guarantee keeps this mu too, so a bound above it refutes the guarantee, whatever its curve's shape.
+
+    Args:
+        guarantee: the claim.
+        least_rate: false-positive rates below it, and true-positive rates that are as close to 1, are left out: there a
+            delta, however small, is above every Gaussian curve.
+    """
+    low = np.geomspace(least_rate, 0.5, _POINTS)
+    rates = np.concatenate([low, 1.0 - low[-2::-1]])
+    heights = np.minimum(np.asarray(guarantee.true_positive_rate(rates)), 1.0 - least_rate)
+    # Between two rates the curve is below its height at the second.
+    between = ndtri(np.maximum(heights[1:], rates[:-1])) - ndtri(rates[:-1])
+    return float("inf") if guarantee.true_positive_rate(least_rate) >= 1.0 else max(0.0, float(between.max()))
 
 
 def _hull(x: Array, y: Array) -> tuple[Array, Array]:

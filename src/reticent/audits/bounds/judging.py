@@ -7,7 +7,9 @@ found, and never as a proof of privacy. Everything else is "inconclusive", with 
 The rule:
     violation      with a p-value of the whole claimed curve (`test_claim`): it is below 1 - confidence; the bound then
                    decides nothing, since two tests would have to share the error probability. Without one: the bound
-                   exceeds the claimed epsilon at its delta.
+                   exceeds the claimed epsilon at its delta. Where the bound is on the mu of a Gaussian curve and the
+                   claim is a guarantee, mu has to exceed that of the least Gaussian curve above the claim's: so a claim
+                   of another shape is not refuted for its shape.
     consistent     no violation, and a Gaussian mechanism that leaks `factor` (2) times the claimed epsilon, attacked as
                    well as it can be, would have been found with probability 0.8 or more.
     inconclusive   anything else; also a claim of no finite epsilon, which nothing can violate.
@@ -21,7 +23,7 @@ Example:
     >>> [judge(bound, claim).conclusion.value for claim in (2.0, 7.0, 1000.0)]
     ['violation', 'consistent', 'inconclusive']
     >>> print(judge(bound, 2.0).sentences[0])
-    Violation at 95 % confidence: the lower bound on epsilon is ... at delta 1e-05, the claim is 2.
+    Violation at 95 % confidence: the lower bound on epsilon (of a Gaussian trade-off curve) is 6.28 at delta 1e-05, ...
 """
 
 from __future__ import annotations
@@ -30,6 +32,7 @@ import math
 from typing import Any
 
 from reticent import _checks
+from reticent.audits.bounds.curves import epsilon_of, gaussian_above
 from reticent.audits.bounds.guessing import Budgets
 from reticent.audits.bounds.power import canaries_needed, detection_probability
 from reticent.errors import UsageError
@@ -78,17 +81,25 @@ def judge(
     if math.isinf(claimed):
         words: tuple[str, ...] = ("Inconclusive: no finite epsilon is claimed, so nothing can violate the claim.",)
         return Verdict(Conclusion.INCONCLUSIVE, words, bound, claimed, p_value, None, factor)
-    level = 1.0 - bound.confidence
-    violated = bound.epsilon > claimed if p_value is None else p_value < level
+    tested: Guarantee | float = claimed
+    mu = None
+    if p_value is not None:
+        violated, tested = p_value < 1.0 - bound.confidence, claim
+    elif bound.mu is not None and isinstance(claim, Guarantee):
+        mu = gaussian_above(claim)
+        violated, tested = bound.mu > mu, max(claimed, epsilon_of(mu, bound.delta))
+    else:
+        violated = bound.epsilon > claimed
+    seen = _seen(bound, claimed, p_value, mu)
     if violated:
-        return Verdict(Conclusion.VIOLATION, _violation(bound, claimed, p_value), bound, claimed, p_value, None, factor)
+        words = _violation(bound, seen, any_shape=p_value is not None or mu is not None)
+        return Verdict(Conclusion.VIOLATION, words, bound, claimed, p_value, None, factor)
     leak = factor * claimed if claimed > 0 else _FROM_NOTHING
-    tested = claim if p_value is not None else claimed
     if power is None:
         power = _power(bound, tested, leak)
     else:
         _checks.fraction(power=power)
-    conclusion, words = _no_violation(bound, claimed, p_value, power, leak, tested)
+    conclusion, words = _no_violation(bound, seen, power, leak, tested)
     return Verdict(conclusion, words, bound, claimed, p_value, power, factor)
 
 
@@ -105,41 +116,38 @@ def _claimed(bound: LowerBound, claim: Guarantee | float) -> float:
     return claim.epsilon(bound.delta)
 
 
-def _violation(bound: LowerBound, claimed: float, p_value: float | None) -> tuple[str, ...]:
-    sure = f"Violation at {100 * bound.confidence:.6g} % confidence"
-    if p_value is None:
-        first = f"{sure}: {_numbers(bound, claimed)}."
-    else:
-        first = (
-            f"{sure}: under the claimed trade-off curve so many correct guesses have probability "
-            f"{round_up(max(p_value, 1e-12), 2):.2g} at most; {_numbers(bound, claimed)}."
-        )
-    return (first, "It rests on these assumptions: " + "; ".join(_used(bound, p_value)) + ".")
-
-
-def _used(bound: LowerBound, p_value: float | None) -> list[str]:
-    """The bound's assumptions; the test of a whole curve needs none on its shape."""
-    return [text for text in bound.assumptions if p_value is None or "curve" not in text] or ["none stated"]
-
-
-def _numbers(bound: LowerBound, claimed: float) -> str:
-    return (
-        f"the lower bound on epsilon is {round_down(bound.epsilon, 3):.3g} at delta {bound.delta:.3g}, the claim is "
-        f"{round_up(claimed, 3):.3g}"
+def _seen(bound: LowerBound, claimed: float, p_value: float | None, mu: float | None) -> str:
+    """What was compared with what."""
+    shape = " (of a Gaussian trade-off curve)" if bound.mu is not None else ""
+    seen = (
+        f"the lower bound on epsilon{shape} is {round_down(bound.epsilon, 3):.3g} at delta {bound.delta:.3g}, the "
+        f"claim is {round_up(claimed, 3):.3g}"
     )
+    if p_value is not None:
+        shown = round_up(max(p_value, 1e-12), 2)
+        seen += f"; under the claimed trade-off curve so many correct guesses have probability {shown:.2g} at most"
+    if mu is not None and bound.mu is not None:
+        seen += (
+            f"; the claimed trade-off curve lies below that of mu {round_up(mu, 3):.3g}, and the bound on mu is "
+            f"{round_down(bound.mu, 3):.3g}"
+        )
+    return seen
+
+
+def _violation(bound: LowerBound, seen: str, *, any_shape: bool) -> tuple[str, ...]:
+    # Where whole curves are compared, nothing is assumed about a curve's shape.
+    used = [text for text in bound.assumptions if not (any_shape and "curve" in text)] or ["none stated"]
+    first = f"Violation at {100 * bound.confidence:.6g} % confidence: {seen}."
+    return (first, "It rests on these assumptions: " + "; ".join(used) + ".")
 
 
 def _no_violation(
     bound: LowerBound,
-    claimed: float,
-    p_value: float | None,
+    seen: str,
     power: float | None,
     leak: float,
     tested: Guarantee | float,
 ) -> tuple[Conclusion, tuple[str, ...]]:
-    seen = _numbers(bound, claimed)
-    if p_value is not None:
-        seen += f"; the p-value of the whole claimed curve is {p_value:.2g}"
     if power is None:
         unknown = "Whether a larger leak than claimed would have been found is not known."
         return Conclusion.INCONCLUSIVE, (f"Inconclusive: {seen}.", unknown)

@@ -10,8 +10,9 @@ coins. Larger scores mean "included".
 
 Methods (theorems and proofs in `counting`; how many guesses are made in `guessing`):
 
-    "f-dp"      recursion on Gaussian trade-off curves. The bound is on mu; epsilon is that of the Gaussian mechanism.
-                For a mechanism with a curve of another shape use `test_claim` with its guarantee, or:
+    "f-dp"      recursion on Gaussian trade-off curves. The bound is on mu; epsilon is that of the Gaussian mechanism,
+                and only for mechanisms like it (DP-SGD with many steps) a bound: randomised response at epsilon 2
+                looks like a Gaussian mechanism whose epsilon is 12. For others use `test_claim`, or:
     "f-dp-any"  the same recursion on curves of (epsilon, delta)-privacy alone: nothing is assumed of the mechanism.
     "steinke"   Steinke, Nasr and Jagielski (2023); nothing is assumed of the mechanism either.
 
