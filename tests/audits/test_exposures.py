@@ -166,9 +166,18 @@ def test_labels_have_nothing_to_be_compared_with():
         return Model()
 
     case = a_case(model=labels_only(), exposure=Exposure.LABEL)
-    with pytest.raises(UsageError, match="labels only"):
-        exposure_effect_on(case)
-    assert len(exposure_effect_on(case, ["label"]).rows) == 1
+    assert [row.exposure for row in exposure_effect_on(case).rows] == ["label"]
+
+
+def test_what_was_not_seen_is_not_compared():
+    case = a_case(exposure=Exposure.of("scores:2 digits"))
+    with pytest.raises(
+        UsageError, match=r"no more than scores:2 digits, as a model did, got logits, scores:3 digits\."
+    ):
+        exposure_effect_on(case, ["logits", "scores:3 digits", "scores:1 digit"])
+    shown = [row.exposure for row in exposure_effect_on(case).rows]
+    assert shown == ["scores:2 digits", "scores:1 digit", "label"]
+    assert [row.exposure for row in exposure_effect_on(a_case()).rows] == list(EXPOSURES)
 
 
 @pytest.mark.parametrize("exposures", [[], ["label", "label"], ["logits", Exposure.LOGITS], ["logit"]])

@@ -269,3 +269,18 @@ def test_a_silent_server():
         there = Endpoint(f"http://127.0.0.1:{server.getsockname()[1]}/", timeout=0.2, retries=0)
         with pytest.raises(EndpointError, match="ReadTimeout after 1 try"):
             there.ask(X)
+
+
+def test_single_records_without_a_list_around_their_answer():
+    with serving(lambda body: {"p": (np.array(body["row"]) @ WEIGHTS).tolist()}) as served:
+        there = Endpoint(served.url, request=lambda rows: {"row": rows[0].tolist()}, response="p", batch=1)
+        np.testing.assert_allclose(there.ask(X[:3]), LOGITS[:3], atol=1e-9)
+
+
+def test_the_same_bytes_are_not_the_same_record():
+    with serving(lambda body: {"logits": [[float(np.sum(row)), 0.0] for row in body["inputs"]]}) as served:
+        there = Endpoint(served.url)
+        whole = np.arange(6, dtype=np.int64).reshape(2, 3)
+        first, second = there.ask(whole), there.ask(whole.view(np.float64))
+    assert first[:, 0].tolist() == [3.0, 12.0]
+    assert second[:, 0].max() < 1e-300

@@ -32,6 +32,21 @@ def test_a_text_names_an_exposure(digits, top):
         assert hash(copied) == hash(one)
 
 
+@pytest.mark.parametrize("one", ["label", "scores", "logits", "scores:1 digit", "scores:3 digits", "scores:top 2"])
+@pytest.mark.parametrize(
+    "other", ["label", "scores", "logits", "scores:2 digits", "scores:top 1", "scores:top 3, 2 digits"]
+)
+def test_what_shows_less(one, other):
+    less = {"label": 0, "scores": 1, "logits": 2}
+    a, b = Exposure.of(one), Exposure.of(other)
+    plain = less[a.shows] < less[b.shows] or a == b
+    digits = b.digits is None or (a.digits or 99) <= b.digits
+    top = b.top is None or (a.top or 99) <= b.top
+    assert a.within(b) == (plain or (a.shows == b.shows and digits and top))
+    assert a.within(Exposure.LOGITS)
+    assert Exposure.LABEL.within(a)
+
+
 def test_the_named_ones():
     assert [one.value for one in Exposure] == ["label", "scores", "logits"]
     for one in Exposure:
@@ -113,6 +128,10 @@ def test_what_is_hidden_changes_nothing():
 def test_restrictions_that_restrict_nothing():
     for text in ("scores:15 digits", "scores:top 5"):
         np.testing.assert_allclose(seen(text).odds, seen("scores").odds, rtol=1e-6)
+    sure = np.array([[[-1e-30, -70.0, -80.0]]])
+    for text in ("scores", "scores:top 3", "scores:top 4"):
+        assert Signals.of(sure, np.array([0]), Exposure.of(text)).odds[0, 0] == pytest.approx(70, abs=0.01)
+    assert Signals.of(sure, np.array([0]), Exposure.of("scores:top 2")).odds[0, 0] < 40
 
 
 def test_certain_answers_stay_finite():

@@ -278,3 +278,19 @@ def test_queries_are_counted():
 def test_an_answer_of_another_kind_is_refused():
     with pytest.raises(ValueError, match="answers to be one of logits, probabilities, labels"):
         Target(answers(LOGITS), classes=4, answers="scores")
+
+
+@pytest.mark.parametrize("column", [False, True])
+def test_what_answers_are_is_decided_once(column):
+    """A few more records, whose logits happen to lie in [0, 1], or to sum to one, do not change what they mean."""
+    logit = np.linspace(-3, 3, 50)
+    both = np.stack([logit, 1 - logit], axis=1)
+    target = Target(answers(logit if column else both), classes=2)
+    whole = target.log_probabilities(ROWS)
+    few = np.flatnonzero((logit > 0) & (logit < 1))
+    np.testing.assert_array_equal(target.log_probabilities(ROWS[few]), whole[few])
+    fresh = Target(answers(logit if column else both), classes=2)
+    assert not np.allclose(
+        fresh.log_probabilities(ROWS[few[:9]]), whole[few[:9]]
+    )  # nine say little, and decide nothing
+    np.testing.assert_array_equal(fresh.log_probabilities(ROWS), whole)

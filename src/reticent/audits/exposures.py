@@ -140,7 +140,7 @@ def exposure_effect(
 
 def exposure_effect_on(
     case: Case,
-    exposures: Iterable[Exposure | str] = EXPOSURES,
+    exposures: Iterable[Exposure | str] | None = None,
     *,
     fleet: Fleet | None = None,
     rates: tuple[float, ...] = RATES,
@@ -150,28 +150,33 @@ def exposure_effect_on(
 
     Args:
         case: from `reticent.audits.case.prepare`.
-        exposures: what to compare; the others are compared with the first. None may show more than the case's own.
+        exposures: what to compare; the others are compared with the first. None may show more than the case's own. By
+            default the case's own, and those of `EXPOSURES` that show less.
         fleet: shadow models that kept their answers, for the likelihood ratio.
         rates: false-positive rates to report where they can be resolved.
         replicates: bootstrap draws.
 
     Raises:
-        UsageError: no exposures, one twice, or more than labels from a model that shows labels only.
+        UsageError: no exposures, one twice, or one that shows more than the model was seen to show.
     """
-    chosen = _chosen(exposures)
-    if case.target.shows_labels_only and any(one != Exposure.LABEL for one in chosen):
+    own = case.target.exposure
+    usual = [own, *(one for one in map(Exposure.of, EXPOSURES) if one != own and one.within(own))]
+    chosen = _chosen(usual if exposures is None else exposures)
+    beyond = [one.value for one in chosen if not one.within(own)]
+    if beyond:
         raise UsageError(
-            f"Expected the exposure that {case.target.name} has, got others: it shows labels only.",
-            "There is nothing to compare.",
+            f"Expected exposures that show no more than {own.value}, as {case.target.name} did, got "
+            f"{', '.join(beyond)}.",
+            "What was not seen cannot be restricted; leave them out.",
         )
     shown = [Signals.of(case.answers, case.pool.labels, one) for one in chosen]
-    signals = [one.odds[0] for one in shown]
+    scores = [one.odds[0] for one in shown]
     if fleet is not None:
         views = [fleet.under(one).signals for one in chosen]
-        signals = [DEFAULT.score(own, view, fleet.membership) for own, view in zip(shown, views, strict=True)]
+        scores = [DEFAULT.score(seen, view, fleet.membership) for seen, view in zip(shown, views, strict=True)]
     rows = _compared(
         chosen,
-        [one[None] for one in signals],
+        [one[None] for one in scores],
         case.truth[None],
         rates,
         case.pool.owner_index(),

@@ -133,7 +133,7 @@ def audit(
     Args:
         model: a torch module, a scikit-learn classifier, the path of an ONNX file, a Hugging Face classifier (alone or
             with its tokenizer), an `Endpoint`, or a function from features to logits or probabilities; see
-            `reticent.models.asking`.
+            `reticent.models.kinds`.
         members: records that it was trained on: `Records`, a pair (features, labels), or a TensorDataset.
         nonmembers: records from the same source that it was not trained on.
         trainer: repeats the model's training: called as trainer(records, randomness), returns a model.

@@ -78,7 +78,7 @@ class Method(Protocol):
         """Why it cannot be run on this case; empty if it can."""
 
     def queries(self, case: Case) -> int:
-        """The most queries it makes, beyond one about every record, which the case has made."""
+        """The most queries it makes, those about the records themselves included."""
 
     def scores(self, case: Case, randomness: Randomness) -> Floats:
         """(records,) larger for members."""

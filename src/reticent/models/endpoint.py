@@ -2,9 +2,9 @@
 
 Promise: no more queries are sent than the budget allows, and a budget that cannot be enough is refused before the
 first one. Every record in every request that was sent is counted, those of requests that failed too (`queries`); a
-record that was answered is not asked again. Certificates are always verified, redirects are not followed, and records
-go unencrypted to this machine only (unless `insecure=True`). Headers, the query and the user in the address never
-stand in a text: not in errors, not in `repr`, not in findings.
+record that was answered is not asked again, as long as there were not more than 200,000 of them. Certificates are
+always verified, redirects are not followed, and records go unencrypted to this machine only (unless `insecure=True`).
+Headers, the query and the user in the address never stand in a text: not in errors, not in `repr`, not in findings.
 
 How: records are sent in batches as JSON. Answers 429, 500, 502, 503 and 504, and connections that fail, are tried again
 after a wait that doubles from half a second, or as long as `Retry-After` says (RFC 9110, section 10.2.3). Anything else
@@ -148,7 +148,9 @@ class Endpoint:
             UsageError: the budget is too small; nothing was sent.
             EndpointError: no answer in spite of all retries, or one that cannot be read.
         """
-        keys = [hashlib.blake2b(row.tobytes(), digest_size=16).digest() for row in np.ascontiguousarray(features)]
+        kind = f"{features.dtype.str}{features.shape[1:]}".encode()
+        rows = np.ascontiguousarray(features)
+        keys = [hashlib.blake2b(kind + row.tobytes(), digest_size=16).digest() for row in rows]
         missing = {key: place for place, key in enumerate(keys) if key not in self._known}
         self.require_queries(len(missing))
         found = {key: self._known[key] for key in keys if key in self._known}
@@ -275,8 +277,8 @@ class Endpoint:
             array = np.asarray(said, dtype=np.float64)
         except (TypeError, ValueError):
             raise self._error("numbers", "something else", "Turn them into numbers with response=...") from None
-        if array.ndim == 0 and count == 1:
-            array = array.reshape(1)
+        if count == 1 and (array.ndim == 0 or (array.ndim == 1 and len(array) > 1)):
+            array = array[None]  # the answer to a single record, without a list around it
         if array.ndim == 0 or len(array) != count:
             raise self._error(
                 f"{count} answers to {count} records", f"shape {array.shape}", "Lower batch=..., or see response=..."

@@ -111,6 +111,19 @@ class Exposure(metaclass=_Named):
             return f"the predicted class and its probability{places and ',' + places}"
         return f"the {self.top} most likely classes and their probabilities{places and ',' + places}"
 
+    def within(self, other: Exposure) -> bool:
+        """Whether it shows nothing that the other does not show.
+
+        Example:
+            >>> Exposure.of("scores:top 1").within(Exposure.SCORES), Exposure.LOGITS.within(Exposure.SCORES)
+            (True, False)
+        """
+        order = ("label", "scores", "logits")
+        if self.shows != "scores" or other.shows != "scores":
+            return order.index(self.shows) <= order.index(other.shows)
+        limits = ((self.digits, other.digits), (self.top, other.top))
+        return all(theirs is None or (mine is not None and mine <= theirs) for mine, theirs in limits)
+
     def __repr__(self) -> str:
         return f"Exposure.of({self.value!r})"
 

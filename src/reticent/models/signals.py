@@ -117,10 +117,11 @@ def _read(
     correct = np.asarray(logs.argmax(axis=1) == labels)
     if exposure == Exposure.LABEL:
         return np.where(correct, 1.0, -1.0), np.where(correct, 0.0, -1.0), correct
-    if exposure.digits is not None or exposure.top is not None:
+    cut = exposure.top is not None and exposure.top < logs.shape[1]
+    if cut or exposure.digits is not None:
         own, others = _restricted(np.exp(logs), labels, exposure)
         return np.log(own) - np.log(others), np.log(own), correct
-    if exposure == Exposure.SCORES:
+    if exposure.shows == "scores":
         logs = np.log(np.maximum(np.exp(logs), SMALLEST_PROBABILITY))
     others = logs.copy()
     others[rows, labels] = -np.inf

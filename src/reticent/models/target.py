@@ -4,9 +4,10 @@ Promise: an attack sees exactly what `exposure` says and nothing else. Answers a
 answers with NaN, or with a shape that does not fit its classes, is refused with a sentence. Every record that the model
 is asked about is counted (`queries`).
 
-What counts as a model stands in `reticent.models.asking`. Answers are logits (n, classes), probabilities (rows that sum
+What counts as a model stands in `reticent.models.kinds`. Answers are logits (n, classes), probabilities (rows that sum
 to one), a single logit or probability per record for two classes, or labels. Which of them they are is known from the
-kind of model, said with `answers`, or recognised: non-negative rows that all sum to one within 1e-4 are probabilities.
+kind of model, said with `answers`, or recognised, once, from the first ten records or more that are asked together:
+non-negative rows that all sum to one within 1e-4 are probabilities, and so are single numbers that all lie in [0, 1].
 Where that is in doubt (rounded probabilities, percentages) the answers are refused until `answers` says what they are;
 a model that shows labels only can be audited with `exposure="label"` only.
 
@@ -27,14 +28,16 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.errors import ModelError, ReticentError
-from reticent.models.asking import KINDS, adapter_of
+from reticent.models.asking import KINDS
 from reticent.models.exposure import Exposure
+from reticent.models.kinds import adapter_of
 from reticent.models.signals import SMALLEST_PROBABILITY, Signals, logsumexp
 
 __all__ = ["Target"]
 
 _EXACT = 1e-4  # how far from one the sums of unrounded probabilities are, in single precision
 _DOUBTFUL = 0.02
+_ENOUGH = 10  # answers by which their kind is recognised once and for all
 _ROUNDED = 0.05  # of each class: probabilities with one digit
 
 
@@ -42,7 +45,7 @@ class Target:
     """A model under an exposure.
 
     Args:
-        model: see `reticent.models.asking`.
+        model: see `reticent.models.kinds`.
         classes: number of classes.
         exposure: what the attacker sees.
         name: what to call it in findings.
@@ -68,17 +71,13 @@ class Target:
         self.adapter = adapter_of(model, classes=classes)
         self._answers = None if answers is None else _checks.one_of(KINDS, answers=answers)
         self._asked = 0
+        self._recognised: str | None = None
         self._kind()  # what is known to show labels only is refused before it is asked
 
     @property
     def queries(self) -> int:
         """About how many records the model has been asked; for an endpoint, in all requests that were sent to it."""
         return int(getattr(self.adapter, "queries", self._asked))
-
-    @property
-    def shows_labels_only(self) -> bool:
-        """Whether nothing but predicted classes can be had; an endpoint's first answer may tell."""
-        return self._kind() == "labels"
 
     def require_queries(self, count: int) -> None:
         """Raise `UsageError` if so many more queries are not in the model's budget; only endpoints have one."""
@@ -105,9 +104,13 @@ class Target:
         kind = self._kind()
         if kind == "labels":
             return self._sure(answers)
-        if answers.ndim == 1:  # decided over all records at once, never differently for two parts of them
-            answers, kind = _two_columns(answers, kind)
-        kind = kind or self._recognised(answers)
+        if kind is None:  # decided over all records at once, and never differently for a few more of them
+            kind = self._recognised or (_of_one(answers) if answers.ndim == 1 else self._of_rows(answers))
+            if len(answers) >= _ENOUGH:
+                self._recognised = kind
+        if answers.ndim == 1:  # of two classes, the second
+            first = 1 - answers if kind == "probabilities" else np.zeros_like(answers)
+            answers = np.stack([first, answers], axis=1)
         if kind == "logits":
             return answers - logsumexp(answers)[:, None]
         return np.log(np.maximum(self._probabilities(answers), SMALLEST_PROBABILITY))
@@ -182,7 +185,7 @@ class Target:
         logs[np.arange(len(whole)), whole] = 0.0
         return logs
 
-    def _recognised(self, answers: npt.NDArray[np.float64]) -> str:
+    def _of_rows(self, answers: npt.NDArray[np.float64]) -> str:
         # Rows of logits that are never negative and all sum to one do not occur by accident; probabilities always do.
         if answers.min() < 0:
             return "logits"
@@ -218,8 +221,6 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def _two_columns(single: npt.NDArray[np.float64], kind: str | None) -> tuple[npt.NDArray[np.float64], str]:
-    """One number per record for two classes: a probability of class 1 if all lie in [0, 1], otherwise its logit."""
-    if kind is None:
-        kind = "probabilities" if single.min() >= 0 and single.max() <= 1 else "logits"
-    return np.stack([1 - single if kind == "probabilities" else np.zeros_like(single), single], axis=1), kind
+def _of_one(single: npt.NDArray[np.float64]) -> str:
+    """One number per record: a probability of class 1 if all lie in [0, 1], otherwise its logit."""
+    return "probabilities" if single.min() >= 0 and single.max() <= 1 else "logits"
