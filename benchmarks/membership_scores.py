@@ -17,7 +17,8 @@ and targets within them. Nothing was chosen on these tasks: `student` was made o
 | names of `METHODS` | this library |
 | offline two-sided | -log N(s; out mean, pooled variance): a foil, ranks both tails first |
 | record, unguarded | LiRA with a record's own variance, 1e-30 where it has one model: a foil |
-| global deviation | LiRA with the standard deviation of all scores of a side: a foil |
+| global deviation | LiRA with the standard deviation of all scores of its side: a foil |
+| swapped deviation | the same, the members' side's for both: a foil |
 
 `published` is the table that this project measured once on one such task, by a prototype.
 """
@@ -127,6 +128,7 @@ def foils(target: Signals, references: Signals, membership: np.ndarray) -> dict[
     return {
         "offline two-sided": np.square(values - mean[1]) / pooled[1],
         "record, unguarded": norm.logpdf(values, mean[0], unguarded[0]) - norm.logpdf(values, mean[1], unguarded[1]),
+        "swapped deviation": norm.logpdf(values, mean[0], deviations[0]) - norm.logpdf(values, mean[1], deviations[0]),
         "global deviation": norm.logpdf(values, mean[0], deviations[0]) - norm.logpdf(values, mean[1], deviations[1]),
     }
 

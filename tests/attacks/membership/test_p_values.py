@@ -62,10 +62,35 @@ def test_a_target_that_differs_from_its_references_is_seen(models, shift, scale)
 
 
 def test_small_for_members():
-    signals, _ = world(0, 16, 2000, gap=6.0)
-    inside = world(0, 16, 2000, gap=6.0)[1]
+    signals, inside = world(0, 16, 2000, gap=6.0)
     raised = signals_of(signals.odds + np.where(np.arange(17) == 16, 6.0, 0.0)[:, None])
     assert (found((raised, inside)) < 0.01).mean() > 0.9
+
+
+def labels_only(seed, models, records, memoriser=False):
+    """Right or wrong, records between surely wrong and surely right; members are always right. The last saw none."""
+    draw = np.random.default_rng(seed)
+    inside = draw.random((models + 1, records)) < 0.5
+    inside[-1] = False
+    right = (draw.random(inside.shape) < draw.beta(0.3, 0.6, records)) | inside
+    right[-1] |= memoriser
+    return Signals(np.where(right, 1.0, -1.0), np.where(right, 0.0, -1.0), right), inside
+
+
+@pytest.mark.parametrize("models", [2, 4, 8, 32])
+def test_of_labels_alone_small_ones_are_no_more_often_than_they_say(models):
+    for level in (*LEVELS, 0.05):
+        assert not unlikely(found(labels_only(models, models, 4000)), level, slack=0.3)
+    assert unlikely(found(labels_only(models, models, 4000, memoriser=True)), 0.5, slack=0.1)  # the planted fault
+
+
+def test_of_labels_alone_it_is_the_shrunken_share_of_right_answers():
+    """With 3000 models each the prior says nothing: the probability of a right answer without the record."""
+    signals, inside = labels_only(1, 3000, 30)
+    values = found((signals, inside))
+    outside = ~inside[:-1]
+    share = (signals.correct[:-1] & outside).sum(axis=0) / outside.sum(axis=0)
+    np.testing.assert_allclose(values, np.where(signals.correct[-1], share, 1.0), atol=0.01)
 
 
 def test_with_many_models_it_is_the_records_own_tail():
@@ -83,9 +108,14 @@ def test_with_many_models_it_is_the_records_own_tail():
 def test_leave_one_out_equals_leaving_one_out(models):
     signals, inside = world(models, models, 60)
     signals, inside = signals.take(slice(models)), inside[:models]
+    for answers in (signals, Signals(np.sign(signals.odds), signals.logs, signals.correct)):
+        check_leave_one_out(answers, inside)
+
+
+def check_leave_one_out(signals, inside):
     every = leave_one_out_p_values(signals, inside)
-    for m in range(models):
-        kept = np.arange(models) != m
+    for m in range(len(inside)):
+        kept = np.arange(len(inside)) != m
         np.testing.assert_allclose(every[m], p_values(signals.model(m), signals.take(kept), inside[kept]), rtol=1e-6)
 
 

@@ -12,7 +12,7 @@ from scipy.stats import multivariate_normal, norm, rankdata
 
 from reticent.attacks.membership import METHODS
 from reticent.attacks.membership.moments import Moments
-from reticent.attacks.membership.student import Prior, expected, log_ratio, tails, within
+from reticent.attacks.membership.student import Prior, expected, log_ratio, tail, within
 from reticent.models import Signals
 
 TWO = Prior(
@@ -118,7 +118,7 @@ def test_the_score_is_the_ratio_of_the_mixtures_and_the_tail_its_integral():
     moments = Moments.of(values[1:], membership[1:])
     found = expected(TWO, moments)
     ratio = log_ratio(values[0], moments, TWO)
-    above, below = tails(values[0], moments, TWO)
+    above, below = (tail(values[0], moments, TWO, upper=side) for side in (True, False))
     np.testing.assert_allclose(above + below, 1.0, rtol=1e-9)
     for record in range(30):
         inside, outside = (mixture(found, TWO, record, side) for side in (0, 1))

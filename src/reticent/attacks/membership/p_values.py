@@ -7,7 +7,15 @@ as that distribution is right: the record's own models shape it, and the tail be
 a model. `leave_one_out_p_values` of the references shows how right it is: the share of small ones among the pairs of
 model and record where the record was left out. Below 1 over the number of such pairs nothing can be checked.
 
+Where answers are one of two values (labels alone), a Student-t distribution would be far off. Then the p-value of the
+higher one is the probability that a model without the record is right, shrunken towards that of all records (a beta
+prior by moments), and that of the lower one is 1. Answers of more than two values are taken to be continuous; with
+many ties (rounded probabilities) that is a rough approximation.
+
 The target's own membership is never used, and neither are labels. Reference models without the records are enough.
+
+Sources: the predictive distribution, `reticent.attacks.membership.student`; moments of the beta-binomial distribution,
+Kleinman 1973.
 
 Shapes: as in `Method`; p-values are in [0, 1].
 
@@ -33,7 +41,7 @@ import numpy.typing as npt
 
 from reticent.attacks.membership.method import checked_references, checked_target
 from reticent.attacks.membership.moments import Moments
-from reticent.attacks.membership.student import Prior, tails
+from reticent.attacks.membership.student import Prior, tail
 from reticent.errors import UsageError
 from reticent.models import Signals
 
@@ -41,6 +49,8 @@ __all__ = ["leave_one_out_p_values", "p_values"]
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
+_CORRELATION = (1e-3, 0.999)  # of two models' answers to one record, where there are two values
+_UNKNOWN = 0.5  # that correlation, if no record has two models to tell
 
 
 def p_values(target: Signals, references: Signals, membership: Booleans) -> Floats:
@@ -57,8 +67,13 @@ def p_values(target: Signals, references: Signals, membership: Booleans) -> Floa
     checked_references(references, membership)
     checked_target(target, references)
     _some_without(membership.size - int(membership.sum()))
+    row = target.odds[0]
+    if (upper := _upper_of_two(np.concatenate([references.odds, target.odds]))) is not None:
+        outside = ~membership
+        high = ((references.odds == upper) & outside).sum(axis=0)
+        return _of_two(row == upper, high, outside.sum(axis=0))
     moments = Moments.of(references.odds, membership)
-    return tails(target.odds[0], moments, Prior.fit(moments))[0]
+    return tail(row, moments, Prior.fit(moments))
 
 
 def leave_one_out_p_values(references: Signals, membership: Booleans) -> Floats:
@@ -68,13 +83,21 @@ def leave_one_out_p_values(references: Signals, membership: Booleans) -> Floats:
         UsageError: as `p_values`, or fewer than two reference models.
     """
     checked_references(references, membership, least=2)
-    moments = Moments.of(references.odds, membership)
+    outside = ~membership
+    pairs = int(outside.sum())
+    for own in outside.sum(axis=1):
+        _some_without(pairs - int(own))
     result = np.empty(references.odds.shape)
-    outside = membership.size - int(membership.sum())
+    if (upper := _upper_of_two(references.odds)) is not None:
+        highs = (references.odds == upper) & outside
+        high, count = highs.sum(axis=0), outside.sum(axis=0)
+        for model, row in enumerate(references.odds):
+            result[model] = _of_two(row == upper, high - highs[model], count - outside[model])
+        return result
+    moments = Moments.of(references.odds, membership)
     for model, (row, inside) in enumerate(zip(references.odds, membership, strict=True)):
-        _some_without(outside - int((~inside).sum()))
         left = moments.without(model, row, inside)
-        result[model] = tails(row, left, Prior.fit(left))[0]
+        result[model] = tail(row, left, Prior.fit(left))
     return result
 
 
@@ -84,3 +107,29 @@ def _some_without(pairs: int) -> None:
             "Expected reference models trained without the records, got only the other kind.",
             "Draw each reference model's training records at random, about half of them.",
         )
+
+
+def _upper_of_two(odds: Floats) -> float | None:
+    """The higher one, if answers are one of two values; None if they are more."""
+    low, high = float(odds.min()), float(odds.max())
+    return high if bool(((odds == low) | (odds == high)).all()) else None
+
+
+def _of_two(is_high: Booleans, high: npt.NDArray[np.int64], count: npt.NDArray[np.int64]) -> Floats:
+    """Shrunken shares of the higher value where the target shows it, 1 elsewhere.
+
+    Args:
+        is_high: (records,) whether the target shows the higher value.
+        high: (records,) how many models without the record do.
+        count: (records,) how many models without the record there are.
+    """
+    share = (float(high.sum()) + 0.5) / (float(count.sum()) + 1.0)
+    # Pairs of models without one record agree by chance, and by what records differ in: their correlation.
+    pairs = float((count * (count - 1)).sum())
+    if pairs:
+        both = np.square(high - count * share).sum() - (count * share * (1 - share)).sum()
+        correlation = float(np.clip(both / pairs / (share * (1 - share)), *_CORRELATION))
+    else:
+        correlation = _UNKNOWN
+    strength = 1 / correlation - 1
+    return np.where(is_high, (high + strength * share) / (count + strength), 1.0)

@@ -53,7 +53,7 @@ from scipy.special import digamma, gammaln, stdtr
 from reticent.attacks.membership.method import Method
 from reticent.attacks.membership.moments import Moments
 
-__all__ = ["Student", "StudentOffline", "Expected", "Prior", "expected", "log_ratio", "tails", "within"]
+__all__ = ["Student", "StudentOffline", "Expected", "Prior", "expected", "log_ratio", "tail", "within"]
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -163,7 +163,8 @@ class StudentOffline(Method):
         return Moments.of(values, membership)
 
     def _score(self, values: Floats, learned: Moments) -> Floats:
-        above, below = np.maximum(tails(values, learned, Prior.fit(learned)), _LEAST_TAIL)
+        prior = Prior.fit(learned)
+        below, above = (np.maximum(tail(values, learned, prior, upper=side), _LEAST_TAIL) for side in (False, True))
         return np.asarray(np.log(below) - np.log(above))
 
 
@@ -216,9 +217,9 @@ def log_ratio(values: Floats, moments: Moments, prior: Prior) -> Floats:
     return result
 
 
-def tails(values: Floats, moments: Moments, prior: Prior) -> tuple[Floats, Floats]:
-    """(records,) probabilities that a model without the record answers above the values, and below them."""
-    result = np.empty((2, len(values)))
+def tail(values: Floats, moments: Moments, prior: Prior, *, upper: bool = True) -> Floats:
+    """(records,) probabilities that a model without the record answers above the values, or below them."""
+    result = np.empty(len(values))
     for start in range(0, len(values), _BLOCK):
         part = slice(start, start + _BLOCK)
         known = expected(prior, moments.take(part))
@@ -226,11 +227,10 @@ def tails(values: Floats, moments: Moments, prior: Prior) -> tuple[Floats, Float
         counts = weight > _NEGLIGIBLE
         scale = np.sqrt(known.variance[1][counts] + known.uncertain[1][counts])
         distance = (values[part] - prior.mean[1][:, None] - known.centre[1])[counts] / scale
-        for row, sign in enumerate((-1, 1)):
-            tail = np.zeros(weight.shape)
-            tail[counts] = stdtr(known.freedom[1][counts], sign * distance)
-            result[row, part] = (weight * tail).sum(axis=0)
-    return np.minimum(result[0], 1.0), np.minimum(result[1], 1.0)
+        weight[counts] *= stdtr(known.freedom[1][counts], -distance if upper else distance)
+        weight[~counts] = 0.0
+        result[part] = weight.sum(axis=0)
+    return np.minimum(result, 1.0)
 
 
 def within(moments: Moments) -> Floats:
