@@ -104,7 +104,7 @@ def spread(
     found = {"auc": _over_models(areas, confidence, None)}
     fewest = int((~membership).sum(axis=1).min())
     for asked in rates:
-        if resolvable(asked, fewest):
+        if resolvable(_checks.open_fraction(rate=asked), fewest):
             true, false = _judged_by_others(scores, membership, asked)
             origin = "the other models' non-members"
             found[f"true_positive_rate_at_{asked:g}"] = _over_models(true, confidence, origin)
