@@ -10,7 +10,7 @@ from scipy.stats import binom, norm
 from sklearn.metrics import roc_auc_score
 
 from reticent.audits.spread import spread
-from reticent.audits.statistics import auc
+from reticent.audits.statistics import auc, threshold_at
 from reticent.errors import NotEnoughEvidence, UsageError
 
 
@@ -30,12 +30,14 @@ def test_figures_are_those_of_each_model():
     assert (found["auc"].median.value, found["auc"].median.low, found["auc"].median.high) == pytest.approx(
         (np.median(areas), min(areas), max(areas))
     )
-    assert found["auc"].median.confidence == 1 - 1 / 32
+    assert found["auc"].median.confidence == 0.95
     assert sorted(found) == ["auc", "false_positive_rate_at_0.1", "true_positive_rate_at_0.1"]
-    others = scores[1:][~membership[1:]]
-    threshold = np.sort(others)[::-1][int(0.1 * len(others))]
-    assert found["true_positive_rate_at_0.1"].values[0] == (scores[0][membership[0]] > threshold).mean()
-    assert found["false_positive_rate_at_0.1"].values[0] == (scores[0][~membership[0]] > threshold).mean()
+    for model in range(6):
+        rest = np.arange(6) != model
+        threshold = threshold_at(0.1, scores[rest][~membership[rest]])
+        named, inside = scores[model] > threshold, membership[model]
+        assert found["true_positive_rate_at_0.1"].values[model] == named[inside].mean()
+        assert found["false_positive_rate_at_0.1"].values[model] == named[~inside].mean()
     assert found["true_positive_rate_at_0.1"].mean.threshold == "the other models' non-members"
     assert json.loads(json.dumps(found["auc"].as_dict()))["values"] == list(found["auc"].values)
 
@@ -55,8 +57,20 @@ def test_means_and_medians_over_trainings_are_covered(models):
         missed["median"] += not found.median.contains(median)
         missed["trials"] += not auc(scores[membership], scores[~membership]).contains(mean)
     assert missed["mean"] <= binom.isf(1e-6, 600, 0.05)
-    assert missed["median"] <= binom.isf(1e-6, 600, 2.0 ** (1 - models))
+    assert missed["median"] <= binom.isf(1e-6, 600, 0.0625 if models == 5 else 0.05)
     assert missed["trials"] > 150
+
+
+@pytest.mark.parametrize("models", [5, 6, 8, 9, 20, 100])
+def test_the_medians_interval_is_the_narrowest_that_order_statistics_allow(models):
+    scores, membership = trainings(np.random.default_rng(6), models, records=40)
+    found = spread(scores, membership, rates=())["auc"]
+    ordered = sorted(found.values)
+    # P(the median lies outside values j and models + 1 - j) = 2 P(fewer than j heads)
+    enough = [j for j in range(1, models // 2 + 1) if 2 * binom.cdf(j - 1, models, 0.5) <= 0.05]
+    j = max(enough, default=1)
+    assert (found.median.low, found.median.high) == (ordered[j - 1], ordered[-j])
+    assert found.median.confidence == (0.95 if enough else 0.9375)
 
 
 def test_models_that_all_agree_do_not_make_it_certain():

@@ -102,10 +102,15 @@ def test_predictive_values_stand_under_their_base_rates() -> None:
 
 
 def test_the_spread_says_how_many_trainings_and_how_sure_a_range_is() -> None:
-    figure = {"values": [0.6] * 5, "median": share(0.6, 0.5, 0.7, 0.9375), "mean": share(0.61, 0.55, 0.66)}
+    figure = {
+        "values": [0.5, 0.6, 0.6, 0.6, 0.7],
+        "median": share(0.6, 0.5, 0.7, 0.9375),
+        "mean": share(0.61, 0.55, 0.66),
+    }
     found = tables.spread_table({"auc": figure, "true_positive_rate_at_0.01": figure})
     assert "What 5 trainings give away" in found.caption
-    assert found.rows[0] == ("Right one of two", "60.0 % (50.0 to 70.0; 93.8 % confidence)", "61.0 % (55.0 to 66.0)")
+    median, mean = "60.0 % (50.0 to 70.0), 93.8 % confidence", "61.0 % (55.0 to 66.0)"
+    assert found.rows[0] == ("Right one of two", median, mean, "50.0 % to 70.0 %")
     assert found.rows[1][0] == "Members named at 1 % false alarms"
 
 

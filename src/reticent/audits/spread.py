@@ -1,10 +1,11 @@
 """How much does it depend on chance of training? Several models of one training, attacked one by one.
 
-Promise: one training is one draw, so what it gives away is reported over at least five: the median, the range and the
-mean over trainings. The range holds the median of all trainings with a probability that needs no assumption (1 - 2^(1 -
-models): 94 % for five models, 97 % for six); the mean has Student's interval over models, in which a model is one
-observation whatever its number of records, so nothing is won by adding records. Thresholds for a model come from the
-other models' non-members. The records are taken as given: `reticent.audits.pooled` draws those anew as well.
+Promise: one training is one draw, so what it gives away is reported over at least five: every value (and so the range),
+the median and the mean over trainings. The median's interval lies between two of the values and needs no assumption;
+five models are too few for 95 %, and then it is the range, at the confidence that it has (94 %). The mean has Student's
+interval over models, in which a model is one observation whatever its number of records, so nothing is won by adding
+records. Thresholds for a model come from the other models' non-members. The records are taken as given:
+`reticent.audits.pooled` draws those anew as well.
 
 Sources: Student (1908); order statistics as in Thompson (1936); the cluster is the model (Cameron and Miller, 2015).
 
@@ -28,11 +29,12 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import binom
 from scipy.stats import t as student
 
 from reticent import _checks
 from reticent.audits.bootstrap import area, binned
-from reticent.audits.statistics import clopper_pearson, resolvable, threshold_at
+from reticent.audits.statistics import clopper_pearson, resolvable
 from reticent.errors import NotEnoughEvidence, UsageError
 from reticent.evidence import Estimate
 
@@ -50,7 +52,7 @@ class Spread:
 
     Attributes:
         values: one for each model.
-        median: the middle one; its interval is the range, at the confidence that the number of models gives.
+        median: the middle one, with the interval for the median of all trainings that order statistics give.
         mean: their mean, with Student's interval over models.
     """
 
@@ -102,7 +104,7 @@ def spread(
     found = {"auc": _over_models(areas, confidence, None)}
     fewest = int((~membership).sum(axis=1).min())
     for asked in rates:
-        if resolvable(asked, fewest):
+        if resolvable(_checks.open_fraction(rate=asked), fewest):
             true, false = _judged_by_others(scores, membership, asked)
             origin = "the other models' non-members"
             found[f"true_positive_rate_at_{asked:g}"] = _over_models(true, confidence, origin)
@@ -111,11 +113,17 @@ def spread(
 
 
 def _judged_by_others(scores: Floats, membership: Flags, asked: float) -> tuple[list[float], list[float]]:
+    """Each model's rates at the threshold (`threshold_at`) of the other models' non-members, which are sorted once."""
+    others = ~membership
+    whose = np.repeat(np.arange(len(scores)), others.sum(axis=1))
+    values = scores[others]
+    order = np.argsort(-values, kind="stable")
     true, false = [], []
-    for model in range(len(scores)):
-        rest = np.arange(len(scores)) != model
-        threshold = threshold_at(asked, scores[rest][~membership[rest]])
-        named, inside = scores[model] > threshold, membership[model]
+    for model, (row, inside) in enumerate(zip(scores, membership, strict=True)):
+        own = int((~inside).sum())
+        allowed = math.floor(asked * (len(values) - own))
+        top = order[: allowed + 1 + own]
+        named = row > values[top[whose[top] != model][allowed]]
         true.append(float(named[inside].mean()))
         false.append(float(named[~inside].mean()))
     return true, false
@@ -130,15 +138,7 @@ def _over_models(values: list[float], confidence: float, threshold: str | None) 
     low, high = min(low, least if middle >= 1 else low), max(high, 1 - least if middle <= 0 else high)
     return Spread(
         tuple(values),
-        Estimate(
-            float(np.median(values)),
-            min(values),
-            max(values),
-            1 - 2.0 ** (1 - models),
-            models,
-            "range over trainings, as an interval for the median of all",
-            threshold,
-        ),
+        _median(values, confidence, threshold),
         Estimate(
             middle,
             low,
@@ -149,3 +149,13 @@ def _over_models(values: list[float], confidence: float, threshold: str | None) 
             threshold,
         ),
     )
+
+
+def _median(values: list[float], confidence: float, threshold: str | None) -> Estimate:
+    """How many of all trainings' values lie below their median is a fair coin's count of heads."""
+    models, ordered = len(values), sorted(values)
+    dropped = int(binom.ppf((1 - confidence) / 2, models, 0.5))  # the fewest heads that are not too rare
+    place = max(dropped - 1, 0)
+    method = f"values {place + 1} and {models - place} of {models} in order, for the median over trainings"
+    reached = confidence if dropped >= 1 else 1 - 2.0 ** (1 - models)
+    return Estimate(float(np.median(values)), ordered[place], ordered[-1 - place], reached, models, method, threshold)

@@ -63,7 +63,7 @@ def disparity(bars: Sequence[Bar], *, label: str, guess: float | None = 0.5) -> 
 
     shown = sorted(bars, key=lambda bar: (bar.value, bar.name))[-_MOST:]
     with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(7.2, 1.3 + 0.34 * len(shown)), layout="constrained")
+        figure = Figure(figsize=(7.2, 1.5 + 0.36 * len(shown)), layout="constrained")
         axes = figure.subplots()
         for place, bar in enumerate(shown):
             axes.errorbar(
@@ -85,5 +85,5 @@ def disparity(bars: Sequence[Bar], *, label: str, guess: float | None = 0.5) -> 
         axes.xaxis.set_major_formatter(_percent)
         axes.grid(axis="x", alpha=0.25, linewidth=0.6)
         if axes.get_legend_handles_labels()[1]:
-            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False)
+            figure.legend(loc="outside lower center", ncols=2, frameon=False)
         return _svg(figure, "disparity", f"{len(shown)} groups compared, with intervals")

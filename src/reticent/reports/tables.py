@@ -24,7 +24,7 @@ from typing import Any
 
 from markupsafe import escape
 
-from reticent.reports.words import estimate, number, percent, span
+from reticent.reports.words import estimate, number, percent
 
 __all__ = [
     "Table",
@@ -163,15 +163,15 @@ def spread_table(figures: Mapping[str, Values]) -> Table:
     rows = tuple(
         (
             _name(name),
-            f"{percent(one['median']['value'])} ({span(one['median'])}; "
-            f"{percent(one['median']['confidence'])} confidence)",
+            f"{estimate(one['median'])}, {one['median']['confidence'] * 100:.3g} % confidence",
             estimate(one["mean"]),
+            f"{percent(min(one['values']))} to {percent(max(one['values']))}",
         )
         for name, one in figures.items()
     )
     models = len(next(iter(figures.values()))["values"]) if figures else 0
     caption = f"What {models} trainings give away, each attacked by itself. One network is one draw from these."
-    return Table(caption, ("Figure", "Median (range)", "Mean over trainings"), rows)
+    return Table(caption, ("Figure", "Median over trainings", "Mean over trainings", "Seen"), rows)
 
 
 def person_table(people: Values) -> Table:
