@@ -31,7 +31,13 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from reticent.training.engine import products
+
 __all__ = ["NoLayer", "Stacked", "batched_by_hand"]
+
+_LARGE = 1.5e7  # operations of one model's product
+_NARROW = 32
+_OFTEN = 1000  # steps, for which a product is prepared once
 
 Stacked = Callable[[Mapping[str, torch.Tensor], torch.Tensor], torch.Tensor]
 """Called as stacked(parameters, x): the outputs (models, rows, ...) of all models."""
@@ -146,11 +152,49 @@ def _nothing(module: nn.Module, prefix: str, parameters: _Parameters, flow: _Flo
 def _linear(module: nn.Linear, prefix: str, parameters: _Parameters, flow: _Flow) -> _Flow:
     x, weight = flow.as_rows(), parameters[prefix + "weight"]
     flat = x if x.ndim == 3 else x.reshape(flow.models, -1, x.shape[-1])
-    if module.bias is None:
-        out = torch.bmm(flat, weight.transpose(1, 2))
-    else:
-        out = torch.baddbmm(parameters[prefix + "bias"][:, None], flat, weight.transpose(1, 2))
+    out: torch.Tensor = _Products.apply(flat, weight, parameters.get(prefix + "bias"))  # type: ignore[no-untyped-call]
     return _Flow(out if x.ndim == 3 else out.reshape(*x.shape[:-1], -1), flow.models)
+
+
+class _Products(torch.autograd.Function):
+    """(models, rows, in) and (models, out, in) to (models, rows, out).
+
+    torch's own derivative of a product with a transposed factor is transposed too, and copying it into place takes as
+    long as the product.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        if _is_large(x, weight.shape[1]):
+            biases = [None] * len(x) if bias is None else bias.unbind()
+            parts = zip(x.unbind(), weight.unbind(), biases, strict=True)
+            return torch.stack([products.rows(a, b, c, times=_OFTEN) for a, b, c in parts])
+        if weight.shape[1] < _NARROW:  # few outputs: rows side by side are multiplied twice as fast
+            turned = x.transpose(1, 2)
+            out = torch.bmm(weight, turned) if bias is None else torch.baddbmm(bias[:, :, None], weight, turned)
+            return out.transpose(1, 2)
+        if bias is None:
+            return torch.bmm(x, weight.transpose(1, 2))
+        return torch.baddbmm(bias[:, None], x, weight.transpose(1, 2))
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        (left,) = gradients
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        found = None
+        if of_weight and _is_large(x, weight.shape[1]):
+            parts = zip(left.unbind(), x.unbind(), strict=True)
+            found = torch.stack([products.rows(a.T, b.T, times=_OFTEN) for a, b in parts])
+        elif of_weight:
+            found = torch.bmm(left.transpose(1, 2), x)
+        return torch.bmm(left, weight) if of_x else None, found, left.sum(1) if of_bias else None
+
+
+def _is_large(x: torch.Tensor, outputs: int) -> bool:
+    """Whether each model's product by itself is worth a call, to the library that is fastest at it."""
+    return x.device.type == "cpu" and 2 * x[0].numel() * outputs >= _LARGE
 
 
 def _flatten(module: nn.Flatten, prefix: str, parameters: _Parameters, flow: _Flow) -> _Flow:

@@ -7,17 +7,19 @@ losses (class weights with `reduction="mean"`) has no such terms and is refused.
 Shapes: outputs (models, rows, ...), labels (models, rows), terms (models, rows).
 
 Example:
-    >>> import torch
+    >>> import numpy as np, torch
     >>> from reticent.training.fleets.losses import Terms
     >>> terms = Terms(torch.nn.functional.cross_entropy, "mean")
-    >>> terms(torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.long)).shape, terms.weight(3)
-    (torch.Size([2, 3]), 0.3333333333333333)
+    >>> terms(torch.zeros(2, 3, 4), torch.zeros(2, 3, dtype=torch.long)).shape, terms.weight(np.array([2, 4])).tolist()
+    (torch.Size([2, 3]), [0.5, 0.25])
 """
 
 from __future__ import annotations
 
 import dataclasses
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 
@@ -47,9 +49,9 @@ class Terms:
         flat: torch.Tensor = torch.func.vmap(self._of_one)(outputs.flatten(0, 1), labels.flatten())
         return flat.reshape(models, rows)
 
-    def weight(self, rows: int) -> float:
-        """What each term of a batch of so many rows counts."""
-        return 1.0 if self.reduction == "sum" else 1.0 / rows
+    def weight(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """(models,) what each term of batches of so many rows counts."""
+        return np.ones(len(rows)) if self.reduction == "sum" else 1.0 / rows
 
     def _of_one(self, output: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         return self.loss(output[None], label[None]).sum()

@@ -19,7 +19,7 @@ Example:
     >>> recipe = rt.Recipe(lambda: torch.nn.Linear(8, 2), lambda p: torch.optim.SGD(p, lr=1.0), epochs=5, batch_size=3)
     >>> masks, streams = np.eye(2, 8, dtype=bool) == 0, [Randomness.simulated(k) for k in range(2)]
     >>> models = [built(recipe, stream) for stream in streams]
-    >>> stack = Stack(recipe, pool, models, Way("by hand", 2), "mean")
+    >>> stack = Stack(recipe, pool, models, Way("by hand", 2))
     >>> stack.train(masks, streams)
     >>> alone = recipe(pool.take(masks[1]), streams[1])
     >>> with torch.no_grad():
@@ -110,8 +110,7 @@ class Stack:
         recipe: without a plan.
         pool: the records that they are trained on parts of.
         models: as `built` makes them.
-        way: how their outputs are computed.
-        reduction: of the loss.
+        way: how their outputs are computed, and the reduction of the loss.
         inputs: what `inputs_for` gives, if it is known.
 
     Raises:
@@ -126,7 +125,6 @@ class Stack:
         pool: Records,
         models: Sequence[torch.nn.Module],
         way: Way,
-        reduction: str,
         inputs: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
         self._recipe, self._pool, self._models = recipe, pool, len(models)
@@ -134,11 +132,16 @@ class Stack:
         self._network = copy.deepcopy(models[0])
         self._values = _stacked(models)
         self._optimizer = stacked_optimizer(recipe.optimizer, models, self._values)
-        self._terms = Terms(recipe.loss, reduction)
+        self._terms = Terms(recipe.loss, way.reduction)
         self._compute = batched_by_hand(self._network) if way.name == "by hand" else _vmapped(self._network)
 
     def __len__(self) -> int:
         return self._models
+
+    @property
+    def values(self) -> Mapping[str, torch.Tensor]:
+        """Parameters and buffers, (models, ...) each."""
+        return self._values
 
     def train(self, masks: npt.NDArray[np.bool_], streams: Sequence[Randomness]) -> None:
         """Train every model on its own part of the pool: the whole training, once.
@@ -159,7 +162,7 @@ class Stack:
         step, running = 0, len(batches)
         while running:
             for _ in range(batches[running - 1].steps - step):  # so many as the shortest training has left
-                self.step(*_side_by_side([one.next() for one in batches[:running]]))
+                self.step(*_side_by_side(batches[:running]))
             step = batches[running - 1].steps
             going_on = sum(one.steps > step for one in batches)
             for name, value in self._values.items():
@@ -183,8 +186,7 @@ class Stack:
         y = self._y.index_select(0, flat).view(models, most)
         self._optimizer.zero_grad()
         terms = self._terms(self._compute(self._values, x), y)
-        each = np.array([self._terms.weight(int(length)) for length in lengths])
-        weights = np.where(np.arange(most) < lengths[:, None], each[:, None], 0.0)
+        weights = np.where(np.arange(most) < lengths[:, None], self._terms.weight(lengths)[:, None], 0.0)
         terms.backward(torch.from_numpy(weights).to(terms))  # type: ignore[no-untyped-call]
         self._optimizer.step()
 
@@ -274,25 +276,39 @@ class _Batches:
             pool.take(mask).require_two_classes()  # says what is wrong
         self._order = stream.spawn("train").spawn("sampling")
         self._size = min(int(recipe.batch_size or 1), len(self._members))
+        self._short = len(self._members) % self._size or self._size  # what is left for the last batch of a pass
         self.steps = steps_of(recipe, len(self._members))
-        self._epoch, self._place, self._rows = 0, 0, self._members[:0]
+        self._epoch = self._place = 0
+        self._table = np.empty((0, self._size), dtype=np.int64)
 
-    def next(self) -> npt.NDArray[np.int64]:
-        """(rows,) the next batch."""
-        if self._place >= len(self._rows):
-            count = len(self._members)
-            parts = shuffled_batches(count, batch_size=count, randomness=self._order, epoch=self._epoch)
-            self._rows, self._place, self._epoch = self._members[next(parts)], 0, self._epoch + 1
-        batch = self._rows[self._place : self._place + self._size]
-        self._place += self._size
-        return batch
+    def next(self, into: npt.NDArray[np.int64]) -> int:
+        """Write the next batch over the beginning of `into`, its first row over the rest; returns how long it is."""
+        if self._place == len(self._table):
+            self._shuffle()
+        batch = self._table[self._place]
+        self._place += 1
+        into[: self._size] = batch
+        if len(into) > self._size:
+            into[self._size :] = batch[0]
+        return self._short if self._place == len(self._table) else self._size
+
+    def _shuffle(self) -> None:
+        """Begin the next pass: (batches, size) rows, the last batch filled up with its first row."""
+        count, size = len(self._members), self._size
+        (order,) = shuffled_batches(count, batch_size=count, randomness=self._order, epoch=self._epoch)
+        whole = self._members[order]
+        missing = size - self._short
+        rows = np.concatenate([whole, np.full(missing, whole[-self._short])])
+        self._table, self._place, self._epoch = rows.reshape(-1, size), 0, self._epoch + 1
+
+    @property
+    def size(self) -> int:
+        """Rows of a full batch."""
+        return self._size
 
 
-def _side_by_side(batches: list[npt.NDArray[np.int64]]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(models, longest) rows, those missing filled with a batch's first; and (models,) lengths."""
-    lengths = np.array([len(batch) for batch in batches])
-    rows = np.empty((len(batches), lengths.max()), dtype=np.int64)
-    for place, batch in enumerate(batches):
-        rows[place, : len(batch)] = batch
-        rows[place, len(batch) :] = batch[0]
-    return rows, lengths
+def _side_by_side(batches: list[_Batches]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(models, longest) rows of the next batches, and (models,) how many of them count."""
+    rows = np.empty((len(batches), max(one.size for one in batches)), dtype=np.int64)
+    lengths = [one.next(row) for one, row in zip(batches, rows, strict=True)]
+    return rows, np.array(lengths)
