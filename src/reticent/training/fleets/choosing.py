@@ -28,7 +28,7 @@ import copy
 import dataclasses
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,10 +52,11 @@ WAYS = ("stacked", "one by one")
 _ALIKE = 1e-8
 _TRIED_STEPS = 3
 _MOST_TOGETHER = 128
-_SHARE = 0.05  # of the expected time, for measuring
-_LEAST_SECONDS = 0.2
+_SHARE = 0.03  # of the expected time, for measuring
+_LEAST_SECONDS = 0.1
 _GAIN = 1.1
 _DEFAULT_TOGETHER = 16
+_REPEATS = 2
 
 _log = logging.getLogger(__name__)
 
@@ -99,16 +100,13 @@ def _choose(trainer: Any, pool: Records, streams: Sequence[Randomness], ways: st
             reduction = _reduction(trainer, pool, models[0])
         except (ReticentError, RuntimeError, TypeError, ValueError, IndexError) as error:
             return Way("one by one", reason=f"the loss has no term for each example ({_first(error)})")
-        able, reasons = [], []
-        for name in ("by hand", "vmap"):
-            reason = _differs(trainer, pool, models, Way(name, 2, reduction=reduction))
+        reason: str | None = None
+        for name in ("by hand", "vmap"):  # the first is the faster, wherever it can be had
+            way = Way(name, min(len(streams), _DEFAULT_TOGETHER), reduction=reduction)
+            reason = _differs(trainer, pool, models, way)
             if reason is None:
-                able.append(name)
-            else:
-                reasons.append(reason)
-        if not able:
-            return Way("one by one", reason=reasons[-1])
-        return _Measured(trainer, pool, models, reduction).fastest(able, len(streams), insist=ways == "stacked")
+                return _Measured(trainer, pool, models, way).fastest(len(streams), insist=ways == "stacked")
+        return Way("one by one", reason=str(reason))
 
 
 def _own(model: Any) -> torch.nn.Module:
@@ -202,59 +200,57 @@ class _Measured:
     recipe: Recipe
     pool: Records
     models: list[torch.nn.Module]
-    reduction: str
+    way: Way
 
-    def fastest(self, names: Sequence[str], count: int, *, insist: bool) -> Way:
-        """The best of these ways, and how many models to put together."""
-        x, y = inputs_for(self.pool, self.models[0])
+    def fastest(self, count: int, *, insist: bool) -> Way:
+        """The way with as many models together as is best, or one by one."""
+        inputs = inputs_for(self.pool, self.models[0])
         size = min(int(self.recipe.batch_size or 1), max(1, len(self.pool) // 2))
-        alone = self._one_by_one(x, y, size)
+        alone = self._one_by_one(inputs, size)
         steps = steps_of(self.recipe, max(1, len(self.pool) // 2))
         until = _clock() + max(_LEAST_SECONDS, _SHARE * alone * steps * count)
-        best = Way(names[0], min(count, _DEFAULT_TOGETHER), seconds=float("inf"), reduction=self.reduction)
-        for name in names:
-            together, worse, own = 4, 0, float("inf")
-            while worse < 2 and _clock() < until:
-                together = min(together, count, _MOST_TOGETHER)
-                seconds = self._together(name, together, x, y, size)
-                worse = worse + 1 if seconds > 0.97 * own else 0
-                own = min(own, seconds)
-                if seconds < best.seconds:
-                    best = dataclasses.replace(best, name=name, together=together, seconds=seconds)
-                if together in (count, _MOST_TOGETHER):
-                    break
-                together *= 2
+        best = dataclasses.replace(self.way, together=min(count, _DEFAULT_TOGETHER), seconds=float("inf"))
+        together, worse = min(4, count), 0
+        while worse < 2:
+            expected = min(alone, best.seconds) * together * (_REPEATS + 1)
+            if best.seconds < float("inf") and _clock() + expected > until:
+                break
+            seconds = self._together(together, inputs, size)
+            worse = 0 if seconds < 0.97 * best.seconds else worse + 1
+            if seconds < best.seconds:
+                best = dataclasses.replace(best, together=together, seconds=seconds)
+            if together in (count, _MOST_TOGETHER):
+                break
+            together = min(2 * together, count, _MOST_TOGETHER)
         if insist or best.seconds * _GAIN < alone:
             return best
-        return Way(
-            "one by one", reason=f"side by side is not faster ({alone / best.seconds:.2f} times)", seconds=alone
-        )
+        reason = f"side by side is not faster ({alone / best.seconds:.2f} times)"
+        return Way("one by one", reason=reason, seconds=alone)
 
-    def _one_by_one(self, x: torch.Tensor, y: torch.Tensor, size: int) -> float:
-        batches = [(np.arange(size) + 3 * step) % len(x) for step in range(1)]
+    def _one_by_one(self, inputs: tuple[torch.Tensor, torch.Tensor], size: int) -> float:
+        x, y = inputs
+        rows = torch.arange(size, device=x.device) % len(x)
         model = copy.deepcopy(self.models[0]).train()
         optimizer = self.recipe.optimizer([value for value in model.parameters() if value.requires_grad])
 
         def step() -> None:
-            rows = torch.from_numpy(batches[0]).to(x.device)
             optimizer.zero_grad()
             self.recipe.loss(model(x[rows]), y[rows]).mean().backward()  # type: ignore[no-untyped-call]
             optimizer.step()
 
         return _seconds(step, x.device)
 
-    def _together(self, name: str, together: int, x: torch.Tensor, y: torch.Tensor, size: int) -> float:
-        models = [self.models[k % 2] for k in range(together)]
-        stack = Stack(self.recipe, self.pool, models, Way(name, together, reduction=self.reduction), (x, y))
-        rows = (np.arange(size) + 7 * np.arange(together)[:, None]) % len(x)
+    def _together(self, together: int, inputs: tuple[torch.Tensor, torch.Tensor], size: int) -> float:
+        stack = Stack(self.recipe, self.pool, [self.models[k % 2] for k in range(together)], self.way, inputs)
+        rows = (np.arange(size) + 7 * np.arange(together)[:, None]) % len(inputs[0])
         lengths = np.full(together, size)
-        return _seconds(lambda: stack.step(rows, lengths), x.device) / together
+        return _seconds(lambda: stack.step(rows, lengths), inputs[0].device) / together
 
 
-def _seconds(step: Any, device: torch.device) -> float:
+def _seconds(step: Callable[[], None], device: torch.device) -> float:
     """The shortest of a few repeats, after one that prepares."""
     times = []
-    for _ in range(4):
+    for _ in range(_REPEATS + 1):
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         start = _clock()
@@ -267,4 +263,5 @@ def _seconds(step: Any, device: torch.device) -> float:
 
 def _clock() -> float:
     # Of this thread where it does all the work: others on the machine disturb the wall's.
-    return time.thread_time() if torch.get_num_threads() == 1 and not torch.cuda.is_initialized() else time.perf_counter()
+    alone = torch.get_num_threads() == 1 and not torch.cuda.is_initialized()
+    return time.thread_time() if alone else time.perf_counter()
