@@ -56,6 +56,7 @@ def with_layer(layer):
     return lambda: nn.Sequential(nn.Linear(5, 4), layer(), nn.Linear(4, 3))
 
 
+SHARED = nn.Linear(5, 3)
 weights = functools.partial(nn.functional.cross_entropy, weight=torch.tensor([1.0, 3.0, 9.0]))
 
 REFUSED = {
@@ -67,6 +68,7 @@ REFUSED = {
     "counting": ({"build": with_layer(Counting)}, r"could not be tried|differ"),
     "hidden": ({"build": with_layer(Hidden)}, "differ"),
     "weighted loss": ({"loss": weights}, "no term for each example"),
+    "shared": ({"build": lambda: nn.Sequential(SHARED)}, "the same network again"),
     "optimizer": ({"optimizer": torch.optim.LBFGS}, "LBFGS"),
 }
 

@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import nn
 
+from reticent.data import Records
 from reticent.errors import ModelError
 from reticent.training.fleets import working
 from reticent.training.fleets.learners import train_one
@@ -36,14 +37,16 @@ def test_answers_are_those_of_each_model_in_its_place(way, recipe, table, masks,
 @pytest.mark.parametrize("outputs", ["one", "probabilities", "more"])
 def test_outputs_are_read_as_those_of_a_single_model(outputs, recipe, table, masks, streams):
     """One logit for two classes, rows that sum to one, and more columns than classes."""
-    from reticent.data import Records
-
     pool = Records(table.features, table.labels % 2)
-    last = {"one": nn.Linear(4, 1), "probabilities": nn.Sequential(nn.Linear(4, 2), nn.Softmax(-1)), "more": nn.Linear(4, 5)}
+    last = {
+        "one": lambda: nn.Linear(4, 1),
+        "probabilities": lambda: nn.Sequential(nn.Linear(4, 2), nn.Softmax(-1)),
+        "more": lambda: nn.Linear(4, 5),
+    }
     loss = nn.functional.cross_entropy
     if outputs == "one":
         loss = lambda out, y: nn.functional.binary_cross_entropy_with_logits(out[:, 0], y.to(out))  # noqa: E731
-    made = recipe(lambda: nn.Sequential(nn.Linear(5, 4), last[outputs]).double(), loss=loss)
+    made = recipe(lambda: nn.Sequential(nn.Linear(5, 4), last[outputs]()).double(), loss=loss)
     found = work(Packed.of(made, pool), masks, streams, Way("vmap", 6))
     assert found.shape == (6, 60, 5 if outputs == "more" else 2)
     np.testing.assert_allclose(found, expected(made, pool, masks, streams), rtol=0, atol=2e-6)

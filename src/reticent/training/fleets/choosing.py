@@ -96,6 +96,8 @@ def _choose(trainer: Any, pool: Records, streams: Sequence[Randomness], ways: st
         return Way("one by one", reason="there is one model only")
     with unchanged_generators():
         models = [_own(built(trainer, stream)) for stream in streams[:2]]
+        if {id(value) for value in models[0].parameters()} & {id(value) for value in models[1].parameters()}:
+            return Way("one by one", reason="the recipe builds the same network again instead of a fresh one")
         try:
             reduction = _reduction(trainer, pool, models[0])
         except (ReticentError, RuntimeError, TypeError, ValueError, IndexError) as error:

@@ -177,9 +177,11 @@ class _Reader:
         parts = [_code(value.__code__), self.digest((value.__defaults__, value.__kwdefaults__), here)]
         for name, cell in zip(value.__code__.co_freevars, value.__closure__ or (), strict=True):
             try:
-                parts.append(self.digest(cell.cell_contents, f"{name} of {here}"))
+                content = cell.cell_contents
             except ValueError:  # not set yet
                 parts.append("empty")
+            else:
+                parts.append(self.digest(content, f"{name} of {here}"))
         for kind, name in sorted(_reached(value.__code__)):
             if kind == "import":
                 parts.append(_hash(name, self._module_named(name, here)))
@@ -329,11 +331,11 @@ def _version_of(module: str | None) -> str | None:
         import reticent
 
         return reticent.__version__
-    loaded = sys.modules.get(top)
-    file = getattr(loaded, "__file__", None) or _file_of(top)
+    # Where the module itself is: a folder of yours may share its name with a package.
+    file = getattr(sys.modules.get(module), "__file__", None) or _file_of(top)
     if file is None or not {"site-packages", "dist-packages"} & set(pathlib.Path(file).parts):
         return None
-    version = getattr(loaded, "__version__", None)
+    version = getattr(sys.modules.get(top), "__version__", None)
     if isinstance(version, str):
         return version
     try:
