@@ -32,7 +32,6 @@ import io
 import logging
 import os
 import time
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -158,11 +157,15 @@ def _write(path: Path, key: str, values: dict[str, npt.NDArray[Any]]) -> None:
 
 def _read(path: Path, key: str) -> dict[str, npt.NDArray[Any]] | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            values = {name: archive[name] for name in archive.files}
+        content = path.read_bytes()
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, NotImplementedError) as error:
+    except OSError as error:
+        raise UsageError(f"Expected to read {path}, but: {error.strerror or error}.", "Choose another folder.") from error
+    try:
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            values = {name: archive[name] for name in archive.files}
+    except Exception as error:  # of what a damaged archive makes numpy and zipfile raise there is no list
         _log.warning("%s is damaged (%s) and is not used", path.name, type(error).__name__)
         return None
     sealed = values.pop("sha256", None)
