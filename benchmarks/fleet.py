@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import itertools
 import json
 import resource
 import statistics
@@ -47,7 +48,7 @@ class Task(NamedTuple):
 
 def mlp(*widths: int) -> nn.Module:
     layers: list[nn.Module] = []
-    for inputs, outputs in zip(widths, widths[1:], strict=False):
+    for inputs, outputs in itertools.pairwise(widths):
         layers += [nn.Linear(inputs, outputs), nn.ReLU()]
     return nn.Sequential(*layers[:-1])
 
@@ -90,8 +91,8 @@ TASKS = {
     "digits": Task("MLP 64-64-10", functools.partial(mlp, 64, 64, 10), digits, 64, 64, 20, 8.0),
     "digits32": Task("MLP 64-64-10, 32 models", functools.partial(mlp, 64, 64, 10), digits, 32, 64, 20, 8.0),
     "purchase": Task("MLP 600-128-100", functools.partial(mlp, 600, 128, 100), purchases, 64, 128, 4, 4.0),
-    "cnn64": Task("CNN 1x28x28, 16-32, batch 64", cnn, images, 16, 64, 2, 2.0),
-    "cnn16": Task("CNN 1x28x28, 16-32, batch 16", cnn, images, 16, 16, 1, 2.0),
+    "cnn64": Task("CNN 1x28x28, 16-32, batch 64", cnn, images, 16, 64, 6, 2.0),
+    "cnn16": Task("CNN 1x28x28, 16-32, batch 16", cnn, images, 16, 16, 4, 2.0),
 }
 OPTIMIZERS = {
     "adam": functools.partial(torch.optim.Adam, lr=1e-3),

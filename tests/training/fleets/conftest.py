@@ -52,7 +52,9 @@ def streams() -> list[Randomness]:
 
 def mlp() -> nn.Module:
     """In double precision, so that nothing but the order of sums can differ."""
-    return nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.LayerNorm(7), nn.Linear(7, 40), nn.ReLU(), nn.Linear(40, 3)).double()
+    return nn.Sequential(
+        nn.Linear(5, 7), nn.Tanh(), nn.LayerNorm(7), nn.Linear(7, 40), nn.ReLU(), nn.Linear(40, 3)
+    ).double()
 
 
 @pytest.fixture

@@ -138,4 +138,4 @@ def test_the_trial_leaves_generators_alone(recipe, table, streams):
 
 def test_a_recipe_without_a_network_is_refused(recipe, table, streams):
     with pytest.raises(UsageError, match="builds a torch module with parameters"):
-        choose(recipe(lambda: nn.ReLU()), table, streams)
+        choose(recipe(nn.ReLU), table, streams)

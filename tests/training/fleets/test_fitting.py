@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -52,7 +53,9 @@ def test_answers_are_those_of_every_model_by_itself(recipe, table, masks):
 def test_a_model_does_not_depend_on_the_others(recipe, table, masks):
     """The first three of six are the three of three; a mask of another model changes nothing."""
     for options in ({"ways": "one by one"}, {"ways": "stacked"}):
-        six, three = (fit_many(recipe(), table, some, randomness=SOURCE, jobs=1, **options) for some in (masks, masks[:3]))
+        six, three = (
+            fit_many(recipe(), table, some, randomness=SOURCE, jobs=1, **options) for some in (masks, masks[:3])
+        )
         np.testing.assert_allclose(six.answers[:3], three.answers, rtol=0, atol=2e-6)
         changed = fit_many(recipe(), table, masks[[0, 5, 2, 3, 4, 1]], randomness=SOURCE, jobs=1, **options)
         np.testing.assert_allclose(changed.answers[[0, 2, 3, 4]], six.answers[[0, 2, 3, 4]], rtol=0, atol=2e-6)
@@ -62,13 +65,15 @@ def test_a_model_does_not_depend_on_the_others(recipe, table, masks):
 @pytest.mark.slow
 def test_workers_change_nothing(recipe, table, masks):
     one = fit_many(recipe(), table, masks, randomness=SOURCE, jobs=1, ways="one by one")
-    for options in ({"jobs": 2, "ways": "stacked"}, {"jobs": 2, "ways": "one by one"}, {"jobs": 3}, {}):
+    for options in ({"jobs": 2, "ways": "stacked"}, {"jobs": 2, "ways": "one by one"}):
         other = fit_many(recipe(), table, masks, randomness=SOURCE, **options)
         np.testing.assert_allclose(other.answers, one.answers, rtol=0, atol=2e-6)
 
 
 def test_an_estimator_is_taken_as_it_is(table, masks):
-    first, again = (fit_many(DecisionTreeClassifier(max_features=1), table, masks, randomness=SOURCE, jobs=1) for _ in "ab")
+    first, again = (
+        fit_many(DecisionTreeClassifier(max_features=1), table, masks, randomness=SOURCE, jobs=1) for _ in "ab"
+    )
     np.testing.assert_array_equal(first.answers, again.answers)
     assert first.correct[masks].mean() > first.correct[~masks].mean() + 0.2
 
@@ -103,8 +108,13 @@ def test_what_does_not_fit_is_refused(wrong, options, text, table):
 
 def test_models_with_different_numbers_of_classes_are_refused(table, masks):
     sizes = iter([3, 4, 3, 3, 3, 3])
+
+    def trainer(records, randomness):
+        size = next(sizes)
+        return lambda x: np.zeros((len(x), size))
+
     with pytest.raises(UsageError, match="answers of one shape"):
-        fit_many(lambda r, s: lambda x, n=next(sizes): np.zeros((len(x), n)), table, masks, randomness=SOURCE, jobs=1)
+        fit_many(trainer, table, masks, randomness=SOURCE, jobs=1)
 
 
 # Shares ---------------------------------------------------------------------------------------------------------------
@@ -219,9 +229,12 @@ def test_a_killed_fleet_goes_on_and_two_may_share_a_folder(tmp_path):
     assert (killed.communicate(timeout=100)[0], killed.returncode) == ("", -signal.SIGKILL)
     assert len(list((tmp_path / "a").glob("*.npz"))) == 4
     before = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "a").glob("*.npz")}
-    both = [start("a", "on"), start("a", "on"), start("b", "on")]
+    both = [start("a", "on"), start("a", "on")]
     said = [process.communicate(timeout=100)[0] for process in both]
-    assert said[0] == said[1] == said[2] != ""
+    own = [Randomness.simulated(0).spawn(f"model {k}").normal((1, 2))[0] for k in range(6)]
+    expected = [float(np.float32(pair[0] - np.logaddexp(*pair))) for pair in own]
+    assert said[0] == said[1]
+    np.testing.assert_allclose(json.loads(said[0]), expected, rtol=1e-6)
     files = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "a").iterdir()}
     assert len(files) == 6, "nothing half-written is left"
     assert before.items() <= files.items(), "what was done was not done again"
@@ -261,10 +274,12 @@ from reticent.training.fleets import fit_many
 draw = np.random.default_rng(0)
 recipe = Recipe(lambda: nn.Linear(4, 10), lambda p: torch.optim.SGD(p, lr=0.1), epochs=1, batch_size=1000)
 def pool(size): return Records(draw.normal(size=(size, 4)).astype(np.float32), np.arange(size) % 10)
-def go(size): return fit_many(recipe, pool(size), draw.random((64, size)) < 0.5, randomness=Randomness.simulated(0), jobs=1, ways="stacked")
+def go(size):
+    masks = draw.random((64, size)) < 0.5
+    return fit_many(recipe, pool(size), masks, randomness=Randomness.simulated(0), jobs=1, ways="stacked")
 go(100)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-fleet = go(50_000)
+fleet = go(20_000)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / fleet.answers.nbytes)
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=200)

@@ -20,7 +20,10 @@ NETWORKS = {
     "layer norm": (lambda: nn.LayerNorm(5), (5,)),
     "layer norm of two dimensions": (lambda: nn.LayerNorm((3, 5)), (2, 3, 5)),
     "layer norm without bias": (lambda: nn.LayerNorm(5, bias=False), (4, 5)),
-    "layer norm without weight": (lambda: nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4, elementwise_affine=False)), (5,)),
+    "layer norm without weight": (
+        lambda: nn.Sequential(nn.Linear(5, 4), nn.LayerNorm(4, elementwise_affine=False)),
+        (5,),
+    ),
     "convolution": (lambda: nn.Conv2d(2, 4, 3), (2, 9, 9)),
     "strided, padded, dilated, grouped": (
         lambda: nn.Conv2d(2, 4, 3, stride=2, padding=1, dilation=2, groups=2, bias=False),
@@ -28,7 +31,10 @@ NETWORKS = {
     ),
     "same": (lambda: nn.Conv2d(2, 4, 3, padding="same"), (2, 9, 9)),
     "group norm": (lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.GroupNorm(2, 4)), (2, 9, 9)),
-    "group norm without weight": (lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.GroupNorm(2, 4, affine=False)), (2, 9, 9)),
+    "group norm without weight": (
+        lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.GroupNorm(2, 4, affine=False)),
+        (2, 9, 9),
+    ),
     "cnn": (
         lambda: nn.Sequential(
             nn.Conv2d(2, 4, 3, padding=1),

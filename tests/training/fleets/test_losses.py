@@ -44,6 +44,8 @@ def test_terms_add_up_to_the_loss_and_its_derivative(name):
         one = outputs[k, :length].detach().requires_grad_()
         own = loss(one, labels[k, :length]).mean()
         own.backward()
-        assert float((found[k].detach() * torch.from_numpy(weights[k])).sum()) == pytest.approx(float(own.detach()), rel=1e-7)
+        assert float((found[k].detach() * torch.from_numpy(weights[k])).sum()) == pytest.approx(
+            float(own.detach()), rel=1e-7
+        )
         torch.testing.assert_close(outputs.grad[k, :length], one.grad, rtol=1e-6, atol=1e-9)
         assert (outputs.grad[k, length:] == 0).all()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 import time
 from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -92,7 +94,7 @@ def test_threads_take_turns(table, masks12, expected):
 def test_processes_of_the_standard_library(table, masks12, expected):
     import multiprocessing
 
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
         shift = 0.0  # what plain pickle would not carry
         found = fit_many(
             lambda records, randomness: lambda x: lean(records, randomness)(x) + shift,
@@ -139,12 +141,14 @@ def test_dask_workers_one_of_which_is_killed(table, masks12, expected, tmp_path)
 def test_ray_workers_one_of_which_is_killed(table, masks12, expected, tmp_path, monkeypatch):
     ray = pytest.importorskip("ray")
     monkeypatch.setenv("HOME", str(tmp_path))  # where ray leaves its token
-    monkeypatch.setenv("RAY_TMPDIR", "/tmp/ray-of-tests")  # noqa: S108 - paths of sockets must be short
+    short = tempfile.mkdtemp(prefix="ray")  # paths of sockets must be short
+    monkeypatch.setenv("RAY_TMPDIR", short)
     (tmp_path / "kill").write_text("", "utf-8")
     found = fit_many(Killed(tmp_path / "kill"), table, masks12, randomness=SOURCE, jobs=2, executor="ray:local")
     assert not ray.is_initialized()
     assert not (tmp_path / "kill").exists()
     np.testing.assert_array_equal(found.answers, expected)
+    shutil.rmtree(short, ignore_errors=True)
 
 
 class Lost(ThreadPoolExecutor):
@@ -172,6 +176,7 @@ def test_local_workers_that_always_die_are_reported(table, masks12, monkeypatch)
     def renew(self):
         renewed.append(self)
         self._executor = Lost(1)
+        return self._cargo
 
     monkeypatch.setattr(workers._Local, "renew", renew)
     with pytest.raises(PeerError, match=r"some died 4 times.*use fewer jobs"):

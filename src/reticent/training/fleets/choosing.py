@@ -177,7 +177,7 @@ def _alone(
     for batch in batches:
         rows = torch.from_numpy(batch).to(x.device)
         optimizer.zero_grad()
-        recipe.loss(model(x[rows]), y[rows]).mean().backward()  # type: ignore[no-untyped-call]
+        recipe.loss(model(x[rows]), y[rows]).mean().backward()
         optimizer.step()
     model.eval()
     with torch.no_grad():
@@ -237,7 +237,7 @@ class _Measured:
 
         def step() -> None:
             optimizer.zero_grad()
-            self.recipe.loss(model(x[rows]), y[rows]).mean().backward()  # type: ignore[no-untyped-call]
+            self.recipe.loss(model(x[rows]), y[rows]).mean().backward()
             optimizer.step()
 
         return _seconds(step, x.device)

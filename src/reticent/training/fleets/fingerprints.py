@@ -203,9 +203,7 @@ class _Reader:
             return _hash("module", value.__name__, version)
         file = getattr(value, "__file__", None)
         if file is None or not os.path.isfile(file):
-            raise UsageError(
-                f"Expected modules with a file, got {value.__name__} (in {place}) without one.", _REMEDY
-            )
+            raise UsageError(f"Expected modules with a file, got {value.__name__} (in {place}) without one.", _REMEDY)
         parts = [hashlib.sha256(pathlib.Path(file).read_bytes()).hexdigest()]
         for name, item in sorted(vars(value).items()):  # what it has from other modules of your own
             other = item.__name__ if isinstance(item, types.ModuleType) else getattr(item, "__module__", None)
@@ -230,7 +228,9 @@ class _Reader:
     def _builtin(self, value: Any, place: str) -> str:
         owner = getattr(value, "__self__", None)
         if owner is None or isinstance(owner, types.ModuleType | type):
-            return _hash("builtin", value.__qualname__, str(_version_of(getattr(value, "__module__", None) or "builtins")))
+            return _hash(
+                "builtin", value.__qualname__, str(_version_of(getattr(value, "__module__", None) or "builtins"))
+            )
         return _hash("builtin", value.__name__, self.digest(owner, place))
 
     def _slot(self, value: Any, place: str) -> str:

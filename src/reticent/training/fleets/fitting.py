@@ -112,19 +112,18 @@ def fit_many(
     answers = _Answers(models)
     found = {} if kept is None else {k: had for k, key in enumerate(keys) if (had := kept.get(key)) is not None}
     left = [k for k in range(models) if k not in found]
-    done = 0
-    for place, said in _chained(found, left, trainer, pool, masks, streams, (jobs, executor, ways)):
+    finished = _chained(found, left, trainer, pool, masks, streams, (jobs, executor, ways))
+    for done, (place, said) in enumerate(finished, 1):
         answers.put(place, said)
         if kept is not None and place not in found:
             kept.put(keys[place], masks[place], said)
-        done += 1
         if progress is not None:
             progress(done, models)
     return Fleet.of(answers.whole(), pool.labels if labels is None else labels, masks, Exposure.of(exposure))
 
 
-def _checked(masks: Any, records: int) -> npt.NDArray[np.bool_]:
-    masks = np.asarray(masks)
+def _checked(values: Any, records: int) -> npt.NDArray[np.bool_]:
+    masks: npt.NDArray[np.bool_] = np.asarray(values)
     if masks.dtype != bool or masks.ndim != 2 or masks.shape[1] != records or len(masks) == 0:
         raise UsageError(
             f"Expected masks as True and False of shape (models, {records}), got {masks.dtype} of shape {masks.shape}.",
@@ -250,5 +249,5 @@ def _shared_out(
                     f"{sum(map(len, lost))} models are missing.",
                     "Often the memory was used up: use fewer jobs. Pass store= to keep what is done.",
                 )
-            workers.renew()
+            cargo = workers.renew()
         parts = lost

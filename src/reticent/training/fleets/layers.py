@@ -43,7 +43,7 @@ Stacked = Callable[[Mapping[str, torch.Tensor], torch.Tensor], torch.Tensor]
 """Called as stacked(parameters, x): the outputs (models, rows, ...) of all models."""
 
 
-class NoLayer(Exception):  # noqa: N818 - says what is missing
+class NoLayer(Exception):
     """A module that has no function here; the text names it."""
 
 

@@ -41,7 +41,7 @@ ELEMENTWISE: tuple[type[optim.Optimizer], ...] = (
 _HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
 
 
-class NotElementwise(Exception):  # noqa: N818 - says what is missing
+class NotElementwise(Exception):
     """An optimizer that cannot be shared by a stack; the text says why."""
 
 

@@ -78,7 +78,7 @@ class Way:
         return self.name != "one by one"
 
 
-class Unlike(Exception):  # noqa: N818 - says what is missing
+class Unlike(Exception):
     """Models that cannot share a stack; the text says why."""
 
 
@@ -187,7 +187,7 @@ class Stack:
         self._optimizer.zero_grad()
         terms = self._terms(self._compute(self._values, x), y)
         weights = np.where(np.arange(most) < lengths[:, None], self._terms.weight(lengths)[:, None], 0.0)
-        terms.backward(torch.from_numpy(weights).to(terms))  # type: ignore[no-untyped-call]
+        terms.backward(torch.from_numpy(weights).to(terms))
         self._optimizer.step()
 
     def answers(self) -> npt.NDArray[Any]:

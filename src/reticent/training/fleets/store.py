@@ -150,7 +150,7 @@ class Kept:
 
 def _write(path: Path, key: str, values: dict[str, npt.NDArray[Any]]) -> None:
     content = io.BytesIO()
-    sealed = {**values, "sha256": np.frombuffer(_seal(key, values), np.uint8)}
+    sealed: dict[str, Any] = {**values, "sha256": np.frombuffer(_seal(key, values), np.uint8)}
     np.savez(content, **sealed)
     write_whole(path, content.getvalue(), for_owner_only=True)
 
@@ -161,7 +161,9 @@ def _read(path: Path, key: str) -> dict[str, npt.NDArray[Any]] | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UsageError(f"Expected to read {path}, but: {error.strerror or error}.", "Choose another folder.") from error
+        raise UsageError(
+            f"Expected to read {path}, but: {error.strerror or error}.", "Choose another folder."
+        ) from error
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
             values = {name: archive[name] for name in archive.files}

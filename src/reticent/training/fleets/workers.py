@@ -17,7 +17,7 @@ Example:
     3 workers of a ProcessPoolExecutor
     >>> workers_at("slurm:here", jobs=None)
     Traceback (most recent call last):
-    reticent.errors.UsageError: Expected an Executor, or "dask:ADDRESS", "ray:ADDRESS" or "ray:local", got 'slurm:here'...
+    reticent.errors.UsageError: Expected an Executor, or "dask:ADDRESS", "ray:ADDRESS" or "ray:local", got 'slurm:...
 """
 
 from __future__ import annotations
@@ -69,11 +69,13 @@ class Workers(abc.ABC):
             raise UsageError("Expected workers that were started, got others.", "Call start first.")
         return self._executor.submit(task, *arguments)
 
-    def renew(self) -> None:
-        """Take fresh workers in the place of dead ones."""
+    @abc.abstractmethod
+    def renew(self) -> Any:
+        """Take fresh workers in the place of dead ones; returns what stands for trainer and pool from now on."""
 
     def close(self) -> None:
         """Let go of what `start` made."""
+        return
 
     def is_loss(self, error: BaseException) -> bool:
         """Whether a worker died, rather than the trainer failing."""
@@ -124,16 +126,16 @@ class _Local(Workers):
 
     def start(self, trainer: Trainer, pool: Records) -> Any:
         self._cargo = Spooled.of(trainer, pool)
-        self.renew()
-        return self._cargo
+        return self.renew()
 
-    def renew(self) -> None:
+    def renew(self) -> Any:
         try:
             from loky import get_reusable_executor
         except ImportError as error:
             raise MissingExtra("loky", "lab", "Training a fleet in several processes") from error
         one_thread = dict.fromkeys(_THREADS, "1")
         self._executor = get_reusable_executor(max_workers=self.count, timeout=_IDLE_SECONDS, env=one_thread)
+        return self._cargo
 
     def close(self) -> None:
         if self._cargo is not None:
@@ -150,10 +152,16 @@ class _Given(Workers):
         return f"{self.count} workers of a {type(self._executor).__name__}"
 
     def start(self, trainer: Trainer, pool: Records) -> Any:
-        return Packed.of(trainer, pool)
+        self._cargo = Packed.of(trainer, pool)
+        return self.renew()
+
+    def renew(self) -> Any:
+        return self._cargo
 
 
 class _Dask(Workers):
+    renewable = True
+
     def __init__(self, address: str, jobs: int | None) -> None:
         try:
             from distributed import Client
@@ -174,7 +182,12 @@ class _Dask(Workers):
 
     def start(self, trainer: Trainer, pool: Records) -> Any:
         self._executor = self._client.get_executor(pure=False)
-        return self._client.scatter(Packed.of(trainer, pool), hash=False)
+        self._cargo = Packed.of(trainer, pool)
+        return self.renew()
+
+    def renew(self) -> Any:
+        # To all of them: what lies with one worker is gone when it dies. Should all die, it is sent again.
+        return self._client.scatter(self._cargo, hash=False, broadcast=True)
 
     def is_loss(self, error: BaseException) -> bool:
         return isinstance(error, self._lost) or super().is_loss(error)
@@ -202,6 +215,8 @@ class RayExecutor(Executor):
 
 
 class _Ray(Workers):
+    renewable = True
+
     def __init__(self, address: str, jobs: int | None) -> None:
         ray = self._module = _ray()
         self._own = not ray.is_initialized()
@@ -223,7 +238,11 @@ class _Ray(Workers):
 
     def start(self, trainer: Trainer, pool: Records) -> Any:
         self._executor = RayExecutor()
-        return self._module.put(Packed.of(trainer, pool))
+        self._cargo = Packed.of(trainer, pool)
+        return self.renew()
+
+    def renew(self) -> Any:
+        return self._module.put(self._cargo)
 
     def is_loss(self, error: BaseException) -> bool:
         lost = (self._module.exceptions.WorkerCrashedError, self._module.exceptions.NodeDiedError)
