@@ -61,6 +61,7 @@ NO_PROMISE = {
     "reticent.privacy.mechanisms": "a list of names",
     "reticent.reports": "a list of names",
     "reticent.training": "a list of names",
+    "reticent.training.fleets": "a list of names",
     "reticent.cli.data": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.demo": "the promise stands in reticent.cli, for all commands",
     "reticent.privacy.units": "two lists of words",

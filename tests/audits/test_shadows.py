@@ -101,6 +101,75 @@ def test_a_class_that_is_hardly_ever_drawn_is_refused(labels):
         draw_membership(pool, 10, 0.005, Randomness.simulated(1))
 
 
+def test_more_draws_leave_the_first_as_they_are():
+    np.testing.assert_array_equal(draw(count=64)[:16], draw(count=16))
+    assert len({row.tobytes() for row in draw(count=64)}) == 64
+
+
+def test_asking_for_more_trains_what_is_new_only(tmp_path):
+    seen = []
+
+    def trainer(records, randomness):
+        seen.append(len(records))
+        return memorise(records, randomness)
+
+    trainer.fingerprint = "counts what it sees"
+    first = shadows(trainer, count=6, store=tmp_path)
+    more = shadows(trainer, count=10, store=tmp_path)
+    assert len(seen) == 10
+    np.testing.assert_array_equal(more.scores[:6], first.scores)
+    np.testing.assert_array_equal(more.scores, shadows(count=10).scores)
+
+
+def test_secure_shadows_go_on_with_the_parts_that_were_drawn(tmp_path):
+    """A first call that fails on its third model has drawn six parts; they are all used, in order."""
+    seen = []
+
+    def trainer(records, randomness):
+        if len(seen) == 3 and fails:
+            raise DataError("Expected room, got none.", "Make some.")
+        seen.append(records.features)
+        return memorise(records, randomness)
+
+    trainer.fingerprint = "fails once"
+
+    def go(count, inclusion=0.5):
+        return train_shadows(
+            trainer, POOL, count=count, inclusion=inclusion, randomness=Randomness.secure(), jobs=1, store=tmp_path
+        )
+
+    fails = True
+    with pytest.raises(DataError, match="Expected room"):
+        go(6)
+    fails = False
+    fleet = go(8)
+    assert len(seen) == 8
+    for features, inside in zip(seen, fleet.membership, strict=True):
+        np.testing.assert_array_equal(features, POOL.features[inside])
+    again = go(4)
+    np.testing.assert_array_equal(again.scores, fleet.scores[:4])
+    assert len(seen) == 8
+    other = go(4, inclusion=0.6)
+    assert len(seen) == 12
+    assert not (other.membership[:, None] == fleet.membership).all(axis=2).any()
+
+
+def test_networks_side_by_side_are_those_one_by_one():
+    import torch
+
+    import reticent as rt
+
+    recipe = rt.Recipe(
+        lambda: torch.nn.Sequential(torch.nn.Linear(3, 8), torch.nn.ReLU(), torch.nn.Linear(8, 2)).double(),
+        lambda p: torch.optim.Adam(p, lr=0.01),
+        epochs=5,
+        batch_size=8,
+    )
+    stacked, single = (shadows(recipe, ways=ways) for ways in ("stacked", "one by one"))
+    np.testing.assert_allclose(stacked.scores, single.scores, rtol=0, atol=1e-5)  # answers are kept in float32
+    np.testing.assert_array_equal(stacked.membership, single.membership)
+
+
 def test_a_fleet_is_what_its_parts_say():
     fleet = shadows(count=8)
     assert fleet.scores.shape == fleet.membership.shape == fleet.correct.shape == (8, 60)

@@ -2,7 +2,10 @@
 
 Promise: model k is trained on records chosen by independent coin flips, by the trainer that made the target; every
 model gets its own randomness, so the result does not depend (beyond floating-point rounding) on how many processes
-share the work. A trainer that fails stops the audit with its own message; nothing is half-used.
+share the work. Under simulated randomness the first models of a larger fleet are those of a smaller one, so a store
+spares them. A trainer that fails stops the audit with its own message; nothing is half-used.
+
+How: the parts are drawn here; `reticent.training.fleets.fit_many` trains.
 
 Example:
     >>> import numpy as np, torch, reticent as rt
@@ -17,31 +20,29 @@ Example:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
-from typing import Any, Protocol
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
 from reticent.data import Records
-from reticent.errors import MissingExtra, UsageError
-from reticent.models import Exposure, Fleet, Target
+from reticent.errors import UsageError
+from reticent.models import Exposure, Fleet
 from reticent.randomness import Randomness, required
+from reticent.training.fleets import Store, Trainer, fingerprint, fit_many
+from reticent.training.fleets.learners import as_trainer
 
 __all__ = ["Trainer", "draw_membership", "train_shadows"]
 
-
-class Trainer(Protocol):
-    """Trains a fresh model on records, in the same way each time."""
-
-    def __call__(self, records: Records, randomness: Randomness, /) -> Any:
-        """The trained model: anything that `reticent.models.Target` accepts."""
+_TRIES = 200  # draws of one part, before two classes in it count as too rare
 
 
 def train_shadows(
-    trainer: Trainer,
+    trainer: Any,
     pool: Records,
     *,
     count: int,
@@ -50,92 +51,88 @@ def train_shadows(
     inclusion: float = 0.5,
     membership: npt.NDArray[np.bool_] | None = None,
     jobs: int | None = None,
+    executor: Executor | str | None = None,
+    store: str | Path | None = None,
+    ways: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Fleet:
     """Train `count` models on random parts of the pool and ask each about every record.
 
     Args:
-        trainer: called as trainer(records, randomness).
+        trainer: called as trainer(records, randomness); or a scikit-learn classifier.
         pool: the records; owners, if they are known, are drawn as a whole.
         count: number of models, at least 4.
         randomness: source of the draws, and of each model's own randomness.
         exposure: what of the models is used.
         inclusion: probability that a record is in a model's training data.
         membership: (count, records) draws made before, by `draw_membership`, to compare trainings on equal draws.
-        jobs: processes; all cores by default, 1 to stay in this process.
+        jobs: processes; all cores by default (this process alone if the work is short), 1 to stay in this process.
+        executor: where else to train: see `reticent.training.fleets.fit_many`.
+        store: a folder that keeps the answers of finished models, and gives them back to the same call, or to one for
+            more models. With secure randomness, which repeats nothing, the parts that were drawn are kept, too, and
+            another call for the same trainer, records and inclusion goes on with them. As confidential as the records.
+        ways: "stacked" or "one by one", instead of a choice by measurement.
         progress: called as progress(models_done, count).
 
     Raises:
-        UsageError: a trainer that cannot be called so, or too few models.
+        UsageError: a trainer that cannot be called so, or too few models; with a store, a trainer whose code cannot be
+            read off.
+        PeerError: workers died again and again.
     """
     _checks.at_least(4, shadows=count)
     _checks.open_fraction(inclusion=inclusion)
-    if not callable(trainer) or hasattr(trainer, "named_parameters"):
-        raise UsageError(
-            f"Expected a trainer that can be called, got {type(trainer).__name__}.",
-            "Pass a function trainer(records, randomness) that returns a trained model, or a reticent.Recipe.",
-        )
+    trainer = as_trainer(trainer)
     source = required(randomness).spawn("shadows")
+    kept = None if store is None else Store(store, drawn=f"membership by coins, inclusion {inclusion!r}")
     if membership is None:
-        membership = draw_membership(pool, count, inclusion, source.spawn("membership"))
+        membership = np.empty((0, len(pool)), dtype=bool)
+        known = kept.of(fingerprint(trainer), pool) if kept is not None and source.is_secure else None
+        if known is not None:
+            membership = known.drawn(len(pool))[:count]
+        if len(membership) < count:
+            fresh = draw_membership(pool, count - len(membership), inclusion, source.spawn("membership"))
+            if known is not None:
+                known.keep_drawn(fresh)
+            membership = np.concatenate([membership, fresh])
     if membership.shape != (count, len(pool)) or membership.dtype != bool:
         raise UsageError(
             f"Expected membership as True and False of shape {(count, len(pool))}, got {membership.dtype} of shape "
             f"{membership.shape}.",
             "Pass what draw_membership gave for this pool and count.",
         )
-    streams = [source.spawn(f"model {k}") for k in range(count)]
-    jobs = min(count, os.cpu_count() or 1) if jobs is None else _checks.at_least(1, jobs=jobs)
-    tasks = [(trainer, pool, membership[k], streams[k]) for k in range(count)]
-    answers = []
-    for result in _run(tasks, jobs):
-        answers.append(result)
-        if progress is not None:
-            progress(len(answers), count)
-    return Fleet.of(np.stack(answers), pool.labels, membership, exposure)
+    return fit_many(
+        trainer,
+        pool,
+        membership,
+        randomness=source,
+        exposure=exposure,
+        jobs=jobs,
+        executor=executor,
+        store=kept,
+        ways=ways,
+        progress=progress,
+    )
 
 
 def draw_membership(pool: Records, count: int, inclusion: float, randomness: Randomness) -> npt.NDArray[np.bool_]:
-    """(count, records) independent coin flips, one per owner; a draw that holds one class only is drawn again."""
+    """(count, records) independent coin flips, one per owner; a draw that holds one class only is drawn again.
+
+    Row k comes from a stream of its own: asking for more rows of the same simulated randomness leaves it as it is.
+    """
     owner = pool.owner_index()
-    rows: list[npt.NDArray[np.bool_]] = []
-    tries = 0
-    while len(rows) < count:
-        draw = randomness.bernoulli(inclusion, int(owner.max()) + 1)[owner]
-        tries += 1
-        if len(np.unique(pool.labels[draw])) >= 2:
-            rows.append(draw)
-        elif tries > 20 * count:
-            raise UsageError(
-                f"Expected random parts of {len(pool)} records to hold two classes, but they hardly ever do.",
-                "Audit with more records of the rare class.",
-            )
-    return np.stack(rows)
+    owners = int(owner.max()) + 1
+    return np.stack([_drawn(pool, owner, owners, inclusion, randomness.spawn(f"mask {k}")) for k in range(count)])
 
 
-def _run(tasks: list[Any], jobs: int) -> Any:
-    if jobs == 1:
-        return (_train_one(*task) for task in tasks)
-    try:
-        from joblib import Parallel, delayed, parallel_config
-    except ImportError as error:
-        raise MissingExtra("joblib", "lab", "Training shadow models in several processes") from error
-    with parallel_config("loky", inner_max_num_threads=1):
-        return Parallel(n_jobs=jobs, return_as="generator")(delayed(_train_one)(*task) for task in tasks)
-
-
-def _train_one(
-    trainer: Trainer, pool: Records, mask: npt.NDArray[np.bool_], randomness: Randomness
-) -> npt.NDArray[np.float32]:
-    """(records, classes) log-probabilities of one model for the whole pool."""
-    try:
-        model = trainer(pool.take(mask), randomness)
-    except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # raised by the call itself
-            raise UsageError(
-                f"Expected a trainer called as trainer(records, randomness), but: {error}.",
-                "Give it these two parameters.",
-            ) from error
-        raise
-    target = Target(model, classes=pool.classes, name="a shadow model")
-    return target.log_probabilities(pool.features).astype(np.float32)
+def _drawn(
+    pool: Records, owner: npt.NDArray[np.int64], owners: int, inclusion: float, randomness: Randomness
+) -> npt.NDArray[np.bool_]:
+    for _ in range(_TRIES):
+        draw = randomness.bernoulli(inclusion, owners)[owner]
+        chosen = pool.labels[draw]
+        if len(chosen) and (chosen != chosen[0]).any():
+            return np.asarray(draw)
+    raise UsageError(
+        f"Expected random parts of {len(pool)} records to hold two classes, but they hardly ever do.",
+        "Audit with more records of the rare class.",
+    )

@@ -1,0 +1,114 @@
+"""One optimizer for a whole stack of models.
+
+Promise: every step changes each model of the stack as the optimizer of that model alone would, up to rounding. Taken
+are torch's own optimizers that treat every number of a parameter by itself, in `ELEMENTWISE`; one that looks at a
+parameter as a whole (`Adafactor`, `Muon`, `LBFGS`), a class derived from one of them, hooks, closures and settings that
+are tensors or differ between models are refused.
+
+Example:
+    >>> import torch
+    >>> from reticent.training.fleets.optimizers import stacked_optimizer
+    >>> models = [torch.nn.Linear(2, 1) for _ in range(3)]
+    >>> stacked = {n: torch.stack([dict(m.named_parameters())[n].detach() for m in models]) for n in ("weight", "bias")}
+    >>> stacked_optimizer(lambda p: torch.optim.Adam(p, lr=0.1), models, stacked).param_groups[0]["lr"]
+    0.1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import optim
+
+__all__ = ["ELEMENTWISE", "NotElementwise", "shorten", "stacked_optimizer"]
+
+ELEMENTWISE: tuple[type[optim.Optimizer], ...] = (
+    optim.SGD,
+    optim.Adam,
+    optim.AdamW,
+    optim.NAdam,
+    optim.RAdam,
+    optim.Adamax,
+    optim.RMSprop,
+    optim.Adagrad,
+    optim.Adadelta,
+    optim.Rprop,
+)
+"""Optimizers that treat every number by itself, in torch 2.6 and later."""
+
+_HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
+
+
+class NotElementwise(Exception):
+    """An optimizer that cannot be shared by a stack; the text says why."""
+
+
+def stacked_optimizer(
+    make: Callable[[Any], optim.Optimizer], models: Sequence[torch.nn.Module], stacked: Mapping[str, torch.Tensor]
+) -> optim.Optimizer:
+    """The optimizer of all the models together, over the stacked tensors.
+
+    Args:
+        make: a function from parameters to an optimizer, called once for each model: it may look at them.
+        models: in the order of the stack.
+        stacked: name to (models, ...) tensor; those that are trained require gradients.
+
+    Raises:
+        NotElementwise: one that cannot be shared.
+    """
+    settings: list[list[dict[str, Any]]] = []
+    kind: type[optim.Optimizer] | None = None
+    for model in models:
+        trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+        made = make(trained)
+        if type(made) not in ELEMENTWISE:
+            raise NotElementwise(f"{type(made).__name__} is not known to treat every number by itself")
+        if any(getattr(made, place, None) for place in _HOOKS):
+            raise NotElementwise("the optimizer has hooks")
+        if kind not in (None, type(made)):
+            raise NotElementwise("the models have different optimizers")
+        kind = type(made)
+        groups = _settings(made, model)
+        if settings and groups != settings[0]:
+            raise NotElementwise("the optimizers of the models have different settings")
+        settings.append(groups)
+    if kind is None:
+        raise NotElementwise("there is no model")
+    return kind([_group(group, stacked) for group in settings[0]])  # type: ignore[call-arg]
+
+
+def _settings(made: optim.Optimizer, model: torch.nn.Module) -> list[dict[str, Any]]:
+    """Its groups, with names in place of parameters."""
+    names = {id(parameter): name for name, parameter in model.named_parameters()}
+    groups = []
+    for group in made.param_groups:
+        settings = {key: value for key, value in group.items() if key not in ("params", "param_names")}
+        if any(isinstance(value, torch.Tensor) for value in settings.values()) or settings.get("differentiable"):
+            raise NotElementwise("the optimizer has settings that are tensors, or is differentiated itself")
+        if any(id(parameter) not in names for parameter in group["params"]):
+            raise NotElementwise("the optimizer is over parameters that are not the model's")
+        groups.append({**settings, "params": [names[id(parameter)] for parameter in group["params"]]})
+    return groups
+
+
+def _group(settings: dict[str, Any], stacked: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    group: dict[str, Any] = {**settings, "params": [stacked[name] for name in settings["params"]]}
+    on_processor = all(value.device.type == "cpu" for value in group["params"])
+    if "fused" in group and group["fused"] is None and group.get("foreach") is None and on_processor:
+        group["fused"] = True  # the same arithmetic in one pass over the memory
+    return group
+
+
+def shorten(optimizer: optim.Optimizer, models: int) -> None:
+    """Keep the first models of the stack only, in parameters and in what the optimizer remembers of them."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            shape = parameter.shape
+            parameter.data = parameter.data[:models].clone()
+            parameter.grad = None
+            state = optimizer.state.get(parameter, {})
+            for key, value in state.items():
+                if isinstance(value, torch.Tensor) and value.shape == shape:
+                    state[key] = value[:models].clone()

@@ -1,0 +1,314 @@
+"""Many models of one recipe trained side by side, as one network with a dimension more.
+
+Promise: model k of a stack is the model that the recipe trains from the same stream on the same records, up to
+rounding: it is built from the same numbers, sees the same batches in the same order, and takes as many steps, however
+many the others take. In double precision that is 1e-9 of the answers; in single precision it is the rounding of
+products that are added up in another order, which a long training magnifies (see `benchmarks/fleet.py`).
+
+How: parameters are stacked, and each step takes one batch of every model. A batch that is shorter than the others is
+filled up with its own first row, which counts nothing. Models that have taken their steps leave the stack.
+
+Shapes: parameters (models, ...), inputs (models, rows, ...), answers (models, records, classes).
+
+Example:
+    >>> import numpy as np, torch, reticent as rt
+    >>> from reticent.data import Records
+    >>> from reticent.randomness import Randomness
+    >>> from reticent.training.fleets.stacks import Stack, Way, built
+    >>> pool = Records(np.eye(8, dtype=np.float32), np.arange(8) % 2)
+    >>> recipe = rt.Recipe(lambda: torch.nn.Linear(8, 2), lambda p: torch.optim.SGD(p, lr=1.0), epochs=5, batch_size=3)
+    >>> masks, streams = np.eye(2, 8, dtype=bool) == 0, [Randomness.simulated(k) for k in range(2)]
+    >>> models = [built(recipe, stream) for stream in streams]
+    >>> stack = Stack(recipe, pool, models, Way("by hand", 2))
+    >>> stack.train(masks, streams)
+    >>> alone = recipe(pool.take(masks[1]), streams[1])
+    >>> with torch.no_grad():
+    ...     print(bool(torch.allclose(torch.tensor(stack.answers()[1]), alone(torch.eye(8)), atol=1e-5)))
+    True
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from reticent.data import Records
+from reticent.errors import DataError
+from reticent.randomness import Randomness
+from reticent.training.fleets.layers import Stacked, batched_by_hand
+from reticent.training.fleets.losses import Terms
+from reticent.training.fleets.optimizers import shorten, stacked_optimizer
+from reticent.training.recipe import Recipe
+from reticent.training.sampling import shuffled_batches
+from reticent.training.seeding import seeded
+
+__all__ = ["Stack", "Unlike", "Way", "built", "inputs_for", "steps_of"]
+
+_NUMBERS_AT_ONCE = 1 << 22  # about: activations of the models that are asked together
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How models are trained.
+
+    Attributes:
+        name: "by hand" (layers batched by hand), "vmap", or "one by one".
+        together: models in a stack.
+        reason: why not another way.
+        seconds: what a step of one model takes, as measured; 0 where it was not.
+        reduction: of the recipe's loss, for stacks.
+    """
+
+    name: str
+    together: int = 1
+    reason: str = ""
+    seconds: float = 0.0
+    reduction: str = "mean"
+
+    @property
+    def is_stacked(self) -> bool:
+        """Whether models are trained side by side."""
+        return self.name != "one by one"
+
+
+class Unlike(Exception):
+    """Models that cannot share a stack; the text says why."""
+
+
+def built(recipe: Recipe, stream: Randomness) -> torch.nn.Module:
+    """The untrained network of a recipe, as `Recipe.run` builds it from the same stream."""
+    with seeded(stream.spawn("build")):
+        return recipe.build()
+
+
+def inputs_for(pool: Records, model: torch.nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
+    """Features and labels as the training loop gives them to the network."""
+    parameter = next(model.parameters())
+    x, y = torch.from_numpy(np.ascontiguousarray(pool.features)), torch.from_numpy(pool.labels)
+    if x.is_floating_point():
+        x = x.to(parameter.dtype)
+    return x.to(parameter.device), y.to(parameter.device)
+
+
+def steps_of(recipe: Recipe, records: int) -> int:
+    """How many steps the recipe takes on so many records, without a plan."""
+    size = min(int(recipe.batch_size or 1), records)
+    return int(recipe.epochs or 0) * -(-records // size)
+
+
+class Stack:
+    """Models of one recipe with one parameter tensor for all of them.
+
+    Args:
+        recipe: without a plan.
+        pool: the records that they are trained on parts of.
+        models: as `built` makes them.
+        way: how their outputs are computed, and the reduction of the loss.
+        inputs: what `inputs_for` gives, if it is known.
+
+    Raises:
+        Unlike: the models differ in more than their numbers.
+        NoLayer: a layer that cannot be batched by hand, if that is the way.
+        NotElementwise: an optimizer that cannot be shared.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        pool: Records,
+        models: Sequence[torch.nn.Module],
+        way: Way,
+        inputs: tuple[torch.Tensor, torch.Tensor] | None = None,
+    ) -> None:
+        self._recipe, self._pool, self._models = recipe, pool, len(models)
+        self._x, self._y = inputs_for(pool, models[0]) if inputs is None else inputs
+        self._network = copy.deepcopy(models[0])
+        self._values = _stacked(models)
+        self._optimizer = stacked_optimizer(recipe.optimizer, models, self._values)
+        self._terms = Terms(recipe.loss, way.reduction)
+        self._compute = batched_by_hand(self._network) if way.name == "by hand" else _vmapped(self._network)
+
+    def __len__(self) -> int:
+        return self._models
+
+    @property
+    def values(self) -> Mapping[str, torch.Tensor]:
+        """Parameters and buffers, (models, ...) each."""
+        return self._values
+
+    def train(self, masks: npt.NDArray[np.bool_], streams: Sequence[Randomness]) -> None:
+        """Train every model on its own part of the pool: the whole training, once.
+
+        Args:
+            masks: (models, records) the parts.
+            streams: (models,) what the recipe would be called with.
+
+        Raises:
+            DataError: a part with one class only, or none.
+        """
+        batches = [_Batches(self._recipe, self._pool, *pair) for pair in zip(masks, streams, strict=True)]
+        order = sorted(range(len(batches)), key=lambda k: -batches[k].steps)
+        batches = [batches[k] for k in order]
+        self._arrange(torch.tensor(order, device=self._x.device))
+        ended = {name: torch.empty_like(value, requires_grad=False) for name, value in self._values.items()}
+        self._network.train()
+        step, running = 0, len(batches)
+        while running:
+            for _ in range(batches[running - 1].steps - step):  # so many as the shortest training has left
+                self.step(*_side_by_side(batches[:running]))
+            step = batches[running - 1].steps
+            going_on = sum(one.steps > step for one in batches)
+            for name, value in self._values.items():
+                ended[name][going_on:running] = value.detach()[going_on:running]
+            self._shorten(going_on)
+            running = going_on
+        back = torch.empty(len(order), dtype=torch.long, device=self._x.device)
+        back[torch.tensor(order, device=self._x.device)] = torch.arange(len(order), device=self._x.device)
+        self._values = {name: value[back] for name, value in ended.items()}
+
+    def step(self, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> None:
+        """One update of each model.
+
+        Args:
+            rows: (models, batch) rows of the pool; those beyond a model's length count nothing.
+            lengths: (models,) how many of them count.
+        """
+        models, most = rows.shape
+        flat = torch.from_numpy(rows.reshape(-1)).to(self._x.device)
+        x = self._x.index_select(0, flat).view(models, most, *self._x.shape[1:])
+        y = self._y.index_select(0, flat).view(models, most)
+        self._optimizer.zero_grad()
+        terms = self._terms(self._compute(self._values, x), y)
+        weights = np.where(np.arange(most) < lengths[:, None], self._terms.weight(lengths)[:, None], 0.0)
+        terms.backward(torch.from_numpy(weights).to(terms))
+        self._optimizer.step()
+
+    def answers(self) -> npt.NDArray[Any]:
+        """(models, records, ...) what every model says of every record, as it comes out of the network."""
+        self._network.eval()
+        width = max(1, self._x[0].numel()) * 8 * self._models
+        rows = min(4096, max(16, _NUMBERS_AT_ONCE // width))
+        found: npt.NDArray[Any] | None = None
+        with torch.no_grad():
+            for start in range(0, len(self._x), rows):
+                part = self._x[start : start + rows]
+                said = self._compute(self._values, part.expand(self._models, *part.shape)).cpu().numpy()
+                if found is None:
+                    found = np.empty((self._models, len(self._x), *said.shape[2:]), said.dtype)
+                found[:, start : start + rows] = said
+        if found is None:
+            raise DataError("Expected at least one record, got none.", "Check the filter that selected the rows.")
+        return found
+
+    def _arrange(self, order: torch.Tensor) -> None:
+        for value in self._values.values():
+            value.data = value.data[order]
+
+    def _shorten(self, models: int) -> None:
+        shorten(self._optimizer, models)
+        for value in self._values.values():
+            if len(value) > models:  # frozen, so none of the optimizer's
+                value.data = value.data[:models].clone()
+
+
+def _stacked(models: Sequence[torch.nn.Module]) -> dict[str, torch.Tensor]:
+    """Name to stacked tensor, parameters and buffers; the models must be alike in all but their numbers."""
+    first = _numbers(models[0])
+    trained = {name for name, value in models[0].named_parameters() if value.requires_grad}
+    for model in models:
+        numbers = _numbers(model)
+        alike = numbers.keys() == first.keys() and type(model) is type(models[0]) and repr(model) == repr(models[0])
+        alike = alike and trained == {name for name, value in model.named_parameters() if value.requires_grad}
+        if not alike or any((v.shape, v.dtype, v.device) != _form(first[name]) for name, v in numbers.items()):
+            raise Unlike("the recipe builds networks of different forms")
+    values = {}
+    for name in first:
+        value = torch.stack([_numbers(model)[name].detach() for model in models])
+        values[name] = value.requires_grad_(name in trained)
+    return values
+
+
+def _numbers(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    return {**dict(model.named_parameters()), **dict(model.named_buffers())}
+
+
+def _form(value: torch.Tensor) -> tuple[Any, ...]:
+    return value.shape, value.dtype, value.device
+
+
+def _vmapped(network: torch.nn.Module) -> Stacked:
+    def one(values: Mapping[str, torch.Tensor], x: torch.Tensor) -> Any:
+        return torch.func.functional_call(network, dict(values), (x,))
+
+    several = torch.func.vmap(one)
+
+    def stacked(values: Mapping[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        with _quiet():
+            out: torch.Tensor = several(dict(values), x)
+        return out
+
+    return stacked
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """vmap warns where an operation has no rule of its own and runs in a loop: the measurement finds that anyway."""
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=".*performance drop.*")
+        yield
+
+
+class _Batches:
+    """One model's batches, as rows of the pool: those that `OrdinarySteps` takes from the same stream."""
+
+    def __init__(self, recipe: Recipe, pool: Records, mask: npt.NDArray[np.bool_], stream: Randomness) -> None:
+        self._members = np.flatnonzero(mask)
+        if len(self._members) == 0 or (pool.labels[self._members] == pool.labels[self._members[0]]).all():
+            pool.take(mask).require_two_classes()  # says what is wrong
+        self._order = stream.spawn("train").spawn("sampling")
+        self._size = min(int(recipe.batch_size or 1), len(self._members))
+        self._short = len(self._members) % self._size or self._size  # what is left for the last batch of a pass
+        self.steps = steps_of(recipe, len(self._members))
+        self._epoch = self._place = 0
+        self._table = np.empty((0, self._size), dtype=np.int64)
+
+    def next(self, into: npt.NDArray[np.int64]) -> int:
+        """Write the next batch over the beginning of `into`, its first row over the rest; returns how long it is."""
+        if self._place == len(self._table):
+            self._shuffle()
+        batch = self._table[self._place]
+        self._place += 1
+        into[: self._size] = batch
+        if len(into) > self._size:
+            into[self._size :] = batch[0]
+        return self._short if self._place == len(self._table) else self._size
+
+    def _shuffle(self) -> None:
+        """Begin the next pass: (batches, size) rows, the last batch filled up with its first row."""
+        count, size = len(self._members), self._size
+        (order,) = shuffled_batches(count, batch_size=count, randomness=self._order, epoch=self._epoch)
+        whole = self._members[order]
+        missing = size - self._short
+        rows = np.concatenate([whole, np.full(missing, whole[-self._short])])
+        self._table, self._place, self._epoch = rows.reshape(-1, size), 0, self._epoch + 1
+
+    @property
+    def size(self) -> int:
+        """Rows of a full batch."""
+        return self._size
+
+
+def _side_by_side(batches: list[_Batches]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """(models, longest) rows of the next batches, and (models,) how many of them count."""
+    rows = np.empty((len(batches), max(one.size for one in batches)), dtype=np.int64)
+    lengths = [one.next(row) for one, row in zip(batches, rows, strict=True)]
+    return rows, np.array(lengths)
