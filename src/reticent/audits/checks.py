@@ -61,7 +61,8 @@ class Check:
         name: see the module's table.
         expected: what holds for a training that executes its plan.
         seen: what was found.
-        p_value: the probability of at least that, if it does; None where the check could not be run.
+        p_value: the probability of at least that, if it does; None where the check could not be run. Of a bound that is
+            held against a claim at this level: 0 where it is above, otherwise 1.
         level: below it the check fails.
     """
 
