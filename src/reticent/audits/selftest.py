@@ -46,8 +46,8 @@ from reticent.randomness import Randomness, required
 
 __all__ = ["CONFIDENCE", "ITEMS", "PLAN", "Item", "Outcome", "SelfTest", "selftest"]
 
-PLAN = Plan(1.0, dataset_size=600, batch_size=60, steps=60, delta=1e-4)
-"""What the private trainings of the self-test execute, twice: 300 canaries in each run."""
+PLAN = Plan(1.0, dataset_size=1000, batch_size=100, steps=80, delta=1e-4)
+"""What the private trainings of the self-test execute, twice: 500 canaries in each run."""
 
 CONFIDENCE = 0.99
 """At which they are audited."""
