@@ -36,7 +36,7 @@ Example:
     >>> round(f_dp(1000, 200, 180, delta=1e-5), 3)  # of a Gaussian mechanism
     2.901
     >>> round(f_dp(1000, 200, 180, delta=1e-5, curve="any"), 3)
-    1.784
+    1.785
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ Example:
     >>> from reticent.audits.bounds.curves import epsilon_of, mu_of
     >>> mu = mu_of(8.0, 1e-5)
     >>> round(mu, 4), round(epsilon_of(mu, 1e-5), 4)
-    (1.6663, 8.0)
+    (1.666, 8.0)
 """
 
 from __future__ import annotations

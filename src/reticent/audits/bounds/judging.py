@@ -16,9 +16,9 @@ Example:
     >>> from reticent.audits.bounds import judge, one_run
     >>> from reticent.randomness import Randomness
     >>> chance = Randomness.simulated(1)
-    >>> included = chance.bernoulli(0.5, 1000)
-    >>> bound = one_run(chance.normal(1000) + 2.0 * included, included, delta=1e-5)  # in truth epsilon 9.93
-    >>> [judge(bound, claim).conclusion.value for claim in (2.0, 8.0, 1000.0)]
+    >>> included = chance.bernoulli(0.5, 5000)
+    >>> bound = one_run(chance.normal(5000) + 2.0 * included, included, delta=1e-5)  # in truth epsilon 9.93
+    >>> [judge(bound, claim).conclusion.value for claim in (2.0, 7.0, 1000.0)]
     ['violation', 'consistent', 'inconclusive']
     >>> print(judge(bound, 2.0).sentences[0])
     Violation at 95 % confidence: the lower bound on epsilon is ... at delta 1e-05, the claim is 2.
