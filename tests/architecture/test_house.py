@@ -55,6 +55,7 @@ NO_PROMISE = {
     "reticent.attacks": "a list of names",
     "reticent.attacks.membership": "a list of names",
     "reticent.audits": "a list of names",
+    "reticent.audits.bounds": "a list of names",
     "reticent.evidence": "a list of names",
     "reticent.integrations": "a list of modules",
     "reticent.models": "a list of names",

@@ -35,6 +35,7 @@ def an_arm(
     simulated: bool = False,
     repeated: bool = True,
     single: dict[str, Any] | None = None,
+    cost: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
     estimates: dict[str, Any] = {"auc": auc, "accuracy on non-members": accuracy or share(0.7, 0.68, 0.72)}
     if rate is not None:
@@ -45,6 +46,7 @@ def an_arm(
         "name": name or kind,
         "kind": kind,
         "meaning": "",
+        "accuracy_difference": cost or share(-0.01, -0.03, 0.01),
         "promise": promise if kind == "private" else None,
         "audit": {
             "finding": {
@@ -144,26 +146,27 @@ def test_an_audited_network_is_not_called_ordinary() -> None:
 
 
 @pytest.mark.parametrize(
-    ("accuracy", "says"),
+    ("cost", "says"),
     [
-        (share(0.6, 0.55, 0.65), "Privacy costs accuracy here: at epsilon 1 the whole interval lies below"),
-        (share(0.8, 0.75, 0.85), "Privacy costs no accuracy here: at epsilon 1 the whole interval lies above"),
-        (share(0.69, 0.65, 0.73), "The intervals overlap"),
-        (share(0.6, 0.55, 0.68), "The intervals overlap"),
+        (
+            share(-0.1, -0.12, -0.08),
+            "Privacy costs accuracy here, on the same draws and records: 10.0 points (8.0 to 12.0) at epsilon 1.",
+        ),
+        (share(0.02, 0.01, 0.03), "it gains 2.0 points (1.0 to 3.0) at epsilon 1."),
+        (share(-0.01, -0.03, 0.01), "no difference can be told from chance"),
+        (share(0.01, -0.01, 0.03), "no difference can be told from chance"),
     ],
 )
-def test_the_cost_of_privacy_is_told_as_far_as_intervals_tell_it(accuracy: dict[str, Any], says: str) -> None:
-    text = said(an_arm(auc=LEAK), an_arm("private", "p", accuracy=accuracy))
+def test_the_cost_of_privacy_is_told_as_far_as_intervals_tell_it(cost: dict[str, Any], says: str) -> None:
+    text = said(an_arm(auc=LEAK), an_arm("private", "p", cost=cost))
     assert says in text
     assert "against 70.0 % (68.0 to 72.0) without privacy" in text
 
 
 def test_only_the_arms_that_pay_are_named() -> None:
-    low, same = share(0.6, 0.55, 0.65), share(0.7, 0.66, 0.73)
-    text = said(
-        an_arm(), an_arm("private", "a", accuracy=low, epsilon=0.5), an_arm("private", "b", accuracy=same, epsilon=3)
-    )
-    assert "at epsilon 0.5 the whole interval" in text
+    low, same = share(-0.1, -0.12, -0.08), share(0.0, -0.02, 0.02)
+    text = said(an_arm(), an_arm("private", "a", cost=low, epsilon=0.5), an_arm("private", "b", cost=same, epsilon=3))
+    assert "records: 10.0 points (8.0 to 12.0) at epsilon 0.5." in text
 
 
 def test_private_arms_alone_are_compared_with_nothing() -> None:

@@ -10,6 +10,7 @@ from tests.oracles.batches import batches_of
 from torch import nn
 
 from reticent.data import Records
+from reticent.errors import UsageError
 from reticent.evidence import Record
 from reticent.privacy import Plan, Unit
 from reticent.randomness import Randomness
@@ -271,3 +272,9 @@ def test_ordinary_training_needs_epochs_and_batch_size(options):
 def test_randomness_must_be_a_randomness():
     with pytest.raises(ValueError, match="Expected a Randomness"):
         train(network(), DATA, plan=plan_of(), randomness=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("options", [{"plan": plan_of(0.7)}, {"plan": None, "epochs": 3, "batch_size": 30}])
+def test_an_optimizer_that_asks_several_times_is_refused(options):
+    with pytest.raises(UsageError, match="LBFGS, which asks for the loss several times"):
+        train(network(), DATA, optimizer=torch.optim.LBFGS, **options)

@@ -29,16 +29,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from reticent import _checks
 from reticent.audits.blind import blind_auc
 from reticent.audits.case import checked_sides, describe, inclusion_of, prepare
 from reticent.audits.membership import NOT_TESTED, Audit, conclude, promise_as_dict
+from reticent.audits.paired import accuracy_difference
 from reticent.audits.shadows import draw_membership, train_shadows
 from reticent.data import Records
 from reticent.errors import UsageError
-from reticent.evidence import Record, now, software
+from reticent.evidence import Estimate, Record, now, software
 from reticent.models import Exposure
 from reticent.privacy import Plan, Unit
 from reticent.randomness import Randomness, required
@@ -216,6 +218,7 @@ def compare(
     blind = blind_auc(inside, outside, randomness=source.spawn("blind"), confidence=confidence)
     runs: dict[str, Run] = {}
     audits: dict[str, Audit] = {}
+    right: dict[str, npt.NDArray[np.bool_]] = {}
     for arm in arms:
         own = source.spawn(arm.name)
         report = _Reporter(progress, arm.name, shadows + 1)
@@ -242,9 +245,21 @@ def compare(
             blind=blind,
         )
         audits[arm.name] = conclude(case, fleet)
+        right[arm.name] = fleet.correct
+    costs = {
+        arm.name: accuracy_difference(
+            right[arm.name],
+            right[arms[0].name],
+            draws,
+            randomness=source.spawn(arm.name).spawn("accuracy"),
+            owners=pool.owner_index(),
+            confidence=confidence,
+        )
+        for arm in arms[1:]
+    }
     body = {
         "data": describe(pool, truth),
-        "arms": [_arm_as_dict(arm, runs[arm.name], audits[arm.name]) for arm in arms],
+        "arms": [_arm_as_dict(arm, runs[arm.name], audits[arm.name], costs.get(arm.name)) for arm in arms],
         "paired": _paired(arms, audits),
         "not_tested": NOT_TESTED,
         "shadows": shadows,
@@ -279,12 +294,13 @@ class _Reporter:
             self.tell(self.name, done + 1, self.total)
 
 
-def _arm_as_dict(arm: Arm, run: Run, audit: Audit) -> dict[str, Any]:
+def _arm_as_dict(arm: Arm, run: Run, audit: Audit, cost: Estimate | None) -> dict[str, Any]:
     values: dict[str, Any] = {
         "name": arm.name,
         "kind": arm.kind,
         "meaning": arm.meaning,
         "promise": None,
+        "accuracy_difference": None if cost is None else cost.as_dict(),
         "audit": audit.record.body,
     }
     if run.guarantee is not None and run.plan is not None:

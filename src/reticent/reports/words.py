@@ -173,7 +173,7 @@ def _about_private(first: dict[str, Any], private: list[dict[str, Any]]) -> list
     accuracies = [f"{estimate(_of(arm, _ACCURACY))} at {_epsilon(arm)}" for arm in private]
     sentences.append(
         f"Accuracy on unseen records: {_listed(accuracies)}, against {estimate(usual)} without privacy. "
-        f"{_cost(usual, private)}"
+        f"{_cost(private)}"
     )
     return sentences
 
@@ -198,15 +198,25 @@ def _promised(private: list[dict[str, Any]]) -> str:
     )
 
 
-def _cost(usual: Mapping[str, Any], private: list[dict[str, Any]]) -> str:
-    """What privacy cost in accuracy, as far as the intervals tell it."""
-    worse = [arm for arm in private if _of(arm, _ACCURACY)["high"] < usual["low"]]
-    better = [arm for arm in private if _of(arm, _ACCURACY)["low"] > usual["high"]]
+def _cost(private: list[dict[str, Any]]) -> str:
+    """What privacy cost in accuracy, as far as the paired intervals tell it."""
+    worse = [arm for arm in private if arm["accuracy_difference"]["high"] < 0]
+    better = [arm for arm in private if arm["accuracy_difference"]["low"] > 0]
+    if not worse and not better:
+        return (
+            "Model by model and record by record, no difference can be told from chance: this comparison does not "
+            "settle whether privacy costs accuracy here."
+        )
+    told = [f"{_points(arm['accuracy_difference'])} at {_epsilon(arm)}" for arm in (worse or better)]
     if worse:
-        return f"Privacy costs accuracy here: at {_epsilons(worse)} the whole interval lies below that."
-    if better:
-        return f"Privacy costs no accuracy here: at {_epsilons(better)} the whole interval lies above that."
-    return "The intervals overlap: this comparison does not settle whether privacy costs accuracy here."
+        return f"Privacy costs accuracy here, on the same draws and records: {_listed(told)}."
+    return f"Privacy costs no accuracy here; on the same draws and records it gains {_listed(told)}."
+
+
+def _points(values: Mapping[str, Any]) -> str:
+    """A difference of shares in percentage points."""
+    ends = sorted((abs(values["low"]) * 100, abs(values["high"]) * 100))
+    return f"{abs(values['value']) * 100:.1f} points ({ends[0]:.1f} to {ends[1]:.1f})"
 
 
 def _epsilons(arms: list[dict[str, Any]]) -> str:

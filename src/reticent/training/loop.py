@@ -24,6 +24,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -227,6 +228,13 @@ def _optimizer(optimizer: Optimizer | None, model: torch.nn.Module) -> torch.opt
             "Pass for instance lambda parameters: torch.optim.SGD(parameters, lr=0.1).",
         )
     made = optimizer if isinstance(optimizer, torch.optim.Optimizer) else optimizer(parameters)
+    closure = inspect.signature(type(made).step).parameters.get("closure")
+    if closure is not None and closure.default is closure.empty:
+        raise UsageError(
+            f"Expected an optimizer that steps along one gradient, got {type(made).__name__}, which asks for the loss "
+            "several times for each batch.",
+            "Pass for instance lambda parameters: torch.optim.Adam(parameters).",
+        )
     theirs = {id(p) for group in made.param_groups for p in group["params"]}
     if not theirs <= {id(p) for p in model.parameters()}:
         raise UsageError(

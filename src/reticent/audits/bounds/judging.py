@@ -1,0 +1,186 @@
+"""What a lower bound says about a claimed epsilon or guarantee: violation, consistent, or inconclusive.
+
+Promise: "violation" is said of a claim that holds with at most the probability that the bound's confidence leaves, if
+the bound's assumptions are true. "Consistent" is said only where a leak of a stated size would probably have been
+found, and never as a proof of privacy. Everything else is "inconclusive", with the number of canaries that it takes.
+
+The rule:
+    violation      with a p-value of the whole claimed curve (`test_claim`): it is below 1 - confidence; the bound then
+                   decides nothing, since two tests would have to share the error probability. Without one: the bound
+                   exceeds the claimed epsilon at its delta.
+    consistent     no violation, and a Gaussian mechanism that leaks `factor` (2) times the claimed epsilon, attacked as
+                   well as it can be, would have been found with probability 0.8 or more.
+    inconclusive   anything else; also a claim of no finite epsilon, which nothing can violate.
+
+Example:
+    >>> from reticent.audits.bounds import judge, one_run
+    >>> from reticent.randomness import Randomness
+    >>> chance = Randomness.simulated(1)
+    >>> included = chance.bernoulli(0.5, 5000)
+    >>> bound = one_run(chance.normal(5000) + 2.0 * included, included, delta=1e-5)  # in truth epsilon 9.93
+    >>> [judge(bound, claim).conclusion.value for claim in (2.0, 7.0, 1000.0)]
+    ['violation', 'consistent', 'inconclusive']
+    >>> print(judge(bound, 2.0).sentences[0])
+    Violation at 95 % confidence: the lower bound on epsilon is ... at delta 1e-05, the claim is 2.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from reticent import _checks
+from reticent.audits.bounds.guessing import Budgets
+from reticent.audits.bounds.power import canaries_needed, detection_probability
+from reticent.errors import UsageError
+from reticent.evidence import Conclusion, LowerBound, Verdict
+from reticent.privacy import Guarantee
+from reticent.privacy.rounding import round_down, round_up
+
+__all__ = ["judge"]
+
+_WANTED = 0.8
+_FROM_NOTHING = 1.0  # the epsilon that has to be found, where the claim is 0
+_NO_PROOF = (
+    "This does not show that the claim holds: smaller excesses, other canaries, other data and stronger attacks were "
+    "not tested."
+)
+
+
+def judge(
+    bound: LowerBound,
+    claim: Guarantee | float,
+    *,
+    p_value: float | None = None,
+    power: float | None = None,
+    factor: float = 2.0,
+) -> Verdict:
+    """Hold a lower bound against a claim.
+
+    Args:
+        bound: from one of this package's functions.
+        claim: a guarantee about the same unit and relation, or an epsilon at the bound's delta.
+        p_value: of the guarantee's whole curve, from `test_claim` on the same scores; then it decides.
+        power: how probable it was that a leak of `factor` times the claim would be found; None: computed for bounds
+            from one run or several, not known for others.
+        factor: by which a mechanism has to leak more than claimed, for `power`.
+
+    Raises:
+        UsageError: a claim about another unit or relation, or an argument that cannot mean anything.
+    """
+    claimed = _claimed(bound, claim)
+    if p_value is not None:
+        _checks.fraction(p_value=p_value)
+        if not isinstance(claim, Guarantee):
+            raise UsageError("Expected the guarantee that the p-value is of, got an epsilon.", "Pass the guarantee.")
+    if _checks.positive(factor=factor) <= 1.0:
+        raise UsageError(f"Expected factor > 1, got factor={factor!r}.", "A leak is more than what is claimed.")
+    if math.isinf(claimed):
+        words: tuple[str, ...] = ("Inconclusive: no finite epsilon is claimed, so nothing can violate the claim.",)
+        return Verdict(Conclusion.INCONCLUSIVE, words, bound, claimed, p_value, None, factor)
+    level = 1.0 - bound.confidence
+    violated = bound.epsilon > claimed if p_value is None else p_value < level
+    if violated:
+        return Verdict(Conclusion.VIOLATION, _violation(bound, claimed, p_value), bound, claimed, p_value, None, factor)
+    leak = factor * claimed if claimed > 0 else _FROM_NOTHING
+    tested = claim if p_value is not None else claimed
+    if power is None:
+        power = _power(bound, tested, leak)
+    else:
+        _checks.fraction(power=power)
+    conclusion, words = _no_violation(bound, claimed, p_value, power, leak, tested)
+    return Verdict(conclusion, words, bound, claimed, p_value, power, factor)
+
+
+def _claimed(bound: LowerBound, claim: Guarantee | float) -> float:
+    if not isinstance(claim, Guarantee):
+        return _checks.non_negative(claim=claim, or_infinite=True)
+    if (claim.unit, claim.relation) != (bound.unit, bound.relation) or claim.only:
+        only = f", {', '.join(claim.only)} only" if claim.only else ""
+        raise UsageError(
+            f"Expected a claim about {bound.unit.value}/{bound.relation.value}, got {claim.unit.value}/"
+            f"{claim.relation.value}{only}.",
+            "Audit with canaries of the unit and relation that the claim is about.",
+        )
+    return claim.epsilon(bound.delta)
+
+
+def _violation(bound: LowerBound, claimed: float, p_value: float | None) -> tuple[str, ...]:
+    sure = f"Violation at {100 * bound.confidence:.6g} % confidence"
+    if p_value is None:
+        first = f"{sure}: {_numbers(bound, claimed)}."
+    else:
+        first = (
+            f"{sure}: under the claimed trade-off curve so many correct guesses have probability "
+            f"{round_up(max(p_value, 1e-12), 2):.2g} at most; {_numbers(bound, claimed)}."
+        )
+    return (first, "It rests on these assumptions: " + "; ".join(_used(bound, p_value)) + ".")
+
+
+def _used(bound: LowerBound, p_value: float | None) -> list[str]:
+    """The bound's assumptions; the test of a whole curve needs none on its shape."""
+    return [text for text in bound.assumptions if p_value is None or "curve" not in text] or ["none stated"]
+
+
+def _numbers(bound: LowerBound, claimed: float) -> str:
+    return (
+        f"the lower bound on epsilon is {round_down(bound.epsilon, 3):.3g} at delta {bound.delta:.3g}, the claim is "
+        f"{round_up(claimed, 3):.3g}"
+    )
+
+
+def _no_violation(
+    bound: LowerBound,
+    claimed: float,
+    p_value: float | None,
+    power: float | None,
+    leak: float,
+    tested: Guarantee | float,
+) -> tuple[Conclusion, tuple[str, ...]]:
+    seen = _numbers(bound, claimed)
+    if p_value is not None:
+        seen += f"; the p-value of the whole claimed curve is {p_value:.2g}"
+    if power is None:
+        unknown = "Whether a larger leak than claimed would have been found is not known."
+        return Conclusion.INCONCLUSIVE, (f"Inconclusive: {seen}.", unknown)
+    strong = f"A Gaussian mechanism that leaks epsilon {leak:.3g}, attacked as well as it can be, would have been found"
+    if power >= _WANTED:
+        found = f"{strong} with probability {math.floor(100 * power) / 100:.2f} or more."
+        return Conclusion.CONSISTENT, (f"No violation found: {seen}.", found, _NO_PROOF)
+    weak = f"{strong} with probability {power:.2f} only; {_WANTED:g} is asked for."
+    return Conclusion.INCONCLUSIVE, (f"Inconclusive: {seen}.", weak, *_needed(bound, tested, leak))
+
+
+def _power(bound: LowerBound, tested: Guarantee | float, leak: float) -> float | None:
+    design: Any = bound.details
+    if not {"canaries", "runs", "guesses", "weights", "method"} <= set(design):
+        return None
+    runs = int(design["runs"])
+    return detection_probability(
+        int(design["canaries"]) // runs,
+        leak,
+        tested,
+        delta=bound.delta,
+        confidence=bound.confidence,
+        method=design["method"],
+        runs=runs,
+        guesses=Budgets(tuple(one // (2 * runs) for one in design["guesses"]), tuple(design["weights"])),
+    )
+
+
+def _needed(bound: LowerBound, tested: Guarantee | float, leak: float) -> tuple[str, ...]:
+    if "canaries" not in bound.details or "method" not in bound.details:
+        return ()
+    runs = int(bound.details["runs"])
+    needed = canaries_needed(
+        tested,
+        leak,
+        delta=bound.delta,
+        confidence=bound.confidence,
+        method=bound.details["method"],
+        runs=runs,
+        power=_WANTED,
+    )
+    if needed is None:
+        return ("Ten million canaries would not be enough to find it in this way.",)
+    return (f"That takes about {needed} canaries in each of {runs} run(s), with an attack as strong as that.",)

@@ -1,0 +1,267 @@
+"""An audit in a file: what is audited, against what, and where the report goes.
+
+Promise: the whole file is checked before anything is trained or asked; a key that does not exist is an error that names
+the nearest one, and every path is relative to the file. Of what a configuration names, only `load` and `trainer` run
+code, namely the Python file that they point to.
+
+Example:
+    >>> from reticent.audits.configuration import AuditConfig
+    >>> AuditConfig.parse('''
+    ... [data]
+    ... set = "diabetes"
+    ... [training]
+    ... trainer = "mine.py:fit"
+    ... shadows = 16
+    ... ''').training.shadows
+    16
+    >>> AuditConfig.parse('''
+    ... [data]
+    ... sett = "diabetes"
+    ... ''')
+    Traceback (most recent call last):
+    reticent.errors.UsageError: Expected the keys of [data], got 'sett'. Did you mean 'set'?
+"""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import json
+import sys
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from reticent.errors import UsageError
+
+__all__ = ["AuditConfig", "DataPart", "load_object"]
+
+_Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class DataPart(_Part):
+    """[data]: two files, or a packaged set that is split by coins."""
+
+    members: str | None = None
+    nonmembers: str | None = None
+    set: str | None = None
+    records: Annotated[int, Field(ge=40)] | None = None
+    label: str = "label"
+    owner: str | None = None
+    groups: list[str] = []
+    ignore: list[str] = []
+    classes: list[str] | int | None = None
+    name: str | None = None
+    coins: bool | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.set is None) == (self.members is None) or (self.members is None) != (self.nonmembers is None):
+            raise ValueError("members and nonmembers, or set, and not both")
+        if self.set is not None and self.coins is False:
+            raise ValueError("no coins = false with a packaged set: it is split by coins")
+        return self
+
+
+class ModelPart(_Part):
+    """[model]: one of three kinds; without it, the trainer trains the model on the members."""
+
+    onnx: str | None = None
+    load: str | None = None
+    endpoint: str | None = None
+    name: str = "the model"
+    answers: Literal["logits", "probabilities"] | None = None
+    queries_per_second: Annotated[float, Field(gt=0)] | None = None
+    most_queries: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(one is not None for one in (self.onnx, self.load, self.endpoint)) != 1:
+            raise ValueError("exactly one of onnx, load and endpoint")
+        if self.endpoint is None and not self.queries_per_second is self.most_queries is None:
+            raise ValueError("queries_per_second and most_queries with an endpoint only")
+        return self
+
+
+class TrainingPart(_Part):
+    """[training]: how the model was trained, to train shadow models."""
+
+    trainer: str
+    shadows: Annotated[int, Field(ge=4)] = 64
+    jobs: Annotated[int, Field(ge=1)] | None = None
+    executor: str | None = None
+    store: str | None = None
+
+
+class AttackPart(_Part):
+    """[attack]: what the attacker sees, and how it is measured."""
+
+    exposure: str = "logits"
+    method: str | None = None
+    confidence: _Share = 0.95
+    seed: Annotated[int, Field(ge=0)] | None = None
+
+
+class ClaimPart(_Part):
+    """[claim]: what was promised about the training."""
+
+    guarantee: str
+
+
+class PolicyPart(_Part):
+    """[policy]: upper limits; the audit fails if the lower end of a measured interval lies above one."""
+
+    most_auc: _Share | None = None
+    most_named: dict[str, _Share] = {}
+    most_exposed: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _rates(self) -> Self:
+        for rate in self.most_named:
+            if rate not in {"0.1", "0.01", "0.001"}:
+                raise ValueError(f"most_named at the false-positive rates 0.1, 0.01 or 0.001, not {rate!r}")
+        return self
+
+
+class OutputPart(_Part):
+    """[output]: where the results go."""
+
+    report: str | None = "audit.html"
+    record: str | None = None
+
+
+class AuditConfig(_Part):
+    """All of it; see the parts. `folder` is where its paths begin."""
+
+    data: DataPart
+    model: ModelPart | None = None
+    training: TrainingPart | None = None
+    attack: AttackPart = AttackPart()
+    claim: ClaimPart | None = None
+    policy: PolicyPart = PolicyPart()
+    output: OutputPart = OutputPart()
+    folder: Path = Field(default=Path(), exclude=True)
+
+    @model_validator(mode="after")
+    def _something_to_audit(self) -> Self:
+        if self.model is None and self.training is None:
+            raise ValueError("a [model], a [training], or both")
+        return self
+
+    @classmethod
+    def read(cls, path: str | Path) -> AuditConfig:
+        """The configuration in a file; `[tool.reticent.audit]` if it is a `pyproject.toml`.
+
+        Raises:
+            UsageError: no such file, not TOML, or something in it means nothing.
+        """
+        source = Path(path)
+        try:
+            text = source.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(
+                f"Expected a configuration in TOML, but {str(path)!r} cannot be read.", "Check the path."
+            ) from error
+        return cls.parse(text, folder=source.absolute().parent, inside=source.name == "pyproject.toml")
+
+    @classmethod
+    def parse(cls, text: str, *, folder: Path | None = None, inside: bool = False) -> AuditConfig:
+        """The configuration in a text.
+
+        Args:
+            text: TOML.
+            folder: where its paths begin; the working directory by default.
+            inside: whether it stands in the table `tool.reticent.audit`.
+
+        Raises:
+            UsageError: not TOML, or something in it means nothing.
+        """
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as error:
+            raise UsageError(f"Expected a configuration in TOML, but: {error}.", "Mend the line.") from error
+        if inside:
+            values = values.get("tool", {}).get("reticent", {}).get("audit", {})
+        if "folder" in values:
+            raise UsageError("Expected tables such as [data], got 'folder'.", "Paths begin where the file lies.")
+        try:
+            return cls(**values, folder=Path.cwd() if folder is None else folder)
+        except ValidationError as error:
+            raise _told(error) from error
+
+    def path(self, name: str) -> Path:
+        """A path of this configuration."""
+        return self.folder / name
+
+    def plain(self) -> dict[str, Any]:
+        """The configuration as it belongs into a record."""
+        values: dict[str, Any] = json.loads(self.model_dump_json(exclude_none=True))
+        return values
+
+
+def load_object(where: str, folder: Path) -> Any:
+    """The object that `file.py:name` or `module:name` names; its file is run.
+
+    The folder goes on the import path, so that processes which train shadow models find the same code.
+
+    Raises:
+        UsageError: no such file, or nothing of that name in it.
+    """
+    file, _, name = where.partition(":")
+    if not file or not name:
+        raise UsageError(f"Expected file.py:name, got {where!r}.", "Name a Python file and what to take from it.")
+    place = folder
+    module = file
+    if file.endswith(".py"):
+        path = folder / file
+        if not path.is_file():
+            raise UsageError(f"Expected a Python file at {file!r}, found none.", "Paths begin at the configuration.")
+        place, module = path.parent, path.stem
+    if str(place) not in sys.path:
+        sys.path.insert(0, str(place))
+    try:
+        found = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"Expected to import {module!r} for {where!r}, but: {error}.", "Check the path and what it imports."
+        ) from error
+    origin = Path(str(getattr(found, "__file__", "")))
+    if file.endswith(".py") and origin.resolve() != (place / f"{module}.py").resolve():
+        raise UsageError(
+            f"Expected {file!r} under a name of its own, but a module {module!r} is loaded already.", "Rename the file."
+        )
+    if not hasattr(found, name):
+        raise UsageError(f"Expected {name!r} in {file!r}, but it is not there.", "Check the name behind the colon.")
+    return getattr(found, name)
+
+
+def _told(error: ValidationError) -> UsageError:
+    """The first thing that is wrong, in the words of the file."""
+    first = error.errors()[0]
+    place = [str(part) for part in first["loc"]]
+    table = f"[{place[0]}]" if len(place) > 1 else "the file"
+    if first["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(place[-1], _keys(place[:-1]), n=1)
+        remedy = f"Did you mean {near[0]!r}?" if near else f"It knows {', '.join(_keys(place[:-1]))}."
+        return UsageError(f"Expected the keys of {table}, got {place[-1]!r}.", remedy)
+    if first["type"] == "value_error":
+        told = str(first["ctx"]["error"])
+        where = f"in [{place[0]}]" if place else "in the file"
+        return UsageError(f"Expected {told}, {where}.", "See the guide to configurations.")
+    got = "" if first["type"] == "missing" else f", got {first['input']!r}"
+    return UsageError(f"Expected a right {'.'.join(place)} in {table}{got}: {first['msg']}.", "Mend it.")
+
+
+def _keys(place: list[str]) -> list[str]:
+    if not place:
+        return [name for name in AuditConfig.model_fields if name != "folder"]
+    annotation = str(AuditConfig.model_fields[place[0]].annotation) if place[0] in AuditConfig.model_fields else ""
+    parts = {part.__name__: part for part in _Part.__subclasses__()}
+    fields = next((part.model_fields for name, part in parts.items() if name in annotation), {})
+    return list(fields)

@@ -1,0 +1,226 @@
+"""Records from files that people have: tables as CSV, arrays as NPZ. Nothing in a file is ever run.
+
+Promise: what cannot be read as numbers is refused with the file's name, the column and the first bad line; no cell's
+contents are repeated in an error, since they may be about a person. Rows keep their order.
+
+A CSV file has a header. One column holds the class, the others are features but for those that are named otherwise.
+Classes are whole numbers from 0, or words whose order is given. An NPZ file (`numpy.savez`) holds `features`, `labels`,
+and if wanted `owners` and arrays of groups by their names.
+
+Example:
+    >>> import pathlib, tempfile
+    >>> from reticent.data.files import read_records
+    >>> table = pathlib.Path(tempfile.mkdtemp()) / "visits.csv"
+    >>> _ = table.write_text("age,sex,ill,patient\\n61,f,no,a\\n47,m,yes,b\\n61,f,yes,a\\n")
+    >>> read = read_records(table, label="ill", classes=["no", "yes"], owner="patient", groups=["sex"])
+    >>> read.records, read.records.labels.tolist(), read.groups["sex"].tolist()
+    (Records(visits: 3 records, features (1,), 2 classes, unit person), [0, 1, 1], ['f', 'm', 'f'])
+"""
+
+from __future__ import annotations
+
+import csv
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent.data.records import Records
+from reticent.errors import DataError, UsageError
+
+__all__ = ["Read", "read_records"]
+
+
+class Read(NamedTuple):
+    """What a file held.
+
+    Attributes:
+        records: features, labels and owners.
+        groups: name of a column to (n,) the group of each record.
+    """
+
+    records: Records
+    groups: Mapping[str, npt.NDArray[Any]]
+
+
+def read_records(
+    path: str | Path,
+    *,
+    label: str = "label",
+    owner: str | None = None,
+    groups: Sequence[str] = (),
+    ignore: Sequence[str] = (),
+    classes: Sequence[str] | int | None = None,
+    name: str | None = None,
+) -> Read:
+    """The records of a `.csv` or `.npz` file.
+
+    Args:
+        path: where it lies.
+        label: the column of the class (CSV; the array is called `labels` in an NPZ file).
+        owner: the column of who a row is about; in an NPZ file the array `owners` is used if it is there.
+        groups: columns (arrays) whose values are groups to be compared; numeric ones of a CSV file are features too
+            unless they are ignored.
+        ignore: columns that are no features.
+        classes: the words of the classes, in the order of their numbers; or how many classes there are.
+        name: what to call the data; the file's name by default.
+
+    Raises:
+        UsageError: no such file, or another ending.
+        DataError: what is in it cannot be used.
+    """
+    source = Path(path)
+    ending = source.suffix.lower()
+    if ending not in (".csv", ".npz"):
+        raise UsageError(
+            f"Expected a file that ends in .csv or .npz, got {source.name!r}.", "Export it as one of them."
+        )
+    if not source.is_file():
+        raise UsageError(f"Expected a file of records, but {str(path)!r} is none.", "Check the path.")
+    title = source.stem if name is None else name
+    if ending == ".npz":
+        return _from_npz(source, title, groups, classes)
+    return _from_csv(source, title, label=label, owner=owner, groups=groups, ignore=ignore, classes=classes)
+
+
+def _from_npz(source: Path, title: str, groups: Sequence[str], classes: Sequence[str] | int | None) -> Read:
+    try:
+        with np.load(source, allow_pickle=False) as held:
+            arrays = {name: held[name] for name in held.files}
+    except (OSError, ValueError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"Expected arrays of numbers or text in {source.name}, got something else.",
+            "Write it with numpy.savez, without Python objects.",
+        ) from error
+    missing = [one for one in ("features", "labels", *groups) if one not in arrays]
+    if missing:
+        raise DataError(
+            f"Expected the arrays features and labels, and {list(groups)}, in {source.name}; {missing} are missing.",
+            "Write them with numpy.savez(path, features=..., labels=...).",
+        )
+    labels = arrays["labels"]
+    if labels.dtype.kind in "US":
+        labels = _numbered(labels.astype(str).tolist(), classes, source.name)
+    records = Records(arrays["features"], labels, classes=_count(classes), name=title, owners=arrays.get("owners"))
+    for one in groups:
+        if arrays[one].shape != (len(records),):
+            raise DataError(
+                f"Expected one group per record in {one!r} of {source.name}, got shape {arrays[one].shape}.",
+                "Write one value for each row.",
+            )
+    return Read(records, {one: arrays[one] for one in groups})
+
+
+def _from_csv(
+    source: Path,
+    title: str,
+    *,
+    label: str,
+    owner: str | None,
+    groups: Sequence[str],
+    ignore: Sequence[str],
+    classes: Sequence[str] | int | None,
+) -> Read:
+    columns = _table(source)
+    named = [label, *([] if owner is None else [owner]), *groups, *ignore]
+    missing = [one for one in named if one not in columns]
+    if missing:
+        raise DataError(
+            f"Expected the columns {named} in {source.name}, but it has no {missing}; it has {list(columns)[:20]}.",
+            "Name the columns as in the header.",
+        )
+    texts = {one: columns[one] for one in groups if not _is_numeric(columns[one])}
+    features = {
+        one: _floats(cells, one, source.name)
+        for one, cells in columns.items()
+        if one not in {label, owner, *ignore, *texts}
+    }
+    if not features:
+        raise DataError(f"Expected at least one feature in {source.name}, got none.", "Ignore fewer columns.")
+    records = Records(
+        np.stack(list(features.values()), axis=1),
+        _numbered(columns[label], classes, source.name),
+        classes=_count(classes),
+        name=title,
+        owners=None if owner is None else np.array(columns[owner]),
+        feature_names=tuple(features),
+    )
+    return Read(records, {one: np.array(columns[one]) for one in groups})
+
+
+def _table(source: Path) -> dict[str, list[str]]:
+    """Name of each column to its cells."""
+    try:
+        with source.open(newline="", encoding="utf-8-sig") as stream:
+            rows = list(csv.reader(stream, strict=True))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(
+            f"Expected {source.name} as comma-separated text in UTF-8, but: {error}.", "Export it again."
+        ) from error
+    rows = [row for row in rows if row]
+    if len(rows) < 2:
+        raise DataError(f"Expected a header and at least one record in {source.name}.", "Export it again.")
+    header = [cell.strip() for cell in rows[0]]
+    if len(set(header)) < len(header) or "" in header:
+        raise DataError(f"Expected a name of its own for every column of {source.name}.", "Mend the header.")
+    for number, row in enumerate(rows[1:], start=2):
+        if len(row) != len(header):
+            raise DataError(
+                f"Expected {len(header)} cells in every line of {source.name}, got {len(row)} in line {number}.",
+                "Quote cells that hold a comma.",
+            )
+    return {
+        one: [cell.strip() for cell in cells] for one, cells in zip(header, zip(*rows[1:], strict=True), strict=True)
+    }
+
+
+def _is_numeric(cells: Sequence[str]) -> bool:
+    try:
+        for cell in cells:
+            float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _floats(cells: Sequence[str], column: str, file: str) -> npt.NDArray[np.float64]:
+    values = np.empty(len(cells))
+    for row, cell in enumerate(cells):
+        try:
+            values[row] = float(cell)
+        except ValueError:
+            what = "an empty cell" if not cell else "text"
+            raise DataError(
+                f"Expected numbers in column {column!r} of {file}, got {what} in line {row + 2}.",
+                "Fill or drop it; turn categories into numbers as the model's training did, or ignore the column.",
+            ) from None
+    return values
+
+
+def _numbered(cells: Sequence[str], classes: Sequence[str] | int | None, file: str) -> npt.NDArray[np.int64]:
+    if isinstance(classes, int) or classes is None:
+        try:
+            values = np.array([float(cell) for cell in cells])
+        except ValueError:
+            raise DataError(
+                f"Expected classes as whole numbers from 0 in {file}, got words.",
+                "Say which words stand for the classes 0, 1, ... (classes = [...]).",
+            ) from None
+        if (values != np.round(values)).any() or values.min() < 0:
+            raise DataError(f"Expected classes as whole numbers from 0 in {file}, got others.", "Renumber them.")
+        return values.astype(np.int64)
+    numbers = {word: number for number, word in enumerate(classes)}
+    unknown = sum(cell not in numbers for cell in cells)
+    if unknown or len(numbers) < max(2, len(classes)):
+        raise DataError(
+            f"Expected the classes {list(classes)} in {file}, got another in {unknown} records.",
+            "List every class once.",
+        )
+    return np.array([numbers[cell] for cell in cells], dtype=np.int64)
+
+
+def _count(classes: Sequence[str] | int | None) -> int | None:
+    return classes if isinstance(classes, int) or classes is None else len(classes)

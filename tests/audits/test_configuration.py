@@ -1,0 +1,117 @@
+"""Configurations: everything is checked before anything runs, and what is wrong is said in the words of the file."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+
+from reticent.audits.configuration import AuditConfig, load_object
+from reticent.errors import UsageError
+
+WHOLE = """
+[data]
+members = "members.csv"
+nonmembers = "others.csv"
+label = "ill"
+owner = "patient"
+groups = ["sex"]
+classes = ["no", "yes"]
+coins = true
+[model]
+endpoint = "http://127.0.0.1:1/predict"
+queries_per_second = 5.0
+most_queries = 1000
+[training]
+trainer = "fit.py:fit"
+shadows = 32
+store = "shadows"
+[attack]
+exposure = "scores"
+confidence = 0.9
+seed = 3
+[claim]
+guarantee = "guarantee.json"
+[policy]
+most_auc = 0.6
+most_named = {"0.01" = 0.05}
+most_exposed = 0
+[output]
+report = "a.html"
+record = "a.json"
+"""
+
+
+def test_all_of_it_is_read(tmp_path):
+    path = tmp_path / "audit.toml"
+    path.write_text(WHOLE)
+    config = AuditConfig.read(path)
+    assert config.path("members.csv") == tmp_path / "members.csv"
+    assert (config.training.shadows, config.attack.confidence, config.policy.most_named) == (32, 0.9, {"0.01": 0.05})
+    assert config.plain()["data"]["classes"] == ["no", "yes"]
+    assert "folder" not in config.plain()  # where it lies is nobody's business
+
+
+def test_inside_pyproject(tmp_path):
+    path = tmp_path / "pyproject.toml"
+    path.write_text('[tool.reticent.audit.data]\nset = "digits"\n[tool.reticent.audit.training]\ntrainer = "a.py:b"\n')
+    assert AuditConfig.read(path).data.set == "digits"
+
+
+BASE = '[data]\nset = "digits"\n[training]\ntrainer = "a.py:b"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (BASE.replace("set", "sett"), r"keys of \[data\], got 'sett'. Did you mean 'set'"),
+        (BASE + "[atack]\n", "keys of the file, got 'atack'. Did you mean 'attack'"),
+        (BASE + "[attack]\nzzz = 1\n", "It knows exposure, method, confidence, seed"),
+        (BASE + "shadows = 3\n", "training.shadows.*got 3: .*greater than or equal to 4"),
+        (BASE + 'shadows = "many"\n', "training.shadows.*got 'many'"),
+        (BASE + "[attack]\nconfidence = 1.0\n", "less than 1"),
+        ('[data]\nset = "digits"\n', r"a \[model\], a \[training\], or both, in the file"),
+        (
+            BASE.replace('set = "digits"', 'members = "a.csv"'),
+            r"members and nonmembers, or set, and not both, in \[data\]",
+        ),
+        (BASE.replace("[training]", "coins = false\n[training]"), "split by coins"),
+        (BASE + '[model]\nname = "x"\n', "exactly one of onnx, load and endpoint"),
+        (BASE + '[model]\nonnx = "a"\nload = "b"\n', "exactly one of onnx, load and endpoint"),
+        (BASE + '[model]\nonnx = "a"\nmost_queries = 3\n', "with an endpoint only"),
+        (BASE + '[policy]\nmost_named = {"0.05" = 0.1}\n', "false-positive rates 0.1, 0.01 or 0.001, not '0.05'"),
+        (BASE.replace('trainer = "a.py:b"', ""), "training.trainer"),
+        ("folder = 'x'\n" + BASE, "got 'folder'"),
+        ("[data", "in TOML"),
+        ("", "right data"),
+    ],
+)
+def test_what_means_nothing_is_refused(text, message):
+    with pytest.raises(UsageError, match=message):
+        AuditConfig.parse(text)
+
+
+def test_no_file(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read"):
+        AuditConfig.read(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UsageError, match="cannot be read"):
+        AuditConfig.read(tmp_path / "binary.toml")
+
+
+def test_objects_are_loaded_from_files(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "my_own_fit.py").write_text("import math\nfit = math.sqrt\n")
+    assert load_object("my_own_fit.py:fit", tmp_path)(4) == 2
+    assert load_object("math:sqrt", tmp_path)(9) == 3
+    with pytest.raises(UsageError, match="found none"):
+        load_object("other.py:fit", tmp_path)
+    with pytest.raises(UsageError, match=r"'fits' in 'my_own_fit\.py'"):
+        load_object("my_own_fit.py:fits", tmp_path)
+    with pytest.raises(UsageError, match=r"file\.py:name"):
+        load_object("my_own_fit.py", tmp_path)
+    with pytest.raises(UsageError, match="no_such_module"):
+        load_object("no_such_module:fit", tmp_path)
+    (tmp_path / "json.py").write_text("fit = 1\n")
+    with pytest.raises(UsageError, match="Rename the file"):
+        load_object("json.py:fit", tmp_path)

@@ -1,0 +1,104 @@
+"""Records from files: the numbers that are there, and a refusal that names the place but not the contents."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from reticent.data.files import read_records
+from reticent.errors import DataError, UsageError
+from reticent.privacy import Unit
+
+
+def written(folder: Path, text: str, name: str = "t.csv") -> Path:
+    path = folder / name
+    path.write_text(text)
+    return path
+
+
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    x=hnp.arrays(np.float64, (6, 3), elements=st.floats(-1e9, 1e9)),
+    y=hnp.arrays(np.int64, 6, elements=st.integers(0, 4)),
+)
+def test_a_table_comes_back(tmp_path, x, y):
+    path = tmp_path / "t.csv"
+    with path.open("w", newline="") as stream:
+        csv.writer(stream).writerows(
+            [["a", "b", "c", "label"], *([*row, label] for row, label in zip(x.tolist(), y, strict=True))]
+        )
+    read = read_records(path).records
+    assert np.array_equal(read.features, x)
+    assert np.array_equal(read.labels, y)
+    assert read.feature_names == ("a", "b", "c")
+    np.savez(tmp_path / "t.npz", features=x, labels=y)
+    again = read_records(tmp_path / "t.npz").records
+    assert np.array_equal(again.features, x)
+    assert np.array_equal(again.labels, y)
+
+
+def test_columns_have_their_parts(tmp_path):
+    path = written(tmp_path, '\ufeffid, age,sex ,ill,note\n7,61,1,no,a b\n\n8,47,0,yes,"c,d"\n')
+    read = read_records(path, label="ill", classes=["no", "yes"], owner="id", groups=["sex"], ignore=["note"], name="x")
+    assert read.records.features.tolist() == [[61, 1], [47, 0]]  # a group of numbers is a feature too
+    assert read.records.owners.tolist() == ["7", "8"]
+    assert (read.records.name, read.records.unit) == ("x", Unit.PERSON)
+    assert read.groups["sex"].tolist() == ["1", "0"]
+    read = read_records(path, label="ill", classes=["no", "yes"], groups=["sex", "note"], ignore=["sex", "id"])
+    assert read.records.feature_names == ("age",)
+
+
+def test_arrays_have_their_parts(tmp_path):
+    images = np.arange(24.0).reshape(4, 1, 2, 3)
+    np.savez(tmp_path / "a.npz", features=images, labels=["x", "y", "x", "y"], owners=[1, 1, 2, 3], region=list("abab"))
+    read = read_records(tmp_path / "a.npz", classes=["y", "x"], groups=["region"])
+    assert read.records.features.shape == (4, 1, 2, 3)
+    assert read.records.labels.tolist() == [1, 0, 1, 0]
+    assert read.records.owner_count == 3
+    assert read.groups["region"].tolist() == list("abab")
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "message"),
+    [
+        ("a,label\n1,0\nsecret,1\n", {}, "numbers in column 'a' of t.csv, got text in line 3"),
+        ("a,label\n1,0\n,1\n", {}, "an empty cell in line 3"),
+        ("a,label\n1,0\n2,x\n", {}, "whole numbers from 0 in t.csv, got words"),
+        ("a,label\n1,0\n2,1.5\n", {}, "whole numbers from 0"),
+        ("a,label\n1,0\n2,secret\n", {"classes": ["0", "1"]}, "another in 1 records"),
+        ("a,a\n1,0\n", {}, "a name of its own"),
+        ("a,label\n1,0\n2,1,3\n", {}, "2 cells in every line of t.csv, got 3 in line 3"),
+        ("a,label\n", {}, "at least one record"),
+        ("a,b\n1,0\n", {}, "has no \\['label'\\]"),
+        ("label\n1\n", {}, "at least one feature"),
+        ('a,label\n1,0\n"2,1\n', {}, "comma-separated"),
+    ],
+)
+def test_what_cannot_be_used_is_named_and_not_shown(tmp_path, text, options, message):
+    with pytest.raises(DataError, match=message) as error:
+        read_records(written(tmp_path, text), **options)
+    assert "secret" not in str(error.value)
+
+
+def test_files_that_are_none(tmp_path):
+    with pytest.raises(UsageError, match=r"\.csv or \.npz"):
+        read_records(tmp_path / "x.parquet")
+    with pytest.raises(UsageError, match="is none"):
+        read_records(tmp_path / "x.csv")
+    with pytest.raises(DataError, match="arrays of numbers"):
+        read_records(written(tmp_path, "no archive", "x.npz"))
+    np.savez(tmp_path / "objects.npz", features=np.array([{}, {}]), labels=np.array([0, 1]))
+    with pytest.raises(DataError, match="without Python objects"):
+        read_records(tmp_path / "objects.npz")
+    np.savez(tmp_path / "less.npz", features=np.eye(2))
+    with pytest.raises(DataError, match="labels"):
+        read_records(tmp_path / "less.npz")
+    np.savez(tmp_path / "groups.npz", features=np.eye(2), labels=[0, 1], sex=[1])
+    with pytest.raises(DataError, match="one group per record"):
+        read_records(tmp_path / "groups.npz", groups=["sex"])
