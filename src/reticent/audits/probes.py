@@ -70,7 +70,7 @@ SILENT = 256
 """Silent numbers in each step, half of them in either weight vector."""
 
 _SAMPLERS = (Poisson, TruncatedPoisson, RandomAllocation, Cyclic, FixedSize, Shuffled)
-_LARGEST = 1 << 28  # numbers of the features
+_LARGEST = 1 << 27  # numbers of the features
 
 
 class Probe(torch.nn.Module):
