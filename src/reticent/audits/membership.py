@@ -38,7 +38,7 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent._checks import suggested_delta
-from reticent.attacks.membership import leave_one_out, likelihood_ratio
+from reticent.attacks.membership import DEFAULT
 from reticent.audits.case import Case, checked_sides, describe, prepare
 from reticent.audits.pooled import PooledCurve, pooled_curve
 from reticent.audits.risks import RecordRisk, exposed, record_risks
@@ -191,8 +191,8 @@ def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None
         curve: PooledCurve | None = None
         risks: tuple[RecordRisk, ...] = ()
     else:
-        scores = likelihood_ratio(case.signal, fleet.scores, fleet.membership)
-        reference = leave_one_out(fleet.scores, fleet.membership)
+        scores = DEFAULT.score(case.signals, fleet.signals, fleet.membership)
+        reference = DEFAULT.leave_one_out(fleet.signals, fleet.membership)
         estimates = _reference_thresholds(case, scores, reference[~fleet.membership])
         attack = "likelihood ratio"
         curve, repeated = audit_fleet(
