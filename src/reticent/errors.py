@@ -15,8 +15,8 @@ when it is raised. The command line turns an error into its `exit_code`.
     ├── IntegrityError  (exit 5)      bytes that are not the bytes they claim to be: a hash, a record's id
     └── BudgetExhausted (exit 6)      one step more would spend more privacy than was promised
 
-Exit code 0 is success. Exit codes 1 (a gate failed) and 4 (access denied) belong to rooms of the house that are not
-built yet.
+Exit code 0 is success; 1 says that a gate failed (`reticent audit --selftest`), after everything was done and printed.
+Exit code 4 (access denied) belongs to rooms of the house that are not built yet.
 
 Example:
     >>> from reticent.errors import ReticentError, UsageError

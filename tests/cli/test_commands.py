@@ -27,6 +27,7 @@ from reticent.evidence import Record, canonical_json
 TINY = ("--shadows", "6", "--records", "120", "--epsilon", "1", "--jobs", "1", "--seed", "1")
 COMMANDS: tuple[tuple[str, ...], ...] = (
     (),
+    ("audit",),
     ("demo",),
     ("data",),
     ("data", "list"),
@@ -121,7 +122,7 @@ def test_help_says_what_every_option_does(ask: Ask) -> None:
 
 
 def test_every_command_is_listed(ask: Ask) -> None:
-    assert {"demo", "data"} <= set(ask("--help").out.split())
+    assert {"audit", "demo", "data"} <= set(ask("--help").out.split())
     assert {"list", "show", "fetch"} <= set(ask("data", "--help").out.split())
 
 
@@ -133,6 +134,46 @@ def test_without_a_command_there_is_help(ask: Ask) -> None:
     answer = ask()
     assert "Usage:" in answer.out + answer.err
     assert answer.code in (0, 2)
+
+
+# Audits -----------------------------------------------------------------------------------------------------------
+
+
+def planted_items(monkeypatch: pytest.MonkeyPatch, *passing: bool) -> None:
+    from reticent.audits import selftest
+
+    items = tuple(
+        selftest.Item(f"item {k}", "all well", "Trust nothing.", lambda randomness, quick, good=good: (good, "seen"))
+        for k, good in enumerate(passing)
+    )
+    monkeypatch.setattr(selftest, "ITEMS", items)
+
+
+def test_a_self_test_that_passes_ends_with_0(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted_items(monkeypatch, True, True)
+    answer = ask("audit", "--selftest", "--seed", "1")
+    assert (answer.code, answer.err) == (0, "")
+    assert "2 of 2 items passed" in answer.out
+
+
+def test_a_self_test_that_fails_ends_with_1_and_says_what_that_means(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    planted_items(monkeypatch, True, False)
+    answer = ask("audit", "--selftest")
+    assert answer.code == 1
+    assert "FAILED item 1: expected all well. Trust nothing." in answer.out
+    answer = ask("audit", "--selftest", "--json", "--quick")
+    assert (answer.code, answer.err) == (1, "")
+    body = json.loads(answer.out)
+    assert [outcome["passed"] for outcome in body["outcomes"]] == [True, False]
+    assert body["quick"]
+    assert not body["repeatable"]
+    assert not body["passed"]
+
+
+def test_an_audit_of_nothing_is_refused(ask: Ask) -> None:
+    answer = ask("audit")
+    assert answer.code == 2
+    assert "--selftest" in answer.err
 
 
 # Data -------------------------------------------------------------------------------------------------------------
