@@ -61,6 +61,7 @@ class Case:
     shared: int
     confidence: float
     source: Randomness
+    coins: bool = False
 
     @property
     def signal(self) -> npt.NDArray[np.float64]:
@@ -74,8 +75,8 @@ class Case:
 
     @property
     def inclusion(self) -> float:
-        """Probability with which shadow models see a record: the audited model's own share of members."""
-        return inclusion_of(self.truth)
+        """Probability with which shadow models see a record: the audited model's share of members, or its coin's."""
+        return 0.5 if self.coins else inclusion_of(self.truth)
 
 
 def prepare(
@@ -89,6 +90,7 @@ def prepare(
     name: str,
     blind: dict[str, Estimate] | None = None,
     answers: str | None = None,
+    coins: bool = False,
 ) -> Case:
     """Ask the model about every record, and measure what can be had without it (unless `blind` already says).
 
@@ -110,6 +112,7 @@ def prepare(
         shared=shared_rows(inside, outside),
         confidence=confidence,
         source=randomness,
+        coins=coins,
     )
 
 

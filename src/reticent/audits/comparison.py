@@ -35,7 +35,9 @@ import torch
 from reticent import _checks
 from reticent.audits.blind import blind_auc
 from reticent.audits.case import checked_sides, describe, inclusion_of, prepare
-from reticent.audits.membership import NOT_TESTED, Audit, conclude, promise_as_dict
+from reticent.audits.bodies import NOT_TESTED, promise_as_dict
+from reticent.audits.concluding import conclude
+from reticent.audits.outcome import Audit, Wishes
 from reticent.audits.paired import accuracy_difference
 from reticent.audits.shadows import draw_membership, train_shadows
 from reticent.data import Records
@@ -183,6 +185,7 @@ def compare(
     shadows: int = 64,
     exposure: Exposure = Exposure.LOGITS,
     confidence: float = 0.95,
+    coins: bool = False,
     jobs: int | None = None,
     randomness: Randomness | None = None,
     progress: Callable[[str, int, int], None] | None = None,
@@ -196,6 +199,7 @@ def compare(
         shadows: shadow models per arm.
         exposure: what the attacker sees of the answers.
         confidence: of every interval.
+        coins: whether members were drawn by independent fair coins, as `split` does; see `audit`.
         jobs: processes; all cores by default.
         randomness: source of every draw; the operating system's by default. With `Randomness.simulated` the private
             arms are simulations, and say so.
@@ -214,7 +218,7 @@ def compare(
     inside, outside = checked_sides(members, nonmembers)
     pool = inside.joined(outside).require_two_classes()
     truth = np.arange(len(pool)) < len(inside)
-    draws = draw_membership(pool, _checks.at_least(4, shadows=shadows), inclusion_of(truth), source.spawn("membership"))
+    draws = draw_membership(pool, _checks.at_least(4, shadows=shadows), 0.5 if coins else inclusion_of(truth), source.spawn("membership"))
     blind = blind_auc(inside, outside, randomness=source.spawn("blind"), confidence=confidence)
     runs: dict[str, Run] = {}
     audits: dict[str, Audit] = {}
@@ -243,8 +247,9 @@ def compare(
             randomness=own,
             name=arm.name,
             blind=blind,
+            coins=coins,
         )
-        audits[arm.name] = conclude(case, fleet)
+        audits[arm.name] = conclude(case, fleet, runs[arm.name].guarantee, Wishes(coins=coins))
         right[arm.name] = fleet.correct
     costs = _costs(arms, right, draws, pool, source, confidence)
     body = {

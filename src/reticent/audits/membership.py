@@ -27,9 +27,8 @@ Example:
 
 from __future__ import annotations
 
-import dataclasses
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any
 
@@ -37,79 +36,18 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
-from reticent._checks import suggested_delta
-from reticent.attacks.membership import DEFAULT
-from reticent.audits.case import Case, checked_sides, describe, prepare
-from reticent.audits.pooled import PooledCurve, pooled_curve
-from reticent.audits.risks import RecordRisk, RiskList, record_risks
+from reticent.audits.bodies import NOT_TESTED
+from reticent.audits.case import checked_sides, prepare
+from reticent.audits.concluding import attack_names, conclude
+from reticent.audits.outcome import Audit, Wishes
 from reticent.audits.shadows import Trainer, train_shadows
-from reticent.audits.thresholds import RATES, baseline_of, finding_of, own_thresholds, reference_thresholds
-from reticent.audits.validity import doubts, trainer_doubts
+from reticent.audits.thresholds import RATES
 from reticent.errors import UsageError
-from reticent.evidence import Estimate, Finding, Record, now, software
-from reticent.models import Exposure, Fleet
+from reticent.models import Exposure
 from reticent.privacy import Guarantee
-from reticent.privacy.rounding import round_up
 from reticent.randomness import Randomness, required
 
-__all__ = ["RATES", "Audit", "audit", "audit_fleet"]
-
-NOT_TESTED = {
-    "label-only membership inference": "needs perturbed queries: reticent.audits.findings_without_shadows",
-    "attribute inference": "not built yet",
-    "model inversion": "not built yet",
-    "gradient inversion": "applies when gradients are shared; not built yet",
-    "extraction from text generators": "applies to generative models; not built yet",
-    "white-box membership inference": "this audit used the model's answers, not its parameters",
-}
-"""What a membership audit leaves open, and why: shown in every report as not run."""
-
-_BOUND_POINTS = 60
-_SHOWN = 20  # records in a report's list of those most at risk
-
-
-@dataclasses.dataclass(frozen=True)
-class Audit:
-    """The result of an audit.
-
-    Attributes:
-        finding: the attack on the given model.
-        repeated: the same attack on every shadow model in turn, or a finding that says that it was not run.
-        curve: the ROC curve behind `repeated`, or None.
-        scores: (records,) attack scores of the given model, members first.
-        membership: (records,) truth.
-        record: all of it as a record.
-        risks: every record (or owner) with its test, and the list of those at risk; None without shadow models.
-    """
-
-    finding: Finding
-    repeated: Finding
-    curve: PooledCurve | None
-    scores: npt.NDArray[np.float64]
-    membership: npt.NDArray[np.bool_]
-    record: Record
-    risks: RiskList | None = None
-
-    def worst(self, count: int = 10) -> tuple[RecordRisk, ...]:
-        """The records (or owners) most at risk, the surest first; empty without shadow models.
-
-        They were picked because they look worst: read the interval, which allows for that, not the value.
-        """
-        count = _checks.at_least(0, count=count)
-        return () if self.risks is None else self.risks.risks[:count]
-
-    def save(self, path: str | Path) -> Path:
-        """Write a report: `.html` for a self-contained page, `.json` for the record.
-
-        Raises:
-            UsageError: another ending, or a place that cannot be written; nothing is left half-written.
-        """
-        from reticent.reports import save
-
-        return save(self.record, path)
-
-    def __str__(self) -> str:
-        return f"{self.repeated}\n{self.finding}"
+__all__ = ["NOT_TESTED", "RATES", "Audit", "audit"]
 
 
 def audit(
@@ -122,7 +60,14 @@ def audit(
     exposure: Exposure | str = Exposure.LOGITS,
     answers: str | None = None,
     confidence: float = 0.95,
+    method: str = "student",
+    groups: Mapping[str, npt.NDArray[Any]] | None = None,
+    coins: bool = False,
+    attacks: Sequence[Any] = (),
+    limit: int | None = None,
     jobs: int | None = None,
+    executor: Executor | str | None = None,
+    store: str | Path | None = None,
     randomness: Randomness | None = None,
     progress: Callable[[int, int], None] | None = None,
     name: str = "the model",
@@ -142,7 +87,18 @@ def audit(
             "scores:top 1"; see `Exposure`.
         answers: "logits", "probabilities" or "labels": what the model's answers are; by default known or recognised.
         confidence: of every interval.
+        method: of scoring against shadow models: a name from `reticent.attacks.membership.METHODS`, or "choose": the one
+            that attacks the shadow models best, each with the others.
+        groups: names of groupings to the group of each record, members first: groups are compared. Classes are anyway,
+            if there are not many.
+        coins: whether members were drawn from all records by independent fair coins, one for each owner, as `rt.split`
+            does. Then a lower bound on epsilon is stated for the given model, and shadow models are drawn so, too.
+        attacks: further attacks on the one model, which ask it again or look at its parameters: "gap", "agreement",
+            "boundary", "gradient norm"; see `reticent.audits.queried`.
+        limit: how many members, and how many others, those attack at most.
         jobs: processes for the shadow models; all cores by default.
+        executor: where else to train them: an executor, "dask:ADDRESS" or "ray:ADDRESS".
+        store: a folder that keeps the answers of finished shadow models, for going on after a stop or with more models.
         randomness: source of every draw; the operating system's by default.
         progress: called as progress(models_done, shadows).
         name: what to call the model in the report.
@@ -162,6 +118,7 @@ def audit(
             "Leave it out.",
         )
     exposure = Exposure.of(exposure)
+    _checks.one_of(attack_names(), method=method)
     inside, outside = checked_sides(members, nonmembers)
     case = prepare(
         model,
@@ -172,7 +129,9 @@ def audit(
         randomness=source,
         name=name,
         answers=answers,
+        coins=coins,
     )
+    wishes = Wishes(method, _groups(groups, len(case.pool)), coins, tuple(attacks), limit)
     fleet = None
     if trainer is not None:
         fleet = train_shadows(
@@ -183,154 +142,19 @@ def audit(
             exposure=exposure,
             inclusion=case.inclusion,
             jobs=jobs,
+            executor=executor,
+            store=store,
             progress=progress,
         )
-    return conclude(case, fleet, guarantee)
+    return conclude(case, fleet, guarantee, wishes)
 
 
-def conclude(case: Case, fleet: Fleet | None, guarantee: Guarantee | None = None) -> Audit:
-    """The audit of a prepared case, with shadow models and a guarantee if there are any."""
-    trainers: tuple[str, ...]
-    if fleet is None:
-        scores, trainers = case.signal, ()
-        estimates = own_thresholds(case, scores)
-        attack = "confidence of the true label"
-        repeated = Finding.not_run(
-            "likelihood ratio, every training in turn",
-            case.target.name,
-            case.target.exposure.value,
-            reason="no trainer was given, so no shadow models could be trained",
-        )
-        curve: PooledCurve | None = None
-        risks: RiskList | None = None
-    else:
-        scores = DEFAULT.score(case.signals, fleet.signals, fleet.membership)
-        reference = DEFAULT.leave_one_out(fleet.signals, fleet.membership)
-        estimates = reference_thresholds(case, scores, reference[~fleet.membership])
-        attack = "likelihood ratio"
-        curve, repeated = audit_fleet(
-            fleet,
-            reference,
-            name=case.target.name,
-            exposure=case.target.exposure,
-            baseline=baseline_of(case.blind),
-            randomness=case.source.spawn("bootstrap"),
-            owners=case.pool.owner_index(),
-            confidence=case.confidence,
-        )
-        trainers = trainer_doubts(fleet, case.truth, case.correct, case.signal, scores, reference, RATES)
-        risks = record_risks(
-            fleet,
-            case.truth,
-            randomness=case.source.spawn("risks"),
-            owners=case.pool.owner_index(),
-            level=1 - case.confidence,
-            confidence=case.confidence,
-        )
-    reasons = doubts(
-        blind=case.blind,
-        copies=case.shared,
-        nonmembers=int((~case.truth).sum()),
-        several_rows=case.pool.owner_count < len(case.pool),
-    )
-    finding = finding_of(case, attack, estimates, reasons + trainers, 0 if fleet is None else len(fleet.scores))
-    record = Record("audit", _body(case, finding, repeated, curve, risks, guarantee), created=now())
-    return Audit(finding, repeated, curve, scores, case.truth, record, risks)
-
-
-def audit_fleet(
-    fleet: Fleet,
-    reference: npt.NDArray[np.float64],
-    *,
-    name: str,
-    exposure: Exposure,
-    baseline: dict[str, Estimate],
-    randomness: Randomness,
-    owners: npt.NDArray[np.int64] | None = None,
-    confidence: float = 0.95,
-) -> tuple[PooledCurve, Finding]:
-    """The attack on a way of training: every shadow model in turn is the target of the others.
-
-    Args:
-        fleet: the shadow models.
-        reference: (models, records) scores from `leave_one_out`.
-        name: what to call the training.
-        exposure: what the attacker saw.
-        baseline: what an attacker without the model achieves.
-        randomness: source of the bootstrap.
-        owners: (records,) whole numbers from 0, equal for rows of one owner.
-        confidence: of every interval.
-    """
-    curve = pooled_curve(
-        reference,
-        fleet.membership,
-        rates=RATES,
-        randomness=randomness,
-        correct=fleet.correct,
-        owners=owners,
-        confidence=confidence,
-    )
-    estimates = {"auc": curve.auc}
-    estimates |= {f"true_positive_rate_at_{asked:g}": estimate for asked, estimate in curve.at.items()}
-    if curve.accuracy is not None:
-        estimates["accuracy on non-members"] = curve.accuracy
-    chance = Estimate(
-        0.5, 0.5, 0.5, confidence, fleet.scores.size, "memberships are independent coin flips, so chance is exact"
-    )
-    finding = Finding(
-        "likelihood ratio, every training in turn",
-        name,
-        exposure.value,
-        estimates,
-        {**baseline, "auc of chance": chance},
-        details={"models": len(fleet.scores), "records": fleet.scores.shape[1]},
-    )
-    return curve, finding
-
-
-def _body(
-    case: Case,
-    finding: Finding,
-    repeated: Finding,
-    curve: PooledCurve | None,
-    risks: RiskList | None,
-    guarantee: Guarantee | None,
-) -> dict[str, Any]:
-    return {
-        "data": describe(case.pool, case.truth),
-        "finding": finding.as_dict(),
-        "repeated": repeated.as_dict(),
-        "curve": None if curve is None else curve_as_dict(curve),
-        "worst": [] if risks is None else [risk.as_dict() for risk in risks.risks[:_SHOWN]],
-        "exposed": None if risks is None else risks.exposed,
-        "at_risk": None if risks is None else risks.as_dict(_SHOWN),
-        "promise": None if guarantee is None else promise_as_dict(guarantee),
-        "not_tested": NOT_TESTED,
-        "repeatable": not case.source.is_secure,
-        "software": software(),
-    }
-
-
-def promise_as_dict(guarantee: Guarantee, delta: float | None = None) -> dict[str, Any]:
-    """A guarantee in numbers and words; the bound is rounded up, like everything that is promised."""
-    if delta is None:
-        delta = suggested_delta(guarantee.dataset_size or 10**6)
-    grid = np.geomspace(1e-4, 1.0, _BOUND_POINTS)
-    epsilon = guarantee.epsilon(delta)
-    return {
-        "guarantee": guarantee.as_dict(),
-        "epsilon": epsilon if math.isfinite(epsilon) else None,
-        "delta": delta,
-        "text": guarantee.text(delta),
-        "named_at_0.01": round_up(guarantee.true_positive_rate(0.01)),
-        "bound": {
-            "false_positive_rates": [float(rate) for rate in grid],
-            "true_positive_rates": [min(1.0, round_up(r, 6)) for r in guarantee.true_positive_rate(grid).tolist()],
-        },
-    }
-
-
-def curve_as_dict(curve: PooledCurve) -> dict[str, Any]:
-    """A curve as plain values, rounded to what a plot can show."""
-    columns = ("false_positive_rates", "true_positive_rates", "low", "high")
-    return {name: [round(float(value), 6) for value in getattr(curve, name)] for name in columns}
+def _groups(groups: Mapping[str, npt.NDArray[Any]] | None, records: int) -> dict[str, npt.NDArray[Any]]:
+    named = {name: np.asarray(values) for name, values in ({} if groups is None else groups).items()}
+    for name, values in named.items():
+        if values.shape != (records,):
+            raise UsageError(
+                f"Expected one group for each of {records} records in groups[{name!r}], got shape {values.shape}.",
+                "Give the groups of the members, then those of the others.",
+            )
+    return named

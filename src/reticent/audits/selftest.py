@@ -249,11 +249,10 @@ def _planted(randomness: Randomness, quick: bool) -> tuple[bool, str]:
     pool = type(rows)(rows.features, rows.labels, classes=2, owners=owners)
     count = 64 if quick else 128
     fleet = train_shadows(KernelMachine(0.3, 40.0), pool, count=count, randomness=randomness, jobs=1)
-    reference = DEFAULT.leave_one_out(fleet.signals, fleet.membership)
-    risks = record_risks(fleet, reference, np.ones(len(pool), dtype=bool), inclusion=0.5, confidence=0.95)
-    top = {risk.row for risk in risks[: 3 * planted]}
-    found = sum(row in top for row in range(size, len(pool)))
-    return found >= 0.8 * 3 * planted, f"{found} of the {3 * planted} planted rows among the first {3 * planted}"
+    risks = record_risks(fleet, randomness=randomness.spawn("ties"), owners=pool.owner_index(), confidence=0.95).risks
+    top = {risk.row for risk in risks[: 2 * planted]}
+    found = sum(row in top for row in range(size, size + 2 * planted))
+    return found >= 0.8 * 2 * planted, f"{found} of the {2 * planted} planted owners among the first {2 * planted}"
 
 
 # Bounds -----------------------------------------------------------------------------------------------------------
