@@ -66,7 +66,7 @@ BASE = '[data]\nset = "digits"\n[training]\ntrainer = "a.py:b"\n'
     [
         (BASE.replace("set", "sett"), r"keys of \[data\], got 'sett'. Did you mean 'set'"),
         (BASE + "[atack]\n", "keys of the file, got 'atack'. Did you mean 'attack'"),
-        (BASE + "[attack]\nzzz = 1\n", "It knows exposure, method, confidence, seed"),
+        (BASE + "[attack]\nzzz = 1\n", "It knows exposure, method, attacks, limit, confidence, seed"),
         (BASE + "shadows = 3\n", "training.shadows.*got 3: .*greater than or equal to 4"),
         (BASE + 'shadows = "many"\n', "training.shadows.*got 'many'"),
         (BASE + "[attack]\nconfidence = 1.0\n", "less than 1"),

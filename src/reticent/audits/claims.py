@@ -140,10 +140,7 @@ def claim_about_training(
         return Claim("the training", reason=f"shadow models saw a record with probability {inclusion:.3g}, not 1/2")
     references, targets = fleet.take(slice(0, half)), fleet.take(slice(half, None))
     scores = np.stack(
-        [
-            method.score(targets.signals.model(k), references.signals, references.membership)
-            for k in range(len(targets))
-        ]
+        [method.score(targets.signals.model(k), references.signals, references.membership) for k in range(len(targets))]
     )
     return _claim(what, scores, targets.membership, owners, unit, guarantee, delta, confidence)
 

@@ -34,8 +34,8 @@ import torch
 
 from reticent import _checks
 from reticent.audits.blind import blind_auc
-from reticent.audits.case import checked_sides, describe, inclusion_of, prepare
 from reticent.audits.bodies import NOT_TESTED, promise_as_dict
+from reticent.audits.case import checked_sides, describe, inclusion_of, prepare
 from reticent.audits.concluding import conclude
 from reticent.audits.outcome import Audit, Wishes
 from reticent.audits.paired import accuracy_difference
@@ -218,7 +218,9 @@ def compare(
     inside, outside = checked_sides(members, nonmembers)
     pool = inside.joined(outside).require_two_classes()
     truth = np.arange(len(pool)) < len(inside)
-    draws = draw_membership(pool, _checks.at_least(4, shadows=shadows), 0.5 if coins else inclusion_of(truth), source.spawn("membership"))
+    draws = draw_membership(
+        pool, _checks.at_least(4, shadows=shadows), 0.5 if coins else inclusion_of(truth), source.spawn("membership")
+    )
     blind = blind_auc(inside, outside, randomness=source.spawn("blind"), confidence=confidence)
     runs: dict[str, Run] = {}
     audits: dict[str, Audit] = {}

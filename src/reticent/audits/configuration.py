@@ -70,22 +70,29 @@ class DataPart(_Part):
 
 
 class ModelPart(_Part):
-    """[model]: one of three kinds; without it, the trainer trains the model on the members."""
+    """[model]: one of three kinds; without it, the trainer trains the model on the members.
+
+    `headers` names the environment variable that holds each header's value: secrets do not belong into the file.
+    """
 
     onnx: str | None = None
     load: str | None = None
     endpoint: str | None = None
     name: str = "the model"
-    answers: Literal["logits", "probabilities"] | None = None
+    answers: Literal["logits", "probabilities", "labels"] | None = None
     queries_per_second: Annotated[float, Field(gt=0)] | None = None
     most_queries: Annotated[int, Field(ge=1)] | None = None
+    request: Any = None
+    response: str | None = None
+    headers: dict[str, str] = {}
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if sum(one is not None for one in (self.onnx, self.load, self.endpoint)) != 1:
             raise ValueError("exactly one of onnx, load and endpoint")
-        if self.endpoint is None and not self.queries_per_second is self.most_queries is None:
-            raise ValueError("queries_per_second and most_queries with an endpoint only")
+        asked = (self.queries_per_second, self.most_queries, self.request, self.response, self.headers or None)
+        if self.endpoint is None and any(one is not None for one in asked):
+            raise ValueError("queries_per_second, most_queries, request, response and headers with an endpoint only")
         return self
 
 
@@ -104,6 +111,8 @@ class AttackPart(_Part):
 
     exposure: str = "logits"
     method: str | None = None
+    attacks: list[str] = []
+    limit: Annotated[int, Field(ge=10)] | None = None
     confidence: _Share = 0.95
     seed: Annotated[int, Field(ge=0)] | None = None
 

@@ -87,8 +87,8 @@ def audit(
             "scores:top 1"; see `Exposure`.
         answers: "logits", "probabilities" or "labels": what the model's answers are; by default known or recognised.
         confidence: of every interval.
-        method: of scoring against shadow models: a name from `reticent.attacks.membership.METHODS`, or "choose": the one
-            that attacks the shadow models best, each with the others.
+        method: of scoring against shadow models: a name from `reticent.attacks.membership.METHODS`, or "choose": the
+            one that attacks the shadow models best, each with the others.
         groups: names of groupings to the group of each record, members first: groups are compared. Classes are anyway,
             if there are not many.
         coins: whether members were drawn from all records by independent fair coins, one for each owner, as `rt.split`

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from reticent.audits.configuration import AuditConfig
+    from reticent.audits.configured import Limit
+    from reticent.audits.outcome import Audit
     from reticent.audits.selftest import SelfTest
     from reticent.randomness import Randomness
 
 __all__ = ["audit"]
 
 GATE_FAILED = 1
+NOT_RESOLVABLE = 3
 
 
 def audit(
+    config: Annotated[
+        Path | None,
+        typer.Argument(help="What to audit, in TOML; see docs/auditing.md.", metavar="CONFIG", show_default=False),
+    ] = None,
     selftest: Annotated[
         bool,
         typer.Option("--selftest", help="Audit models and mechanisms whose truth is known; exit code 1 if one fails."),
@@ -23,19 +32,85 @@ def audit(
     quick: Annotated[
         bool, typer.Option("--quick", help="A shorter self-test: half a minute in place of two minutes.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-    seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
+    json: Annotated[
+        bool, typer.Option("--json", help="Print the record (of a self-test: its outcomes) as JSON.")
+    ] = False,
+    seed: Annotated[
+        int | None, typer.Option(help="Make the run repeatable; instead of the seed in the configuration.")
+    ] = None,
 ) -> None:
-    """Audit what is known: are leaks found where there are some, and none where there are none?"""
+    """Audit a model as a file says; exit code 1 if a limit of its policy is exceeded, 3 if that cannot be told."""
     from reticent.errors import UsageError
     from reticent.randomness import Randomness
 
-    if not selftest:
-        raise UsageError("Expected --selftest, got nothing to audit.", "Run reticent audit --selftest.")
+    if selftest == (config is not None):
+        raise UsageError(
+            "Expected a configuration or --selftest, got neither or both.",
+            "Run reticent audit CONFIG, or reticent audit --selftest.",
+        )
+    if quick and not selftest:
+        raise UsageError("Expected --quick with --selftest only.", "Ask for fewer shadow models in the configuration.")
+    if config is not None:
+        _configured(config, seed=seed, json=json)
+        return
     source = Randomness.secure() if seed is None else Randomness.simulated(seed)
     found = _selftest(source, quick=quick, json=json)
     if not found.passed:
         raise typer.Exit(GATE_FAILED)
+
+
+def _configured(path: Path, *, seed: int | None, json: bool) -> None:
+    from reticent.audits.configuration import AuditConfig
+    from reticent.audits.configured import carried_out, limits, planned, prepared
+    from reticent.cli._output import bars, errors, print_json
+
+    config = AuditConfig.read(path)
+    if seed is not None:
+        config = config.model_copy(update={"attack": config.attack.model_copy(update={"seed": seed})})
+    ready = prepared(config)
+    if not json:
+        errors.print(f"{len(ready.members)} members, {len(ready.nonmembers)} others.", markup=False)
+        for sentence in planned(config, ready).sentences:
+            errors.print(sentence, markup=False)
+    with bars(quiet=json) as report:
+        found = carried_out(config, ready, progress=lambda done, total: report("shadow models", done, total))
+    kept = limits(config, found)
+    written = [found.save(config.path(place)) for place in (config.output.report, config.output.record) if place]
+    if json:
+        print_json({"record": found.record.body, "policy": [limit.as_dict() for limit in kept]})
+    else:
+        _tell(found, kept, written, config)
+    if any(limit.status == "exceeded" for limit in kept):
+        raise typer.Exit(GATE_FAILED)
+    if any(limit.status == "not resolvable" for limit in kept):
+        raise typer.Exit(NOT_RESOLVABLE)
+
+
+def _tell(found: Audit, kept: tuple[Limit, ...], written: list[Path], config: AuditConfig) -> None:
+    from reticent.cli._output import output
+    from reticent.reports import sentences_of
+
+    for sentence in sentences_of(found.record):
+        output.print(sentence + "\n", markup=False, soft_wrap=False)
+    if kept:
+        output.print(_policy(kept))
+    if config.attack.seed is not None:
+        output.print("Seeded run: whoever knows the seed knows the draws.", markup=False)
+    for path in written:
+        output.print(f"Written: {path}", markup=False)
+
+
+def _policy(kept: tuple[Limit, ...]) -> Any:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("policy", "at most", "measured, at least", ""):
+        table.add_column(heading, overflow="fold")
+    for limit in kept:
+        low = "not resolvable" if limit.low is None else f"{limit.low:.4g}"
+        status = {"kept": "not exceeded", "exceeded": "EXCEEDED"}.get(limit.status, "NOT RESOLVABLE")
+        table.add_row(limit.name, f"{limit.most:g}", low, status)
+    return table
 
 
 def _selftest(source: Randomness, *, quick: bool, json: bool) -> SelfTest:

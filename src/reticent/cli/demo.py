@@ -70,7 +70,9 @@ def demo(
                 f"Training {shadows} shadow models for each network.",
                 markup=False,
             )
-        comparison = compare(members, nonmembers, arms, shadows=shadows, jobs=jobs, randomness=source, progress=report)
+        comparison = compare(
+            members, nonmembers, arms, shadows=shadows, coins=True, jobs=jobs, randomness=source, progress=report
+        )
     comparison.save(target)
     if json:
         import sys

@@ -1,0 +1,228 @@
+"""Carry out what a configuration says, and hold the result against its policy.
+
+Promise: files are read, the model is loaded and the policy understood before anything is trained or asked. A limit of
+the policy fails only where the whole measured interval lies above it; a figure that could not be resolved is named as
+such and never passes for a small one.
+
+Example:
+    >>> from reticent.audits.configuration import AuditConfig
+    >>> from reticent.audits.configured import prepared
+    >>> config = AuditConfig.parse('''
+    ... [data]
+    ... set = "diabetes"
+    ... [training]
+    ... trainer = "operator:itemgetter"
+    ... ''')
+    >>> ready = prepared(config)
+    >>> len(ready.members) + len(ready.nonmembers), ready.coins
+    (442, True)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent.audits.comparison import split
+from reticent.audits.configuration import AuditConfig, DataPart, load_object
+from reticent.audits.membership import Audit, audit
+from reticent.audits.power import Power, power
+from reticent.data import Records
+from reticent.data.files import Read, read_records
+from reticent.data.sampling import ready_set
+from reticent.errors import UsageError
+from reticent.privacy import Guarantee
+from reticent.randomness import Randomness
+from reticent.training.fleets.learners import as_trainer
+
+__all__ = ["Limit", "Ready", "carried_out", "limits", "planned", "prepared"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Ready:
+    """What a configuration names, read and checked."""
+
+    members: Records
+    nonmembers: Records
+    groups: Mapping[str, npt.NDArray[Any]]
+    coins: bool
+    model: Any
+    trainer: Any
+    guarantee: Guarantee | None
+    source: Randomness
+
+
+@dataclasses.dataclass(frozen=True)
+class Limit:
+    """One limit of the policy and what was measured.
+
+    Attributes:
+        name: what is limited.
+        most: the limit.
+        low: the lower end of what was measured; None if it could not be resolved.
+    """
+
+    name: str
+    most: float
+    low: float | None
+
+    @property
+    def status(self) -> str:
+        """ "kept" (not shown to be exceeded), "exceeded" or "not resolvable"."""
+        if self.low is None:
+            return "not resolvable"
+        return "exceeded" if self.low > self.most else "kept"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {**dataclasses.asdict(self), "status": self.status}
+
+
+def prepared(config: AuditConfig) -> Ready:
+    """Everything that a configuration names.
+
+    Raises:
+        UsageError: a file or an object that is not there.
+        DataError: records that cannot be used.
+    """
+    seed = config.attack.seed
+    source = Randomness.secure() if seed is None else Randomness.simulated(seed)
+    for place in (config.output.report, config.output.record):
+        if place is not None and not config.path(place).parent.is_dir():
+            raise UsageError(f"Expected the folder of {place!r} to exist.", "Make it, or choose another place.")
+    guarantee = None if config.claim is None else _guarantee(config)
+    members, nonmembers, groups = _sides(config, source)
+    trainer = None if config.training is None else load_object(config.training.trainer, config.folder)
+    model = _model(config)
+    if model is None:
+        model = _trained(trainer, members, source)
+    coins = config.data.set is not None if config.data.coins is None else config.data.coins
+    return Ready(members, nonmembers, groups, coins, model, trainer, guarantee, source)
+
+
+def planned(config: AuditConfig, ready: Ready) -> Power:
+    """What the audit will be able to say: known before anything is trained or asked."""
+    members, others = len(ready.members), len(ready.nonmembers)
+    return power(
+        members,
+        others,
+        shadows=0 if config.training is None else config.training.shadows,
+        people=ready.members.joined(ready.nonmembers).owner_count,
+        confidence=config.attack.confidence,
+        level=1 - config.attack.confidence,
+        inclusion=0.5 if ready.coins else None,
+    )
+
+
+def carried_out(config: AuditConfig, ready: Ready, *, progress: Callable[[int, int], None] | None = None) -> Audit:
+    """The audit that a configuration describes."""
+    training = config.training
+    options: dict[str, Any] = {}
+    if training is not None:
+        store = None if training.store is None else config.path(training.store)
+        options = {"shadows": training.shadows, "jobs": training.jobs, "executor": training.executor, "store": store}
+    return audit(
+        ready.model,
+        ready.members,
+        ready.nonmembers,
+        trainer=ready.trainer,
+        exposure=config.attack.exposure,
+        method=config.attack.method or "student",
+        attacks=tuple(config.attack.attacks),
+        limit=config.attack.limit,
+        answers=None if config.model is None else config.model.answers,
+        confidence=config.attack.confidence,
+        groups=ready.groups or None,
+        coins=ready.coins,
+        randomness=ready.source,
+        progress=progress,
+        name="the model" if config.model is None else config.model.name,
+        guarantee=ready.guarantee,
+        **options,
+    )
+
+
+def limits(config: AuditConfig, found: Audit) -> tuple[Limit, ...]:
+    """The policy's limits with what was measured: on repeated trainings where there were any, else on the model."""
+    policy = config.policy
+    estimates = found.repeated.estimates or found.finding.estimates
+    lows = {name: estimate.low for name, estimate in estimates.items()}
+    given = []
+    if policy.most_auc is not None:
+        given.append(Limit("right one of two (AUC)", policy.most_auc, lows.get("auc")))
+    for rate, most in policy.most_named.items():
+        given.append(Limit(f"members named at {rate} false alarms", most, lows.get(f"true_positive_rate_at_{rate}")))
+    if policy.most_exposed is not None:
+        given.append(Limit("records exposed", policy.most_exposed, found.record.body["exposed"]))
+    return tuple(given)
+
+
+def _sides(config: AuditConfig, source: Randomness) -> tuple[Records, Records, dict[str, npt.NDArray[Any]]]:
+    data = config.data
+    if data.set is not None:
+        return *split(ready_set(data.set, source, most=data.records), source), {}
+    inside, outside = (_read(data, config, name) for name in (data.members, data.nonmembers))
+    groups = {name: np.concatenate([inside.groups[name], outside.groups[name]]) for name in data.groups}
+    return inside.records, outside.records, groups
+
+
+def _read(data: DataPart, config: AuditConfig, name: str | None) -> Read:
+    return read_records(
+        config.path(str(name)),
+        label=data.label,
+        owner=data.owner,
+        groups=data.groups,
+        ignore=data.ignore,
+        classes=data.classes,
+        name=data.name,
+    )
+
+
+def _model(config: AuditConfig) -> Any:
+    part = config.model
+    if part is None:
+        return None
+    if part.onnx is not None:
+        return config.path(part.onnx)
+    if part.load is not None:
+        found = load_object(part.load, config.folder)
+        is_model = hasattr(found, "named_parameters") or hasattr(found, "predict_proba")
+        return found if is_model or not callable(found) else found()
+    from reticent.models import Endpoint
+
+    missing = [variable for variable in part.headers.values() if variable not in os.environ]
+    if missing:
+        raise UsageError(f"Expected the environment variables {missing}, which hold headers.", "Set them.")
+    options = {
+        "rate": part.queries_per_second,
+        "budget": part.most_queries,
+        "answers": part.answers,
+        "request": part.request,
+        "response": part.response,
+        "headers": {header: os.environ[variable] for header, variable in part.headers.items()},
+    }
+    return Endpoint(str(part.endpoint), **{name: value for name, value in options.items() if value is not None})
+
+
+def _trained(trainer: Any, members: Records, source: Randomness) -> Any:
+    """The model that the trainer makes of the members, where none was given."""
+    return as_trainer(trainer)(members, source.spawn("target"))
+
+
+def _guarantee(config: AuditConfig) -> Guarantee:
+    assert config.claim is not None  # noqa: S101
+    path = config.path(config.claim.guarantee)
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"Expected a guarantee as JSON in {config.claim.guarantee!r}, got none.",
+            "Write json.dumps(guarantee.as_dict()).",
+        ) from error
+    return Guarantee.from_dict(values)
