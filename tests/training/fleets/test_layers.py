@@ -16,6 +16,14 @@ NETWORKS = {
     "linear": (lambda: nn.Linear(5, 40), (5,)),
     "narrow": (lambda: nn.Linear(5, 3), (5,)),
     "without bias": (lambda: nn.Sequential(nn.Linear(5, 40, bias=False), nn.Linear(40, 2, bias=False)), (5,)),
+    "rectified": (
+        lambda: nn.Sequential(nn.Linear(5, 40), nn.ReLU(), nn.Linear(40, 3), nn.ReLU(), nn.Linear(3, 33), nn.ReLU()),
+        (5,),
+    ),
+    "rectified norms": (
+        lambda: nn.Sequential(nn.Conv2d(2, 4, 3), nn.ReLU(), nn.ReLU(), nn.GroupNorm(2, 4), nn.ReLU()),
+        (2, 9, 9),
+    ),
     "linear on positions": (lambda: nn.Sequential(nn.Linear(5, 4), nn.Flatten(), nn.Linear(12, 2)), (3, 5)),
     "layer norm": (lambda: nn.LayerNorm(5), (5,)),
     "layer norm of two dimensions": (lambda: nn.LayerNorm((3, 5)), (2, 3, 5)),

@@ -55,11 +55,13 @@ class _Flow:
         values: (models, rows, ...), or (rows, models x channels, height, width) if `images`.
         models: how many.
         images: in which of the two forms they are.
+        fresh: that nothing else needs them, so that they may be overwritten: half the memory to go through.
     """
 
     values: torch.Tensor
     models: int
     images: bool = False
+    fresh: bool = False
 
     def as_rows(self) -> torch.Tensor:
         """(models, rows, ...)"""
@@ -137,9 +139,10 @@ def _rule(module: Any) -> _Rule | None:
 
 
 def _elementwise(module: nn.Module, prefix: str, parameters: _Parameters, flow: _Flow) -> _Flow:
-    # Never in place: what a module would overwrite is shared between models, or needed again.
+    # Else never in place: what a module would overwrite is shared between models, or needed again.
     if isinstance(module, nn.ReLU):
-        return _Flow(torch.relu(flow.values), flow.models, flow.images)
+        rectified = torch.relu_(flow.values) if flow.fresh else torch.relu(flow.values)
+        return _Flow(rectified, flow.models, flow.images)
     inplace = getattr(module, "inplace", False)
     values = flow.values.clone() if inplace else flow.values
     return _Flow(module(values), flow.models, flow.images)
@@ -153,7 +156,9 @@ def _linear(module: nn.Linear, prefix: str, parameters: _Parameters, flow: _Flow
     x, weight = flow.as_rows(), parameters[prefix + "weight"]
     flat = x if x.ndim == 3 else x.reshape(flow.models, -1, x.shape[-1])
     out: torch.Tensor = _Products.apply(flat, weight, parameters.get(prefix + "bias"))  # type: ignore[no-untyped-call]
-    return _Flow(out if x.ndim == 3 else out.reshape(*x.shape[:-1], -1), flow.models)
+    if x.ndim == 3:  # narrow products are views of something that autograd must know
+        return _Flow(out, flow.models, fresh=weight.shape[1] >= _NARROW)
+    return _Flow(out.reshape(*x.shape[:-1], -1), flow.models)
 
 
 class _Products(torch.autograd.Function):
@@ -230,14 +235,14 @@ def _convolution(module: nn.Conv2d, prefix: str, parameters: _Parameters, flow: 
         module.dilation,
         flow.models * module.groups,
     )
-    return _Flow(out, flow.models, images=True)
+    return _Flow(out, flow.models, images=True, fresh=True)
 
 
 def _group_norm(module: nn.GroupNorm, prefix: str, parameters: _Parameters, flow: _Flow) -> _Flow:
     weight = parameters[prefix + "weight"].reshape(-1) if module.affine else None
     bias = parameters[prefix + "bias"].reshape(-1) if module.affine else None
     out = functional.group_norm(flow.as_images(), flow.models * module.num_groups, weight, bias, module.eps)
-    return _Flow(out, flow.models, images=True)
+    return _Flow(out, flow.models, images=True, fresh=True)
 
 
 def _image_wise(module: nn.Module, prefix: str, parameters: _Parameters, flow: _Flow) -> _Flow:
