@@ -165,6 +165,7 @@ def _claim(
             included,
             delta=delta,
             confidence=confidence,
+            method="f-dp-any",  # nothing is known of how a training's outputs are distributed
             unit=unit,
             relation=Relation.ADD_OR_REMOVE_ONE,
         )

@@ -24,9 +24,10 @@ import markupsafe
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.evidence import Record, write_whole
-from reticent.reports import plots, words
+from reticent.reports import plots, tables, words
+from reticent.reports.parts import epsilon_table, parts_of, sentences_about
 
-__all__ = ["render", "save"]
+__all__ = ["render", "save", "sentences_of"]
 
 
 def save(record: Record, path: str | Path) -> Path:
@@ -83,12 +84,29 @@ def render(record: Record) -> str:
         body=body,
         kind=kind,
         arms=arms,
-        verdict=words.verdict(arms, body["data"]),
+        verdict=sentences_of(record),
         columns=_columns(arms),
         promised=any(arm["promise"] for arm in arms),
         figures=figures,
+        parts=parts_of(body) if kind == "audit" else [],
+        epsilons=_epsilons(body["arms"]) if kind == "comparison" else "",
         source_of_noise="a seeded generator (a repeatable simulation)" if body["repeatable"] else "secure randomness",
     )
+
+
+def sentences_of(record: Record) -> list[str]:
+    """What the record says, in the sentences that its page begins with."""
+    body = record.body
+    if record.kind == "comparison":
+        return words.verdict(body["arms"], body["data"])
+    return words.verdict([_single(body)], body["data"]) + sentences_about(body)
+
+
+def _epsilons(arms: list[dict[str, Any]]) -> markupsafe.Markup:
+    claims = {arm["name"]: arm["audit"]["epsilon"] for arm in arms}
+    if all(claim["bound"] is None for each in claims.values() for claim in each.values()):
+        return markupsafe.Markup("")
+    return markupsafe.Markup(tables.html(epsilon_table(claims)))  # noqa: S704 (every cell is escaped)
 
 
 def _single(body: Mapping[str, Any]) -> dict[str, Any]:
