@@ -124,7 +124,7 @@ def test_two_sided_offline_lira_names_those_that_are_known_least(seed):
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_deviation_of_all_records_loses_what_a_side_is_known_by(seed):
+def test_one_sides_deviation_for_both_loses_what_they_are_told_by(seed):
     target, references, inside, truth = world(10 + seed)
     kept = Moments.of(references.odds, inside)
     values = target.odds[0]

@@ -187,6 +187,19 @@ def test_within_borrows():
     np.testing.assert_allclose(within(Moments.of(values[:1], one)), [0.125, 0.125])
 
 
+@pytest.mark.parametrize("wild", [1e3, 1e7])
+def test_one_wild_answer_does_not_blur_the_others(wild):
+    values, membership = drawn(TWO, 9, 800, 6)
+    student = METHODS["student"]
+    before = student.score(signals_of(values[:1]), signals_of(values[1:]), membership[1:])
+    changed = values.copy()
+    changed[3, 5] = wild
+    after = student.score(signals_of(changed[:1]), signals_of(changed[1:]), membership[1:])
+    others = np.arange(800) != 5
+    assert abs(area(after[others], membership[0, others]) - area(before[others], membership[0, others])) < 0.01
+    assert np.isfinite(after).all()
+
+
 # What it is worth ------------------------------------------------------------------------------------------------
 
 

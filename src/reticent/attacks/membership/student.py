@@ -67,9 +67,11 @@ _BLOCK = 4096
 _OWN = 0.5  # records' worth of what a class was before, in each round: a class that empties stays where it is
 _SPREAD_OUT = 5.0  # records' worth of equal weights
 _FREEDOM = (1.0, 50.0)
-_FLOOR = 1e-4  # least variances of a class, as a share of the variance pooled over records
+_FLOOR = 1e-4  # least variances of a class, as a share of the usual one of a record
 _CORRELATED = 0.9  # the two means of a record, to begin with
 _MOST_CORRELATED = 0.999
+_MOST_UNUSUAL = 10.0  # how far the pooled variance may be above the usual one of a record and be begun with
+_QUARTILES = 1.349  # deviations between the quartiles of a normal distribution
 _TINY = 1e-12
 _LEAST_TAIL = 1e-300
 _NEGLIGIBLE = 1e-12  # weight of a class that adds nothing to a tail
@@ -104,9 +106,11 @@ class Prior:
         if records > most:
             moments = moments.take(np.arange(most) * records // most)
         pooled = within(moments)
-        prior = _start(moments, pooled)
+        usual = _usual(moments, pooled)
+        prior = _start(moments, np.minimum(pooled, _MOST_UNUSUAL * usual))
+        floor = (_FLOOR * usual)[:, None]
         for _ in range(_ROUNDS):
-            prior = _improved(prior, moments, (_FLOOR * pooled)[:, None])
+            prior = _improved(prior, moments, floor)
         return prior
 
 
@@ -252,6 +256,13 @@ def within(moments: Moments) -> Floats:
     return np.array(result)
 
 
+def _usual(moments: Moments, pooled: Floats) -> Floats:
+    """(2,) median of the records' own variances, which one wild answer does not move; the pooled one if that is 0."""
+    several = moments.count > 1
+    own = [moments.residual[side][several[side]] / (moments.count[side][several[side]] - 1) for side in (0, 1)]
+    return np.array([(float(np.median(part)) if len(part) else 0.0) or pooled[side] for side, part in enumerate(own)])
+
+
 def _constants(prior: Prior, moments: Moments, side: int) -> Floats:
     """(classes, largest count + 1) constants of the log-densities."""
     free = prior.freedom[side][:, None] + np.maximum(np.arange(moments.count[side].max(initial=0) + 1) - 1, 0)
@@ -277,8 +288,9 @@ def _start(moments: Moments, pooled: Floats) -> Prior:
     for side in (0, 1):
         seen = moments.count[side] > 0
         means = moments.mean[side][seen]
-        middles.append(float(means.mean()) if seen.any() else 0.0)
-        widths.append(float(means.std()) if seen.any() else 0.0)
+        low, middle, high = np.quantile(means, [0.25, 0.5, 0.75]) if seen.any() else (0.0, 0.0, 0.0)
+        middles.append(float(middle))
+        widths.append(float(high - low) / _QUARTILES or (float(means.std()) if seen.any() else 0.0))
         standard = (moments.mean[side] - middles[side]) / (widths[side] or 1.0)
         place += np.where(seen, moments.count[side] * standard, 0.0)
     place /= np.maximum(moments.count.sum(axis=0), 1)
