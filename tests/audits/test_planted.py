@@ -14,7 +14,7 @@ from reticent.audits.bounds import f_dp
 from reticent.audits.canaries import blank, coins, mislabelled
 from reticent.audits.planted import audit_by_canaries
 from reticent.errors import NotEnoughEvidence, UsageError
-from reticent.evidence import Conclusion
+from reticent.evidence.bounds import Conclusion
 from reticent.models import Exposure
 from reticent.privacy import Relation, SampledGaussian
 from reticent.randomness import Randomness

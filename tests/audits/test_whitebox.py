@@ -15,7 +15,7 @@ from reticent.audits.engines import by_make_private, by_steps, by_train
 from reticent.audits.probes import Trace
 from reticent.audits.whitebox import QUESTIONS, audit_training, score
 from reticent.errors import UsageError
-from reticent.evidence import Conclusion
+from reticent.evidence.bounds import Conclusion
 from reticent.privacy import (
     Clipping,
     Cyclic,

@@ -76,7 +76,7 @@ def body_of(
         "predictive": {f"{asked:g}": [one.as_dict() for one in found] for asked, found in parts["predictive"].items()},
         "spread": {name: one.as_dict() for name, one in parts["spread"].items()},
         "at_risk": None if risks is None else risks.as_dict(),
-        "worst": [] if risks is None else [risk.as_dict() for risk in risks.risks[:10]],
+        "worst": [] if risks is None else [risk.as_dict() for risk in risks.risks[:20]],
         "exposed": None if risks is None else risks.exposed,
         "reasons": [one.as_dict() for one in parts["reasons"]],
         "disparities": {name: one.as_dict() for name, one in parts["disparities"].items()},

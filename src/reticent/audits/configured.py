@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -37,6 +38,7 @@ from reticent.data import Records
 from reticent.data.files import Read, read_records
 from reticent.data.sampling import ready_set
 from reticent.errors import UsageError
+from reticent.evidence.bounds import Conclusion
 from reticent.privacy import Guarantee
 from reticent.randomness import Randomness
 from reticent.training.fleets.learners import as_trainer
@@ -66,22 +68,26 @@ class Limit:
         name: what is limited.
         most: the limit.
         low: the lower end of what was measured; None if it could not be resolved.
+        violated: of a claim: what its own test says, which is sharper than the lower end.
     """
 
     name: str
     most: float
     low: float | None
+    violated: bool | None = None
 
     @property
     def status(self) -> str:
-        """ "kept" (not shown to be exceeded), "exceeded" or "not resolvable"."""
+        """Either "kept" (not shown to be exceeded), "exceeded" or "not resolvable"."""
         if self.low is None:
             return "not resolvable"
-        return "exceeded" if self.low > self.most else "kept"
+        exceeded = self.low > self.most if self.violated is None else self.violated
+        return "exceeded" if exceeded else "kept"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return {**dataclasses.asdict(self), "status": self.status}
+        most = self.most if math.isfinite(self.most) else None
+        return {"name": self.name, "most": most, "low": self.low, "status": self.status}
 
 
 def prepared(config: AuditConfig) -> Ready:
@@ -160,6 +166,11 @@ def limits(config: AuditConfig, found: Audit) -> tuple[Limit, ...]:
         given.append(Limit(f"members named at {rate} false alarms", most, lows.get(f"true_positive_rate_at_{rate}")))
     if policy.most_exposed is not None:
         given.append(Limit("records exposed", policy.most_exposed, found.record.body["exposed"]))
+    for claim in (found.epsilon_of_training, found.epsilon_of_model):
+        if claim.verdict is not None and claim.bound is not None:
+            name = f"claim about {'the model' if claim is found.epsilon_of_model else 'the training'}"
+            violated = claim.verdict.conclusion is Conclusion.VIOLATION
+            given.append(Limit(name, claim.verdict.claimed, claim.bound.epsilon, violated))
     return tuple(given)
 
 
@@ -189,6 +200,8 @@ def _model(config: AuditConfig) -> Any:
     if part is None:
         return None
     if part.onnx is not None:
+        if not config.path(part.onnx).is_file():
+            raise UsageError(f"Expected an ONNX file at {part.onnx!r}, found none.", "Check the path.")
         return config.path(part.onnx)
     if part.load is not None:
         found = load_object(part.load, config.folder)

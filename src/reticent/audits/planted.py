@@ -43,7 +43,8 @@ from reticent.audits.shadows import Trainer
 from reticent.audits.statistics import auc
 from reticent.data import Records
 from reticent.errors import NotEnoughEvidence, UsageError
-from reticent.evidence import Estimate, LowerBound, Verdict
+from reticent.evidence import Estimate
+from reticent.evidence.bounds import LowerBound, Verdict
 from reticent.models import Exposure, Target
 from reticent.privacy import Guarantee, Relation, Unit
 from reticent.randomness import Randomness, required

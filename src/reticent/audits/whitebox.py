@@ -36,7 +36,7 @@ from reticent import _checks
 from reticent.audits.bounds import judge, per_step, several_runs, test_claim
 from reticent.audits.checks import CHECKS, Check, checked
 from reticent.audits.probes import Trace, Training, probed, watch
-from reticent.evidence import LowerBound, Verdict
+from reticent.evidence.bounds import LowerBound, Verdict
 from reticent.privacy import Plan, Poisson, Relation
 from reticent.privacy.rounding import round_down
 from reticent.randomness import Randomness, required

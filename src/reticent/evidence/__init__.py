@@ -4,19 +4,15 @@
 which whoever only writes a record should not wait.
 """
 
-from reticent.evidence.bounds import Conclusion, LowerBound, Verdict
 from reticent.evidence.canonical import canonical_json, digest, parse, sync_folder, write_whole
 from reticent.evidence.findings import Estimate, Finding, Status
 from reticent.evidence.records import Record, now, software
 
 __all__ = [
-    "Conclusion",
     "Estimate",
     "Finding",
-    "LowerBound",
     "Record",
     "Status",
-    "Verdict",
     "canonical_json",
     "digest",
     "now",

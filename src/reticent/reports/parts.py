@@ -133,13 +133,13 @@ def _predictive(body: Values) -> Part | None:
         rates = [one["base_rate"] for one in next(iter(body["predictive"].values()))]
         rows = tuple(
             (
-                rate_name(f"at_{asked}"),
+                f"{rate_name(f'at_{asked}')} false alarms",
                 *("nobody named" if one["value"] is None else estimate(one["value"]) for one in found),
             )
             for asked, found in body["predictive"].items()
         )
         caption = "Of those whom the attacker names, how many were members: over all repeated trainings."
-        heads = ("False alarms", *(f"if {percent(one)} of those asked about were members" for one in rates))
+        heads = ("Named at", *(f"if {percent(one)} of those asked about were members" for one in rates))
         figures.append(_table(Table(caption, heads, rows)))
     if not figures:
         return None

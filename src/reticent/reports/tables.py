@@ -97,8 +97,8 @@ def about_risks(risks: Values) -> str:
     )
     if risks["count"] == 0:
         return (
-            f"None of {tested} is listed as at risk from {models} trainings{exact}. Who is not listed is not thereby "
-            "safe."
+            f"Not one of {tested} is listed as at risk from {models} trainings{exact}. Who is not listed is not "
+            "thereby safe."
         )
     return (
         f"{number(risks['count'])} of {tested} are listed as at risk from {models} trainings: on average at most "

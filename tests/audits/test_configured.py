@@ -1,0 +1,164 @@
+"""Configurations carried out: files in, figures out, and a policy that fails only on what was measured."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reticent.audits.configuration import AuditConfig
+from reticent.audits.configured import Limit, carried_out, limits, planned, prepared
+from reticent.errors import UsageError
+from reticent.evidence.bounds import Conclusion
+from reticent.privacy import Guarantee, SampledGaussian, Unit
+
+FIT = '''
+"""A training that learns its records by heart."""
+from sklearn.tree import DecisionTreeClassifier
+
+
+def fit(records, randomness):
+    tree = DecisionTreeClassifier(random_state=randomness.seed() % 2**32)
+    return tree.fit(records.features, records.labels)
+
+
+def model():
+    import numpy as np
+    from reticent.data.files import read_records
+    records = read_records({members!r}).records
+    return DecisionTreeClassifier(random_state=0).fit(records.features, records.labels)
+'''
+
+CONFIG = """
+[data]
+members = "members.csv"
+nonmembers = "others.csv"
+groups = ["region"]
+ignore = ["region"]
+coins = true
+[model]
+load = "configured_fit.py:model"
+name = "the tree"
+[training]
+trainer = "configured_fit.py:fit"
+shadows = 12
+jobs = 1
+[attack]
+seed = 4
+[policy]
+most_auc = 0.6
+most_named = {"0.1" = 0.9, "0.001" = 0.5}
+most_exposed = 400
+[output]
+report = "audit.html"
+record = "audit.json"
+"""
+
+
+def written(path: Path, rng: np.random.Generator, size: int) -> None:
+    x = rng.normal(size=(size, 4)).round(6)
+    y = (x[:, 0] + rng.normal(size=size) > 0).astype(int)
+    rows = [f"{','.join(map(str, row))},{'ab'[i % 2]},{label}" for i, (row, label) in enumerate(zip(x, y, strict=True))]
+    path.write_text("\n".join(["p,q,r,s,region,label", *rows]) + "\n")
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delitem(sys.modules, "configured_fit", raising=False)
+    rng = np.random.default_rng(0)
+    written(tmp_path / "members.csv", rng, 150)
+    written(tmp_path / "others.csv", rng, 150)
+    (tmp_path / "configured_fit.py").write_text(FIT.replace("{members!r}", repr(str(tmp_path / "members.csv"))))
+    (tmp_path / "audit.toml").write_text(CONFIG)
+    yield tmp_path
+    sys.modules.pop("configured_fit", None)
+
+
+def test_a_configuration_is_carried_out(folder):
+    config = AuditConfig.read(folder / "audit.toml")
+    ready = prepared(config)
+    assert (len(ready.members), len(ready.nonmembers), ready.coins) == (150, 150, True)
+    assert any("0.1 %" in sentence for sentence in planned(config, ready).sentences)
+    found = carried_out(config, ready)
+    assert found.finding.target == "the tree"
+    assert found.finding.estimates["auc"].value > 0.6
+    assert set(found.disparities) == {"class", "region"}
+    assert [group.name for group in found.disparities["region"].groups] == ["a", "b"]
+    assert found.epsilon_of_model.bound is not None
+    again = carried_out(config, prepared(config))
+    assert np.array_equal(found.scores, again.scores)
+    by_name = {limit.name: limit for limit in limits(config, found)}
+    assert by_name["right one of two (AUC)"].status == "exceeded"
+    assert by_name["members named at 0.1 false alarms"].status == "kept"
+    assert by_name["members named at 0.001 false alarms"].status == "not resolvable"
+    assert by_name["records exposed"].status in {"kept", "not resolvable"}
+
+
+def test_without_a_model_the_trainer_makes_it_and_without_a_trainer_no_shadows(folder):
+    text = CONFIG.replace('[model]\nload = "configured_fit.py:model"\nname = "the tree"\n', "")
+    found = carried_out(config := AuditConfig.parse(text, folder=folder), prepared(config))
+    assert found.finding.target == "the model"
+    assert found.finding.estimates["accuracy on members"].value == 1.0
+    start, end = CONFIG.index("[training]"), CONFIG.index("[attack]")
+    config = AuditConfig.parse(
+        CONFIG[:start] + CONFIG[end:].replace("seed = 4", 'seed = 4\nattacks = ["gap"]'), folder=folder
+    )
+    found = carried_out(config, prepared(config))
+    assert found.risks is None
+    assert [one.attack for one in found.others] == ["gap: right means member"]
+    assert {limit.status for limit in limits(config, found)} >= {"not resolvable"}
+
+
+def test_a_guarantee_is_read_and_judged(folder):
+    guarantee = Guarantee((SampledGaussian(noise_multiplier=20.0),), unit=Unit.EXAMPLE)
+    (folder / "guarantee.json").write_text(json.dumps(guarantee.as_dict()))
+    config = AuditConfig.parse(CONFIG + '[claim]\nguarantee = "guarantee.json"\n', folder=folder)
+    found = carried_out(config, prepared(config))
+    assert found.epsilon_of_training.verdict.conclusion is Conclusion.VIOLATION
+    limit = limits(config, found)[-1]
+    assert (limit.name, limit.status) == ("claim about the training", "exceeded")
+    (folder / "guarantee.json").write_text("{}")
+    with pytest.raises(UsageError, match="fields of a guarantee"):
+        prepared(config)
+    (folder / "guarantee.json").unlink()
+    with pytest.raises(UsageError, match="guarantee as JSON"):
+        prepared(config)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"members.csv"', '"none.csv"', "none.csv"),
+        ("configured_fit.py:fit", "configured_fit.py:train", "'train' in"),
+        ('report = "audit.html"', 'report = "nowhere/audit.html"', "folder of 'nowhere/audit.html'"),
+        ('load = "configured_fit.py:model"', 'onnx = "none.onnx"', "none.onnx"),
+    ],
+)
+def test_what_is_missing_is_missed_before_anything_runs(folder, old, new, message):
+    config = AuditConfig.parse(CONFIG.replace(old, new), folder=folder)
+    with pytest.raises(UsageError, match=message):
+        prepared(config)
+
+
+def test_secrets_of_endpoints_come_from_the_environment(folder, monkeypatch):
+    text = CONFIG.replace(
+        'load = "configured_fit.py:model"',
+        'endpoint = "http://127.0.0.1:9/p"\nheaders = {Authorization = "MY_TOKEN"}\nmost_queries = 10',
+    )
+    config = AuditConfig.parse(text, folder=folder)
+    with pytest.raises(UsageError, match="MY_TOKEN"):
+        prepared(config)
+    monkeypatch.setenv("MY_TOKEN", "hush")
+    ready = prepared(config)
+    assert "hush" not in repr(ready.model)
+    assert ready.model.budget == 10
+
+
+def test_limits_fail_only_on_what_was_measured():
+    assert Limit("a", 0.5, None).status == "not resolvable"
+    assert Limit("a", 0.5, 0.5).status == "kept"
+    assert Limit("a", 0.5, 0.51).as_dict() == {"name": "a", "most": 0.5, "low": 0.51, "status": "exceeded"}
