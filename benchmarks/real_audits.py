@@ -5,8 +5,8 @@ Run: python benchmarks/real_audits.py [--sets adult,fashion-mnist] [--records 10
 
 Each set: so many records drawn at random, members by fair coins, an ordinary network, and the same one trained with
 DP-SGD at epsilon 3 (noise from a seeded generator: the claim is that of the same training with secure noise). Every
-network is audited with shadow models of its own kind, scored by the default method. The seed is fixed; figures are those
-of one audit, with its intervals.
+network is audited with shadow models of its own kind, scored by the default method. The seed is fixed; figures are
+those of one audit, with its intervals.
 """
 
 from __future__ import annotations
@@ -116,7 +116,9 @@ def main() -> None:
         for key in ("auc", "true_positive_rate_at_0.01", "true_positive_rate_at_0.001", "accuracy on non-members"):
             print(f"  {key}: {row['estimates'].get(key)}")
         print(f"  listed {row['listed']}, exposed {row['exposed']} of {row['members'] + row['others']}")
-        print(f"  epsilon of the training at least {row['epsilon_of_training_at_least']} ({row['verdict_of_training']})")
+        print(
+            f"  epsilon of the training at least {row['epsilon_of_training_at_least']} ({row['verdict_of_training']})"
+        )
         print(f"  epsilon of the model at least {row['epsilon_of_model_at_least']} ({row['verdict_of_model']})")
 
 

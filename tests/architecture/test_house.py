@@ -36,7 +36,6 @@ TESTED_ELSEWHERE = {
     "audits/concluding.py": "audits/test_membership.py",
     "audits/outcome.py": "audits/test_membership.py",
     "audits/thresholds.py": "audits/test_membership.py",
-    "cli/audit.py": "cli/test_commands.py",
     "cli/data.py": "cli/test_commands.py",
     "cli/demo.py": "cli/test_commands.py",
     "data/entry.py": "data/test_catalogue.py",

@@ -1,0 +1,81 @@
+"""`reticent audit CONFIG`: figures on standard output, files where asked for, and exit codes of the policy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.cli.test_commands import Ask, ask
+from tests.reports.test_parts import memorise
+
+from reticent.evidence import Record
+
+__all__ = ["ask"]
+
+CONFIG = """
+[data]
+set = "breast_cancer"
+records = 120
+[training]
+trainer = "cli_fit.py:fit"
+shadows = 8
+jobs = 1
+[output]
+report = "audit.html"
+record = "audit.json"
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "cli_fit.py").write_text(f"from {memorise.__module__} import memorise as fit\n")
+    path = tmp_path / "audit.toml"
+    path.write_text(CONFIG)
+    yield path
+    sys.modules.pop("cli_fit", None)
+
+
+def test_an_audit_from_a_file(ask: Ask, config: Path) -> None:
+    answer = ask("audit", str(config), "--seed", "1")
+    assert answer.code == 0
+    assert "needs" in answer.err  # what cannot be resolved is said beforehand
+    assert "Written: " in answer.out
+    assert "Seeded run" in answer.out
+    assert "<html" in (config.parent / "audit.html").read_text()
+    record = Record.from_json((config.parent / "audit.json").read_bytes())
+    assert record.body["repeated"]["details"]["models"] == 8
+    assert record.body["epsilon"]["model"]["bound"] is not None  # a packaged set is split by coins
+    again = ask("audit", str(config), "--seed", "1", "--json")
+    assert json.loads(again.out)["record"] == record.body
+    assert again.err == ""
+
+
+@pytest.mark.parametrize(
+    ("policy", "code", "word"),
+    [
+        ("most_exposed = 500", 3, "NOT RESOLVABLE"),
+        ('most_named = {"0.1" = 0.99}', 0, "not exceeded"),
+        ("most_auc = 0.01", 1, "EXCEEDED"),
+    ],
+)
+def test_a_policy_decides_the_exit_code(ask: Ask, config: Path, policy: str, code: int, word: str) -> None:
+    config.write_text(f"{CONFIG}[policy]\n{policy}\n")
+    answer = ask("audit", str(config), "--seed", "1")
+    assert answer.code == code
+    assert word in answer.out
+    assert (config.parent / "audit.html").exists()
+
+
+def test_mistakes_are_found_before_anything_is_trained(ask: Ask, config: Path) -> None:
+    config.write_text(CONFIG.replace("shadows = 8", "shadow = 8"))
+    answer = ask("audit", str(config))
+    assert answer.code == 2
+    assert "Did you mean 'shadows'?" in " ".join(answer.err.split())
+    assert ask("audit", str(config), "--selftest").code == 2
+    assert ask("audit", str(config), "--quick").code == 2
+    assert ask("audit", "none.toml").code == 2
+    assert not (config.parent / "audit.html").exists()
