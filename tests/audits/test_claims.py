@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from reticent.attacks.membership import DEFAULT
-from reticent.audits.claims import claim_about_model, claim_about_training
+from reticent.audits.claims import claim_about_model, claim_about_training, unfair
 from reticent.evidence.bounds import Conclusion
 from reticent.models import Fleet, Signals
 from reticent.privacy import Guarantee, Relation, SampledGaussian, Unit
@@ -70,6 +70,21 @@ def test_without_fair_coins_nothing_is_said():
         assert one.bound is one.verdict is None
         assert why in one.reason
         assert one.as_dict()["bound"] is None
+
+
+def test_draws_that_were_drawn_again_are_no_coins():
+    owners = np.arange(100)
+    assert unfair(np.arange(100) % 2, owners) == ""
+    rare = (np.arange(100) < 5).astype(np.int64)
+    assert "only 5 owners" in unfair(rare, owners)
+    assert "only 1 owners" in unfair(np.arange(100) % 2, np.where(owners % 2, 0, owners))
+    fleet = gaussian(7, mu=1.0)
+    for one in (
+        claim_about_training(fleet, DEFAULT, delta=DELTA, inclusion=0.5, doubt="rare"),
+        claim_about_model(fleet.scores[0], fleet.membership[0], delta=DELTA, coins=True, doubt="rare"),
+    ):
+        assert one.bound is None
+        assert one.reason == "rare"
 
 
 def test_attacked_models_are_no_references():

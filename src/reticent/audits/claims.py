@@ -41,10 +41,11 @@ from reticent.evidence.bounds import LowerBound, Verdict
 from reticent.models import Fleet
 from reticent.privacy import Guarantee, Relation, Unit
 
-__all__ = ["Claim", "claim_about_model", "claim_about_training"]
+__all__ = ["Claim", "claim_about_model", "claim_about_training", "unfair"]
 
 _FEWEST = 8  # shadow models; half of them are attacked
 _FAIR = 0.5
+_UNLIKELY = 1e-6
 
 Floats = npt.NDArray[np.float64]
 
@@ -80,6 +81,19 @@ class Claim:
         }
 
 
+def unfair(labels: npt.NDArray[np.int64], owners: npt.NDArray[np.int64]) -> str:
+    """Why coins cannot be called independent; empty if they can.
+
+    A draw that holds one class only is drawn again (`rt.split`, `draw_membership`). That it was not one is knowledge
+    about all coins together, unless such draws hardly ever come.
+    """
+    counts = np.bincount(labels)
+    others = len(np.unique(owners[labels != int(counts.argmax())]))
+    if 2.0**-others <= _UNLIKELY:
+        return ""
+    return f"only {others} owners have records outside the largest class, so draws without any were drawn again"
+
+
 def claim_about_model(
     scores: Floats,
     truth: npt.NDArray[np.bool_],
@@ -90,6 +104,7 @@ def claim_about_model(
     unit: Unit = Unit.EXAMPLE,
     guarantee: Guarantee | None = None,
     confidence: float = 0.95,
+    doubt: str = "",
 ) -> Claim:
     """A lower bound from the one given model.
 
@@ -102,10 +117,13 @@ def claim_about_model(
         unit: whose inclusion a coin decided.
         guarantee: what was promised.
         confidence: of bound and verdict.
+        doubt: why the coins were not independent (`unfair`); then nothing is said.
     """
     what = "the given model"
     if not coins:
         return Claim(what, reason="it is not known that members were drawn by independent fair coins")
+    if doubt:
+        return Claim(what, reason=doubt)
     return _claim(what, scores[None], truth[None], owners, unit, guarantee, delta, confidence)
 
 
@@ -119,6 +137,7 @@ def claim_about_training(
     unit: Unit = Unit.EXAMPLE,
     guarantee: Guarantee | None = None,
     confidence: float = 0.95,
+    doubt: str = "",
 ) -> Claim:
     """A lower bound from the shadow models: the second half of them is attacked with the first.
 
@@ -131,6 +150,7 @@ def claim_about_training(
         unit: whose inclusion a coin decided.
         guarantee: what was promised.
         confidence: of bound and verdict.
+        doubt: why the coins were not independent (`unfair`); then nothing is said.
     """
     half = len(fleet) // 2
     what = f"the training, {len(fleet) - half} runs attacked with {half} others"
@@ -138,6 +158,8 @@ def claim_about_training(
         return Claim("the training", reason=f"it takes {_FEWEST} shadow models, half of them to be attacked")
     if inclusion != _FAIR:
         return Claim("the training", reason=f"shadow models saw a record with probability {inclusion:.3g}, not 1/2")
+    if doubt:
+        return Claim("the training", reason=doubt)
     references, targets = fleet.take(slice(0, half)), fleet.take(slice(half, None))
     scores = np.stack(
         [method.score(targets.signals.model(k), references.signals, references.membership) for k in range(len(targets))]

@@ -17,7 +17,7 @@ from reticent.attacks.membership import METHODS, Choice, Method, choose, leave_o
 from reticent.audits.base_rates import AtThreshold, at_thresholds, predictive_values
 from reticent.audits.bodies import body_of
 from reticent.audits.case import Case
-from reticent.audits.claims import Claim, claim_about_model, claim_about_training
+from reticent.audits.claims import Claim, claim_about_model, claim_about_training, unfair
 from reticent.audits.exposures import exposure_effect
 from reticent.audits.groups import Disparity, disparity
 from reticent.audits.outcome import Audit, Wishes
@@ -97,7 +97,8 @@ def conclude(
             owners=case.pool.owner_index(),
             unit=case.pool.unit,
             guarantee=guarantee,
-            confidence=case.confidence,
+            confidence=_shared(case, fleet),
+            doubt=unfair(case.pool.labels, case.pool.owner_index()),
         ),
     }
     skipped = parts.pop("skipped")
@@ -187,7 +188,8 @@ def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes:
             owners=owners,
             unit=case.pool.unit,
             guarantee=guarantee,
-            confidence=case.confidence,
+            confidence=_shared(case, fleet),
+            doubt=unfair(case.pool.labels, owners),
         ),
         "skipped": skipped,
     }
@@ -205,6 +207,11 @@ def _name_of(method: Method) -> str:
 def _delta(case: Case, guarantee: Guarantee | None) -> float:
     size = case.pool.owner_count if guarantee is None or not guarantee.dataset_size else guarantee.dataset_size
     return suggested_delta(size)
+
+
+def _shared(case: Case, fleet: Fleet | None) -> float:
+    """Both claims hold together with the audit's confidence, so that either may be read."""
+    return case.confidence if fleet is None or not case.coins else 1 - (1 - case.confidence) / 2
 
 
 def _thresholds(case: Case, scores: Floats, reference: Floats) -> tuple[AtThreshold, ...]:
