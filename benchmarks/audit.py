@@ -1,9 +1,9 @@
-"""All benchmarks of audits in one: fleets against single trainings, scores, bounds, bugs, statistics per person.
+"""All benchmarks of audits in one: fleets, scores, bounds, bugs, statistics per person, audits on real data.
 
 Run: python benchmarks/audit.py [--json] [--quick] [--only fleet,scores,bounds,bugs,people,real]
 
-Each part is a script of its own with its own page (`python benchmarks/SCRIPT.py --help`); this one runs them in turn, in
-processes of their own and with one thread, and puts their JSON side by side. `--quick` asks for less of everything:
+Each part is a script of its own with its own page (`python benchmarks/SCRIPT.py --help`); this one runs them in turn,
+in processes of their own and with one thread, and puts their JSON side by side. `--quick` asks for less of all:
 figures that say whether a part works, not how good it is. `real` needs fetched data sets and is left out by default.
 """
 
