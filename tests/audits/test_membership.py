@@ -566,3 +566,36 @@ def test_a_failed_page_leaves_the_old_one(tmp_path: Path) -> None:
         dataclasses.replace(audit, record=broken).save(old)
     assert old.read_text() == "old"
     assert list(tmp_path.iterdir()) == [old]
+
+
+def test_the_method_is_chosen_on_models_that_do_not_judge_it() -> None:
+    audit = small_audit(shadows=12, method="choose")
+    chosen = audit.record.body["method"]["chosen"]
+    assert "mean over 6 reference models" in chosen["criterion"]
+    assert audit.repeated.details["models"] == 6
+    assert audit.risks is not None
+    assert audit.risks.models == 12  # these need no method
+    with pytest.raises(UsageError, match="shadows"):
+        small_audit(shadows=7, method="choose")
+    with pytest.raises(UsageError, match="method"):
+        small_audit(method="best")
+
+
+def test_no_list_and_no_epsilon_where_coins_were_thrown_again() -> None:
+    everyone = population(5, 120)
+    rare = Records(everyone.features, (np.arange(120) < 6).astype(np.int64))
+    members, nonmembers = rare.take(np.arange(0, 120, 2)), rare.take(np.arange(1, 120, 2))
+    audit = rt.audit(
+        Lookup(members),
+        members,
+        nonmembers,
+        trainer=memorise,
+        shadows=8,
+        coins=True,
+        jobs=1,
+        randomness=Randomness.simulated(5),
+    )
+    assert audit.risks is None
+    assert audit.worst() == ()
+    assert "only 6 owners" in audit.record.body["not_listed"]
+    assert audit.epsilon_of_training.bound is audit.epsilon_of_model.bound is None

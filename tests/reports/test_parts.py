@@ -65,14 +65,14 @@ def test_every_part_is_there_in_order(body: dict[str, Any]) -> None:
     assert "<b>north" not in whole
     assert "&lt;b&gt;north" in whole
     assert "Chosen among" in whole
-    assert "shadow models alone" in whole
+    assert "half of the shadow models, which do not judge it" in whole
     assert all(part.sentences or part.figures for part in parts)
 
 
 def test_what_was_not_measured_has_no_part(body: dict[str, Any]) -> None:
     less = copy.deepcopy(body)
     less |= {"at_risk": None, "thresholds": [], "predictive": {}, "disparities": {}, "not_compared": {}}
-    less |= {"exposures": None, "others": [], "spread": {}}
+    less |= {"exposures": None, "others": [], "spread": {}, "not_listed": ""}
     for one in less["epsilon"].values():
         one |= {"bound": None, "verdict": None}
     assert [part.title for part in parts_of(less)] == TITLES[-1:]

@@ -26,7 +26,7 @@ from reticent.audits.pooled import PooledCurve, pooled_curve
 from reticent.audits.power import power
 from reticent.audits.queried import findings_without_shadows
 from reticent.audits.reasons import reasons
-from reticent.audits.risks import record_risks
+from reticent.audits.risks import RiskList, record_risks
 from reticent.audits.spread import spread
 from reticent.audits.statistics import resolvable, threshold_at
 from reticent.audits.thresholds import RATES, baseline_of, finding_of, own_thresholds, reference_thresholds
@@ -101,8 +101,8 @@ def conclude(
             doubt=unfair(case.pool.labels, case.pool.owner_index()),
         ),
     }
-    skipped = parts.pop("skipped")
-    body = body_of(case, parts, guarantee, choice, wishes, skipped)
+    skipped, not_listed = parts.pop("skipped"), parts.pop("not_listed")
+    body = body_of(case, parts, guarantee, choice, wishes, skipped) | {"not_listed": not_listed}
     return Audit(record=Record("audit", body, created=now()), **parts)
 
 
@@ -121,6 +121,7 @@ def _without_shadows(case: Case) -> dict[str, Any]:
         "scores": case.signal,
         "method": None,
         "risks": None,
+        "not_listed": why,
         "reasons": (),
         "thresholds": (),
         "predictive": {},
@@ -134,13 +135,15 @@ def _without_shadows(case: Case) -> dict[str, Any]:
 
 
 def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes: Wishes) -> dict[str, Any]:
-    choice = _chosen(fleet, wishes)
+    choice, seen = _chosen(fleet, wishes)
     method = choice.method if isinstance(choice, Choice) else choice
-    owners = case.pool.owner_index()
+    owners, doubt = case.pool.owner_index(), unfair(case.pool.labels, case.pool.owner_index())
     scores = method.score(case.signals, fleet.signals, fleet.membership)
-    reference = method.leave_one_out(fleet.signals, fleet.membership)
+    # Models on which the method was chosen do not judge it.
+    reference = method.leave_one_out(fleet.signals, fleet.membership)[seen:]
+    judged = fleet.take(slice(seen, None))
     curve, repeated = audit_fleet(
-        fleet,
+        judged,
         reference,
         name=case.target.name,
         exposure=case.target.exposure,
@@ -150,33 +153,27 @@ def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes:
         confidence=case.confidence,
         attack=_name_of(method),
     )
-    risks = record_risks(
-        fleet,
-        case.truth,
-        randomness=case.source.spawn("risks"),
-        owners=owners,
-        level=1 - case.confidence,
-        confidence=case.confidence,
-    )
-    listed = [risk.row for risk in risks.listed[:_SHOWN]]
-    explained = reasons(
-        case.pool, fleet, listed, randomness=case.source.spawn("reasons"), groups=dict(wishes.groups) or None
-    )
-    compared, skipped = _disparities(case, fleet, reference, risks.flags(owners), wishes)
+    risks = None if doubt else _risks(case, fleet)
+    listed = [] if risks is None else [risk.row for risk in risks.listed[:_SHOWN]]
+    at_risk = None if risks is None else risks.flags(owners)
+    compared, skipped = _disparities(case, judged, reference, at_risk, wishes)
     return {
         "attack": _name_of(method),
-        "estimates": reference_thresholds(case, scores, reference[~fleet.membership]),
-        "doubts": trainer_doubts(fleet, case.truth, case.correct, case.signal, scores, reference, RATES),
+        "estimates": reference_thresholds(case, scores, reference[~judged.membership]),
+        "doubts": trainer_doubts(judged, case.truth, case.correct, case.signal, scores, reference, RATES),
         "choice": choice,
         "repeated": repeated,
         "curve": curve,
         "scores": scores,
         "method": method,
         "risks": risks,
-        "reasons": explained,
-        "thresholds": _thresholds(case, scores, reference[~fleet.membership]),
+        "not_listed": doubt,
+        "reasons": reasons(
+            case.pool, fleet, listed, randomness=case.source.spawn("reasons"), groups=dict(wishes.groups) or None
+        ),
+        "thresholds": _thresholds(case, scores, reference[~judged.membership]),
         "predictive": {asked: predictive_values(estimate, asked) for asked, estimate in curve.at.items()},
-        "spread": _spread(fleet, reference, case.confidence),
+        "spread": _spread(judged, reference, case.confidence),
         "disparities": compared,
         "people": _people(case, fleet, reference),
         "exposures": _exposures(case, fleet),
@@ -189,15 +186,31 @@ def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes:
             unit=case.pool.unit,
             guarantee=guarantee,
             confidence=_shared(case, fleet),
-            doubt=unfair(case.pool.labels, owners),
+            doubt=doubt,
         ),
         "skipped": skipped,
     }
 
 
-def _chosen(fleet: Fleet, wishes: Wishes) -> Method | Choice:
+def _risks(case: Case, fleet: Fleet) -> RiskList:
+    return record_risks(
+        fleet,
+        case.truth,
+        randomness=case.source.spawn("risks"),
+        owners=case.pool.owner_index(),
+        level=1 - case.confidence,
+        confidence=case.confidence,
+    )
+
+
+def _chosen(fleet: Fleet, wishes: Wishes) -> tuple[Method | Choice, int]:
+    """The method, and on how many of the models, the first ones, it was chosen."""
     _checks.one_of(attack_names(), method=wishes.method)
-    return choose(fleet.signals, fleet.membership) if wishes.method == "choose" else METHODS[wishes.method]
+    if wishes.method != "choose":
+        return METHODS[wishes.method], 0
+    half = len(fleet) // 2
+    some = fleet.take(slice(0, half))
+    return choose(some.signals, some.membership), half
 
 
 def _name_of(method: Method) -> str:
@@ -232,7 +245,7 @@ def _spread(fleet: Fleet, reference: Floats, confidence: float) -> dict[str, Any
 
 
 def _disparities(
-    case: Case, fleet: Fleet, reference: Floats, at_risk: npt.NDArray[np.bool_], wishes: Wishes
+    case: Case, fleet: Fleet, reference: Floats, at_risk: npt.NDArray[np.bool_] | None, wishes: Wishes
 ) -> tuple[dict[str, Disparity], dict[str, str]]:
     groupings = dict(wishes.groups)
     if "class" not in groupings and len(np.unique(case.pool.labels)) <= _MOST_GROUPS:
@@ -258,12 +271,13 @@ def _disparities(
 def _people(case: Case, fleet: Fleet, reference: Floats) -> PersonAudit | None:
     if case.pool.owner_count == len(case.pool):
         return None
+    seen = len(fleet) - len(reference)
     return by_person(
         reference,
-        fleet.membership,
+        fleet.membership[seen:],
         case.pool.owner_index(),
         randomness=case.source.spawn("people"),
-        p_values=leave_one_out_p_values(fleet.signals, fleet.membership),
+        p_values=leave_one_out_p_values(fleet.signals, fleet.membership)[seen:],
         rates=RATES,
         confidence=case.confidence,
     )

@@ -120,8 +120,8 @@ def planned(config: AuditConfig, ready: Ready) -> Power:
         others,
         shadows=0 if config.training is None else config.training.shadows,
         people=ready.members.joined(ready.nonmembers).owner_count,
-        confidence=config.attack.confidence,
-        level=1 - config.attack.confidence,
+        confidence=_confidence(config),
+        level=1 - _confidence(config),
         inclusion=0.5 if ready.coins else None,
     )
 
@@ -143,7 +143,7 @@ def carried_out(config: AuditConfig, ready: Ready, *, progress: Callable[[int, i
         attacks=tuple(config.attack.attacks),
         limit=config.attack.limit,
         answers=None if config.model is None else config.model.answers,
-        confidence=config.attack.confidence,
+        confidence=_confidence(config),
         groups=ready.groups or None,
         coins=ready.coins,
         randomness=ready.source,
@@ -166,12 +166,31 @@ def limits(config: AuditConfig, found: Audit) -> tuple[Limit, ...]:
         given.append(Limit(f"members named at {rate} false alarms", most, lows.get(f"true_positive_rate_at_{rate}")))
     if policy.most_exposed is not None:
         given.append(Limit("records exposed", policy.most_exposed, found.record.body["exposed"]))
-    for claim in (found.epsilon_of_training, found.epsilon_of_model):
-        if claim.verdict is not None and claim.bound is not None:
-            name = f"claim about {'the model' if claim is found.epsilon_of_model else 'the training'}"
-            violated = claim.verdict.conclusion is Conclusion.VIOLATION
-            given.append(Limit(name, claim.verdict.claimed, claim.bound.epsilon, violated))
+    if config.claim is not None:
+        given += _claims(found)
     return tuple(given)
+
+
+def _claims(found: Audit) -> list[Limit]:
+    """What was said of the claim; not resolvable where nothing conclusive was."""
+    said = []
+    for what, claim in (("the training", found.epsilon_of_training), ("the model", found.epsilon_of_model)):
+        verdict = claim.verdict
+        if verdict is not None and verdict.conclusion is not Conclusion.INCONCLUSIVE:
+            violated = verdict.conclusion is Conclusion.VIOLATION
+            said.append(Limit(f"claim about {what}", verdict.claimed, verdict.bound.epsilon, violated))
+    if said:
+        return said
+    claimed = [one.verdict.claimed for one in (found.epsilon_of_training, found.epsilon_of_model) if one.verdict]
+    return [Limit("claim", claimed[0] if claimed else math.inf, None)]
+
+
+def _confidence(config: AuditConfig) -> float:
+    """Of each interval, so that all limits of the policy hold together with the confidence that was asked for."""
+    policy = config.policy
+    single = [policy.most_auc, policy.most_exposed, config.claim]
+    several = len(policy.most_named) + sum(one is not None for one in single)
+    return 1 - (1 - config.attack.confidence) / max(1, several)
 
 
 def _sides(config: AuditConfig, source: Randomness) -> tuple[Records, Records, dict[str, npt.NDArray[Any]]]:

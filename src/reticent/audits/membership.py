@@ -88,7 +88,7 @@ def audit(
         answers: "logits", "probabilities" or "labels": what the model's answers are; by default known or recognised.
         confidence: of every interval.
         method: of scoring against shadow models: a name from `reticent.attacks.membership.METHODS`, or "choose": the
-            one that attacks the shadow models best, each with the others.
+            one that attacks half of the shadow models best, each with the others of them; the other half judges it.
         groups: names of groupings to the group of each record, members first: groups are compared. Classes are anyway,
             if there are not many.
         coins: whether members were drawn from all records by independent fair coins, one for each owner, as `rt.split`
@@ -119,6 +119,8 @@ def audit(
         )
     exposure = Exposure.of(exposure)
     _checks.one_of(attack_names(), method=method)
+    if trainer is not None:
+        _checks.at_least(8 if method == "choose" else 4, shadows=shadows)
     inside, outside = checked_sides(members, nonmembers)
     case = prepare(
         model,

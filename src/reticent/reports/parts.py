@@ -122,7 +122,7 @@ def _plot(svg: str) -> markupsafe.Markup:
 def _at_risk(body: Values) -> Part | None:
     risks = body["at_risk"]
     if risks is None:
-        return None
+        return Part("Who is at risk, and why", (f"Not run: {body['not_listed']}.",)) if body["not_listed"] else None
     figures = (_table(risk_table(risks, body["reasons"])),) if risks["listed"] else ()
     return Part("Who is at risk, and why", (about_risks(risks),), figures)
 
@@ -237,6 +237,6 @@ def _beforehand(body: Values) -> Part | None:
             best = method["chosen"]["table"][0]
             said.append(
                 f"Chosen among {len(method['chosen']['table'])} by the {method['chosen']['criterion']} "
-                f"({best['value']:.3f}), on shadow models alone."
+                f"({best['value']:.3f}), on half of the shadow models, which do not judge it."
             )
     return Part("What could be known beforehand", tuple(said))
