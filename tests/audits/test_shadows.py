@@ -8,7 +8,7 @@ from scipy.stats import binom
 
 from reticent.audits.shadows import draw_membership, train_shadows
 from reticent.data import Records
-from reticent.errors import DataError
+from reticent.errors import DataError, ModelError
 from reticent.models import Exposure
 from reticent.randomness import Randomness
 
@@ -266,3 +266,27 @@ def test_bad_values_are_refused(options, text):
 def test_randomness_must_be_a_randomness():
     with pytest.raises(ValueError, match="Expected a Randomness"):
         train_shadows(memorise, POOL, count=4, randomness=1, jobs=1)
+
+
+def rounded(records, randomness):
+    """A model whose probabilities have one digit: taken for nothing unless somebody says what they are."""
+    exact = memorise(records, randomness)
+
+    def answer(features):
+        logits = exact(features)
+        return np.round(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True), 1)
+
+    return answer
+
+
+def test_what_answers_are_may_be_said():
+    pool = Records(DRAW.normal(size=(60, 3)), np.arange(60) % 3)
+
+    def doubtful(records, randomness):
+        model = rounded(records, randomness)
+        return lambda features: model(features) * [1.0, 1.0, 0.97]
+
+    with pytest.raises(ModelError, match="answers="):
+        shadows(doubtful, pool)
+    told = shadows(doubtful, pool, answers="probabilities")
+    assert (told.scores[told.membership] > told.scores[~told.membership].max()).mean() > 0.5

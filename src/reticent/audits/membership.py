@@ -142,6 +142,7 @@ def audit(
             count=shadows,
             randomness=source,
             exposure=exposure,
+            answers=answers,
             inclusion=case.inclusion,
             jobs=jobs,
             executor=executor,

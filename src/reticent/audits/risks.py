@@ -4,7 +4,8 @@ Promise: `RiskList.listed` has a stated false discovery rate: of the records on 
 trainings do not depend at all is at most the level. The list is that of Benjamini and Hochberg (1995), and it is exact
 here without their assumptions having to be believed: the p-values are randomisation tests of each owner's own coin
 flips, which are independent (see `reticent.audits.randomisation`) unless draws of one class only had to be drawn again:
-with few owners outside the largest class an audit makes no list (`reticent.audits.claims.unfair`). `exposed` counts the records for which no error at
+with few owners outside the largest class an audit makes no list (`reticent.audits.claims.unfair`). `exposed` counts
+the records for which no error at
 all is allowed for (Holm, 1979): it is wrong about any of them with at most that probability. Both hold for any number
 of models; with too few of them nothing could ever be listed, and then the answer is None, not zero.
 

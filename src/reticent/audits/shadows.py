@@ -20,6 +20,7 @@ Example:
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from concurrent.futures import Executor
 from pathlib import Path
@@ -32,9 +33,12 @@ from reticent import _checks
 from reticent.data import Records
 from reticent.errors import UsageError
 from reticent.models import Exposure, Fleet
+from reticent.models.asking import Adapter
+from reticent.models.kinds import adapter_of
 from reticent.randomness import Randomness, required
+from reticent.training import Recipe
 from reticent.training.fleets import Store, Trainer, fingerprint, fit_many
-from reticent.training.fleets.learners import as_trainer
+from reticent.training.fleets.learners import SklearnTrainer, as_trainer
 
 __all__ = ["Trainer", "draw_membership", "train_shadows"]
 
@@ -54,6 +58,7 @@ def train_shadows(
     executor: Executor | str | None = None,
     store: str | Path | None = None,
     ways: str | None = None,
+    answers: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Fleet:
     """Train `count` models on random parts of the pool and ask each about every record.
@@ -72,6 +77,7 @@ def train_shadows(
             more models. With secure randomness, which repeats nothing, the parts that were drawn are kept, too, and
             another call for the same trainer, records and inclusion goes on with them. As confidential as the records.
         ways: "stacked" or "one by one", instead of a choice by measurement.
+        answers: "logits" or "probabilities": what the models' answers are, where that is in doubt.
         progress: called as progress(models_done, count).
 
     Raises:
@@ -82,6 +88,8 @@ def train_shadows(
     _checks.at_least(4, shadows=count)
     _checks.open_fraction(inclusion=inclusion)
     trainer = as_trainer(trainer)
+    if answers is not None and not isinstance(trainer, Recipe | SklearnTrainer):
+        trainer = _Said(trainer, answers)
     source = required(randomness).spawn("shadows")
     kept = None if store is None else Store(store, drawn=f"membership by coins, inclusion {inclusion!r}")
     if membership is None:
@@ -112,6 +120,25 @@ def train_shadows(
         ways=ways,
         progress=progress,
     )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Said:
+    """A trainer whose models answer in a way that was said."""
+
+    trainer: Trainer
+    answers: str
+
+    def __call__(self, records: Records, randomness: Randomness) -> Any:
+        return _Told(adapter_of(self.trainer(records, randomness), classes=records.classes), self.answers)
+
+
+class _Told:
+    """A model as it is asked, and what its answers are."""
+
+    def __init__(self, adapter: Adapter, answers: str) -> None:
+        self.ask, self.rows = adapter.ask, adapter.rows
+        self.answers: str | None = adapter.answers if adapter.answers == "labels" else answers
 
 
 def draw_membership(pool: Records, count: int, inclusion: float, randomness: Randomness) -> npt.NDArray[np.bool_]:

@@ -48,7 +48,7 @@ def test_every_random_state_comes_from_the_stream(estimator, table):
 def test_a_class_that_a_part_lacks_has_its_column(table):
     part = table.take(table.labels != 1)
     model = sklearn_trainer(LogisticRegression())(part, Randomness.simulated(0))
-    found = model.predict_proba(table.features)
+    found = model.ask(table.features)
     assert found.shape == (60, 3)
     assert (found[:, 1] == 0).all()
     np.testing.assert_allclose(found.sum(axis=1), 1)

@@ -96,17 +96,20 @@ class SklearnTrainer:
 
 
 class _Fitted:
-    """A fitted classifier that answers with a column for every class."""
+    """A fitted classifier that answers with a column for every class; asked as it is (`reticent.models.asking`)."""
+
+    rows: int | None = 4096
 
     def __init__(self, estimator: Any, classes: int) -> None:
         self.estimator, self.classes = estimator, classes
+        self.answers: str | None = "probabilities" if hasattr(estimator, "predict_proba") else "logits"
         if not hasattr(estimator, "predict_proba") and not hasattr(estimator, "decision_function"):
             raise UsageError(
                 f"Expected a classifier with predict_proba or decision_function, got {type(estimator).__name__}.",
                 "Wrap it in sklearn.calibration.CalibratedClassifierCV.",
             )
 
-    def predict_proba(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    def ask(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         """(n, classes) probabilities, or the decision function where there are none."""
         flat = features.reshape(len(features), -1)
         if hasattr(self.estimator, "predict_proba"):
