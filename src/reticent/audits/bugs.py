@@ -66,9 +66,11 @@ def _noise_times(factor: Callable[[Plan], float]) -> Callable[[Trial], None]:
 
 
 def _same_noise_each_step(trial: Trial) -> None:
+    seed = trial.randomness.spawn("the one seed").seed()
+
     def release(model: PerExampleModel, size: int) -> Gradients:
-        # A sum of its own for each step: each draws the noise of a first step.
-        return released_by(private_sum(trial))(model, size)
+        # A sum of its own for each step, from the same seed: each draws the noise of a first step.
+        return released_by(private_sum(trial, noise=Randomness.simulated(seed)))(model, size)
 
     by_steps(trial, released=release)
 

@@ -176,7 +176,7 @@ def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes:
         "spread": _spread(judged, reference, case.confidence),
         "disparities": compared,
         "people": _people(case, fleet, reference),
-        "exposures": _exposures(case, fleet),
+        "exposures": _exposures(case, fleet, method),
         "epsilon_of_training": claim_about_training(
             fleet,
             method,
@@ -283,7 +283,7 @@ def _people(case: Case, fleet: Fleet, reference: Floats) -> PersonAudit | None:
     )
 
 
-def _exposures(case: Case, fleet: Fleet) -> Any:
+def _exposures(case: Case, fleet: Fleet, method: Method) -> Any:
     own = case.target.exposure
     less = [own, *(one for one in map(Exposure.of, _RESTRICTED) if one != own and one.within(own))]
     if fleet.answers is None or len(less) < 2:  # nothing to compare
@@ -296,6 +296,7 @@ def _exposures(case: Case, fleet: Fleet) -> Any:
         owners=case.pool.owner_index(),
         confidence=case.confidence,
         name=case.target.name,
+        method=method,
     )
 
 

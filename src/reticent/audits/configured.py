@@ -155,9 +155,15 @@ def carried_out(config: AuditConfig, ready: Ready, *, progress: Callable[[int, i
 
 
 def limits(config: AuditConfig, found: Audit) -> tuple[Limit, ...]:
-    """The policy's limits with what was measured: on repeated trainings where there were any, else on the model."""
+    """The policy's limits with what was measured.
+
+    On repeated trainings where there were any, else on the model; by person where some own several rows.
+    """
     policy = config.policy
-    estimates = found.repeated.estimates or found.finding.estimates
+    estimates = dict(found.repeated.estimates or found.finding.estimates)
+    if found.people is not None:  # who owns several rows is known by all of them
+        curve = found.people.curve
+        estimates = {"auc": curve.auc, **{f"true_positive_rate_at_{rate:g}": one for rate, one in curve.at.items()}}
     lows = {name: estimate.low for name, estimate in estimates.items()}
     given = []
     if policy.most_auc is not None:

@@ -39,7 +39,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
-from reticent.attacks.membership import DEFAULT
+from reticent.attacks.membership import DEFAULT, Method
 from reticent.audits.bootstrap import Tallies, binned, draws
 from reticent.audits.case import Case
 from reticent.audits.pooled import around, grid_of, measure
@@ -116,6 +116,7 @@ def exposure_effect(
     confidence: float = 0.95,
     replicates: int = 400,
     name: str = "the training",
+    method: Method = DEFAULT,
 ) -> ExposureEffect:
     """What each exposure shows of a way of training.
 
@@ -128,12 +129,13 @@ def exposure_effect(
         confidence: of every interval, each by itself.
         replicates: bootstrap draws.
         name: what to call the training.
+        method: of scoring, the same under all exposures.
 
     Raises:
         UsageError: no exposures, one twice, or a fleet that did not keep its answers.
     """
     chosen = _chosen(exposures)
-    scores = [DEFAULT.leave_one_out(fleet.under(one).signals, fleet.membership) for one in chosen]
+    scores = [method.leave_one_out(fleet.under(one).signals, fleet.membership) for one in chosen]
     rows = _compared(chosen, scores, fleet.membership, rates, owners, confidence, replicates, randomness)
     return ExposureEffect("likelihood ratio, every training in turn", name, rows)
 

@@ -53,6 +53,13 @@ def sentences_about(body: Values) -> list[str]:
     found = []
     if body["at_risk"] is not None:
         found.append(about_risks(body["at_risk"]))
+    if body["people"] is not None:
+        people = body["people"]
+        best = people["ways"][people["chosen"]]
+        found.append(
+            "By all their records together: shown one of the people used and one other, "
+            f"an attacker picks the right one {estimate(best['auc'])} of the time."
+        )
     found += [f"Groups by {name}: {about_groups(values)}" for name, values in body["disparities"].items()]
     return found + about_epsilon(body["epsilon"])
 
@@ -63,6 +70,11 @@ def about_epsilon(claims: Values) -> list[str]:
     for claim in claims.values():
         if claim["verdict"] is not None:
             found.append(f"Epsilon from outside, {claim['what']}: {' '.join(claim['verdict']['sentences'])}")
+        elif claim["bound"] is not None and claim["reason"]:
+            found.append(
+                f"The promise was not tested on {claim['what']}: {claim['reason']}. What was measured: "
+                f"{_bound(claim['bound'])}."
+            )
         elif claim["bound"] is not None:
             found.append(
                 f"Epsilon from outside, {claim['what']}: {_bound(claim['bound'])}. A lower bound is no promise: the "
@@ -188,7 +200,10 @@ def _exposures(body: Values) -> Part | None:
         "points; each interval holds by itself."
     )
     table = Table(caption, ("Shown", "That is", "Right one of two", f"More than {first['exposure']}"), rows)
-    said = "Showing less helps against attackers who are held to it; who may ask about changed records sees more."
+    said = (
+        "Showing less helps against attackers who are held to it; who may ask about changed records sees more. Where a "
+        "line that shows less comes out higher, only this attack prefers it: who sees more can leave digits away."
+    )
     return Part("What showing less is worth", (said,), (_plot(exposure_plot(effect)), _table(table)))
 
 

@@ -224,7 +224,8 @@ def about_groups(disparity: Values) -> str:
             parts.append(f"“{one['name']}” is given away {more} than everybody else ({_signed(gap)})")
     if not parts:
         return (
-            f"No difference between {len(disparity['groups'])} groups was seen, which is not proof that there is none: "
+            f"In how often the right one of two is picked, no difference between {len(disparity['groups'])} groups was "
+            "seen, which is not proof that there is none: "
             "read the intervals."
         )
     return f"{'; '.join(parts)}."
