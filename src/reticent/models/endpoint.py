@@ -169,7 +169,7 @@ class Endpoint:
         shape = said.shape[1:] if self._shape is None else self._shape
         if said.shape[1:] != shape:
             raise self._error("answers of one shape", "several", "Let it answer with every class for every record.")
-        finite = np.isfinite(said.reshape(len(said), -1)).all(axis=1)
+        finite = np.asarray(np.isfinite(said.reshape(len(said), -1)).all(axis=1))
         usable = {key: row for key, row, fine in zip(keys, said, finite, strict=True) if fine}
         if usable:
             self._shape = shape
