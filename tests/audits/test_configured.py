@@ -11,7 +11,7 @@ import pytest
 
 from reticent.audits.configuration import AuditConfig
 from reticent.audits.configured import Limit, carried_out, limits, planned, prepared
-from reticent.errors import UsageError
+from reticent.errors import NotEnoughEvidence, UsageError
 from reticent.evidence.bounds import Conclusion
 from reticent.privacy import Guarantee, SampledGaussian, Unit
 
@@ -142,6 +142,38 @@ def test_what_is_missing_is_missed_before_anything_runs(folder, old, new, messag
     config = AuditConfig.parse(CONFIG.replace(old, new), folder=folder)
     with pytest.raises(UsageError, match=message):
         prepared(config)
+
+
+def test_places_that_cannot_be_written_are_found_before_anything_runs(folder, monkeypatch):
+    (folder / "audit.json").mkdir()
+    with pytest.raises(UsageError, match=r"a file at 'audit\.json', found a folder"):
+        prepared(AuditConfig.read(folder / "audit.toml"))
+    (folder / "audit.json").rmdir()
+
+    def full(**options):
+        raise OSError(28, "No space left on device")
+
+    before = sorted(folder.iterdir())
+    prepared(AuditConfig.read(folder / "audit.toml"))
+    assert sorted(set(folder.iterdir()) - {folder / "__pycache__"}) == before  # nothing is left of the trial
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", full)
+    with pytest.raises(UsageError, match=r"write 'audit\.json', but: No space left"):
+        prepared(AuditConfig.read(folder / "audit.toml"))
+
+
+def test_sides_and_guarantees_are_checked_before_the_model_is_trained(folder):
+    text = CONFIG.replace('[model]\nload = "configured_fit.py:model"\nname = "the tree"\n', "")
+    source = (folder / "configured_fit.py").read_text()
+    (folder / "configured_fit.py").write_text(
+        source.replace("    tree =", "    raise SystemExit('trained')\n    tree =")
+    )
+    guarantee = Guarantee((SampledGaussian(noise_multiplier=20.0),), unit=Unit.EXAMPLE).as_dict()
+    (folder / "guarantee.json").write_text(json.dumps({**guarantee, "only": ["labels"]}))
+    with pytest.raises(UsageError, match="for whole records"):
+        prepared(AuditConfig.parse(text + '[claim]\nguarantee = "guarantee.json"\n', folder=folder))
+    written(folder / "others.csv", np.random.default_rng(1), 9)
+    with pytest.raises(NotEnoughEvidence, match="150 and 9"):
+        prepared(AuditConfig.parse(text, folder=folder))
 
 
 def test_secrets_of_endpoints_come_from_the_environment(folder, monkeypatch):

@@ -599,3 +599,52 @@ def test_no_list_and_no_epsilon_where_coins_were_thrown_again() -> None:
     assert audit.worst() == ()
     assert "only 6 owners" in audit.record.body["not_listed"]
     assert audit.epsilon_of_training.bound is audit.epsilon_of_model.bound is None
+
+
+# Beforehand -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"attacks": ["bogus"]}, "got method='bogus'"),
+        ({"attacks": ["gap", "gap"]}, "each once"),
+        ({"attacks": "gap"}, "a list of methods, got 'gap'"),
+        ({"attacks": [3]}, "got method=3"),
+        ({"attacks": ["gap"], "limit": 3}, "limit=3"),
+        ({"method": "magic"}, "got method='magic'"),
+        ({"exposure": "everything"}, "got exposure='everything'"),
+        ({"groups": {"sex": np.zeros(3)}}, "one group for each of 60 records"),
+        ({"shadows": 2}, "shadows=2"),
+        ({"trainer": 3}, "can be called, got int"),
+    ],
+)
+def test_arguments_are_checked_before_anything_is_asked_or_trained(options: dict[str, Any], message: str) -> None:
+    def called(*_: Any) -> Any:
+        raise AssertionError("asked or trained")
+
+    x, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    with pytest.raises(UsageError, match=message):
+        rt.audit(called, (x[:30], y[:30]), (x[30:], y[30:]), **{"trainer": called, "shadows": 4, **options})
+
+
+def test_a_budget_too_small_for_the_attacks_is_found_before_anything_is_trained() -> None:
+    class Sparing:
+        answers, rows, asked = "logits", None, 0
+
+        def ask(self, features: npt.NDArray[Any]) -> npt.NDArray[Any]:
+            self.asked += len(features)
+            return np.stack([features[:, 0], -features[:, 0]], axis=1)
+
+        def require_queries(self, count: int) -> None:
+            if count > 100:
+                raise UsageError(f"Expected a budget for {count}.", "Allow more.")
+
+    def train(*_: Any) -> Any:
+        raise AssertionError("trained")
+
+    model = Sparing()
+    x, y = np.random.default_rng(0).normal(size=(60, 2)), np.arange(60) % 2
+    with pytest.raises(UsageError, match="a budget for"):
+        rt.audit(model, (x[:30], y[:30]), (x[30:], y[30:]), trainer=train, shadows=4, attacks=["boundary"])
+    assert model.asked == 60

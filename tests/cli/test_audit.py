@@ -11,6 +11,7 @@ import pytest
 from tests.cli.test_commands import Ask, ask
 from tests.reports.test_parts import memorise
 
+from reticent.errors import UsageError
 from reticent.evidence import Record
 
 __all__ = ["ask"]
@@ -76,6 +77,26 @@ def test_mistakes_are_found_before_anything_is_trained(ask: Ask, config: Path) -
     assert answer.code == 2
     assert "Did you mean 'shadows'?" in " ".join(answer.err.split())
     assert ask("audit", str(config), "--selftest").code == 2
+    (config.parent / "cli_fit.py").write_text("def fit(records, randomness):\n    raise SystemExit('trained')\n")
+    for old, new in (
+        ('report = "audit.html"', 'report = "audit.pdf"'),
+        ("[output]", '[attack]\nattacks = ["bogus"]\n[output]'),
+        ("[output]", '[attack]\nexposure = "all"\n[output]'),
+    ):
+        config.write_text(CONFIG.replace(old, new))
+        answer = ask("audit", str(config))
+        assert (answer.code, "trained" in answer.err) == (2, False)
     assert ask("audit", str(config), "--quick").code == 2
     assert ask("audit", "none.toml").code == 2
     assert not (config.parent / "audit.html").exists()
+
+
+def test_a_page_that_cannot_be_drawn_does_not_cost_the_record(
+    ask: Ask, config: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> str:
+        raise UsageError("Expected a page.", "Mend it.")
+
+    monkeypatch.setattr("reticent.reports.pages.render", broken)
+    assert ask("audit", str(config), "--seed", "1").code == 2
+    assert Record.from_json((config.parent / "audit.json").read_bytes()).kind == "audit"

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -102,3 +105,78 @@ def test_files_that_are_none(tmp_path):
     np.savez(tmp_path / "groups.npz", features=np.eye(2), labels=[0, 1], sex=[1])
     with pytest.raises(DataError, match="one group per record"):
         read_records(tmp_path / "groups.npz", groups=["sex"])
+
+
+def test_damaged_archives(tmp_path):
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, features=np.arange(4000.0).reshape(-1, 2), labels=np.arange(2000) % 2)
+    whole = path.read_bytes()
+    for place in (100, 200, 400):  # in the packed bytes
+        path.write_bytes(whole[:place] + bytes(40) + whole[place + 40 :])
+        with pytest.raises(DataError, match="arrays of numbers"):
+            read_records(path)
+    for kept in (0, 3, 40, len(whole) // 2, len(whole) - 5):
+        path.write_bytes(whole[:kept])
+        with pytest.raises(DataError, match="arrays of numbers"):
+            read_records(path)
+    with (tmp_path / "single.npy").open("wb") as stream:
+        np.save(stream, np.eye(3))
+    (tmp_path / "single.npy").rename(path)
+    with pytest.raises(DataError, match="arrays of numbers"):
+        read_records(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("features", "text")
+        archive.writestr("labels", "text")
+    with pytest.raises(DataError, match="arrays of numbers"):
+        read_records(path)
+
+
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(place=st.integers(0, 10_000), byte=st.integers(0, 255))
+def test_any_byte_may_be_wrong(tmp_path, place, byte):
+    path = tmp_path / "x.npz"
+    np.savez_compressed(path, features=np.eye(20), labels=np.arange(20) % 2)
+    content = bytearray(path.read_bytes())
+    content[place % len(content)] = byte
+    path.write_bytes(content)
+    with warnings.catch_warnings(), contextlib.suppress(DataError):
+        warnings.simplefilter("ignore")  # NumPy's, of a header that it could read all the same
+        read_records(path)
+
+
+@pytest.mark.parametrize(
+    "labels", [np.array("ab"), np.array([["a"], ["b"]]), np.array([1j, 2j]), np.array([b"\xff", b"a"])]
+)
+def test_labels_that_are_none(tmp_path, labels):
+    np.savez(tmp_path / "x.npz", features=np.eye(2), labels=labels)
+    with pytest.raises(DataError):
+        read_records(tmp_path / "x.npz", classes=["a", "b"])
+
+
+def test_numbers_that_are_no_classes(tmp_path):
+    rows = "".join(f"{i},{i % 2}\n" for i in range(9))
+    for number in ("1e9", "10", "1000000000"):
+        path = written(tmp_path, f"a,label\n{rows}0,{number}\n")
+        with pytest.raises(DataError, match=r"as many classes as records in t\.csv, got 10 records") as error:
+            read_records(path)
+        assert number not in str(error.value).replace("10 records", "")
+    for number in ("inf", "nan", "1e300"):
+        for classes in (None, 5):
+            with pytest.raises(DataError, match="whole numbers from 0"):
+                read_records(written(tmp_path, f"a,label\n{rows}0,{number}\n"), classes=classes)
+    path = written(tmp_path, f"a,label\n{rows}0,10\n")
+    assert read_records(path, classes=20).records.classes == 20
+    assert read_records(written(tmp_path, f"a,label\n{rows}0,9\n")).records.classes == 10
+    np.savez(tmp_path / "x.npz", features=np.eye(3), labels=[0, 1, 10**9])
+    with pytest.raises(DataError, match="as many classes as records"):
+        read_records(tmp_path / "x.npz")
+    assert read_records(tmp_path / "x.npz", classes=10**9 + 1).records.classes == 10**9 + 1
+
+
+def test_lines_are_those_of_the_file(tmp_path):
+    with pytest.raises(DataError, match="got text in line 6"):
+        read_records(written(tmp_path, "\na,label\n\n1,0\n\nx,1\n"))
+    with pytest.raises(DataError, match="got 3 in line 5"):
+        read_records(written(tmp_path, "a,label\n1,0\n\n\n2,1,3\n"))
+    with pytest.raises(DataError, match="an empty cell in line 6"):  # where the row begins
+        read_records(written(tmp_path, 'a,label,note\n1,0,"one\ntwo\n"\n\n,1,"x\ny"\n'), ignore=["note"])

@@ -49,7 +49,7 @@ def test_answers_are_those_of_the_model():
     with serving(logits) as served:
         found = Target(Endpoint(served.url, batch=7), classes=4).log_probabilities(X)
     np.testing.assert_allclose(found, np.log(shares(LOGITS)), atol=1e-9)
-    assert [len(body["inputs"]) for body in served.bodies] == [7, 7, 6]
+    assert [len(body["inputs"]) for body in served.bodies] == [1, 7, 7, 5]  # one first
     np.testing.assert_array_equal(np.concatenate([body["inputs"] for body in served.bodies]), X.astype(np.float64))
 
 
@@ -200,12 +200,120 @@ def test_answers_of_several_shapes():
         Endpoint(served.url, batch=1).ask(X)
 
 
-def test_nan_is_refused():
-    with (
-        serving(logits, [b'{"logits": [[NaN, 1], [1, 2]]}']) as served,
-        pytest.raises(ModelError, match="NaN or infinity for 1 of 2"),
-    ):
-        Target(Endpoint(served.url), classes=2).log_probabilities(X[:2])
+@pytest.mark.parametrize("bad", ["null", "NaN", "Infinity", "1e999"])
+def test_what_is_not_finite_is_refused_and_asked_again(bad):
+    with serving(logits, [f'{{"logits": [[{bad}, 1, 1, 1], [1, 2, 3, 4]]}}'.encode()]) as served:
+        there = Endpoint(served.url)
+        with pytest.raises(EndpointError, match="NaN or infinity for 1 of 2"):
+            there.ask(X[:2])
+        found = there.ask(X[:2])
+    np.testing.assert_allclose(found, [LOGITS[0], [1, 2, 3, 4]])
+    assert there.queries == 3  # the other answer was kept
+
+
+def test_an_answer_of_another_shape_is_not_kept():
+    with serving(logits, [200, b'{"logits": [[1, 2], [1, 2]]}']) as served:
+        there = Endpoint(served.url, batch=2)
+        with pytest.raises(EndpointError, match="one shape"):
+            there.ask(X[:4])
+        np.testing.assert_allclose(there.ask(X[:4]), LOGITS[:4])
+
+
+@pytest.mark.parametrize("options", [{}, {"response": "label"}])
+def test_labels_where_more_was_wanted_cost_one_query(options):
+    with serving(lambda body: {"label": [3] * len(body["inputs"])}) as served:
+        there = Endpoint(served.url, budget=len(X), **options)
+        with pytest.raises(ModelError, match=r"labels only|4 or more"):
+            Target(there, classes=4).log_probabilities(X)
+        assert there.queries == 1
+        target = Target(Endpoint(served.url, budget=len(X) - 1), classes=4, exposure="label")
+        with pytest.raises(UsageError, match="20 more queries, got 19 left"):  # still before the first one
+            target.predicted(X)
+    assert len(served.bodies) == 1
+
+
+def test_the_log_tells_nothing(caplog, slept):
+    import httpx
+
+    with caplog.at_level("DEBUG"), serving(logits, [(503, {"Set-Cookie": "hidden"})]) as served:
+        address = served.url.replace("http://", "http://us%65r:hid%64en@") + "?key=hidden"
+        Endpoint(address, headers={"X-Token": "hidden"}).ask(X)
+        assert served.headers[0]["Authorization"] == "Basic dXNlcjpoaWRkZW4="
+        assert not [one for one in caplog.records if one.name.startswith("http") and "hidden" in one.getMessage()]
+        with httpx.Client(trust_env=False) as other:  # the requests of others are logged as ever
+            other.post(served.url, json={"inputs": [[0, 0, 0]]})
+    assert [one for one in caplog.records if one.name == "httpx"]
+
+
+def test_the_log_of_other_threads_goes_on(caplog):
+    import threading
+
+    import httpx
+
+    def answer(body):
+        if len(body["inputs"]) > 1:  # while the endpoint waits, somebody else asks
+            thread = threading.Thread(target=lambda: httpx.post(served.url, json={"inputs": [[0, 0, 0]]}))
+            thread.start()
+            thread.join()
+        return logits(body)
+
+    with caplog.at_level("INFO"), serving(answer) as served:
+        Endpoint(served.url + "?key=hidden").ask(X)
+    assert len([one for one in caplog.records if one.name == "httpx"]) == 1
+    assert "hidden" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("trouble", "message"),
+    [
+        ((200, {"Content-Encoding": "gzip"}), "DecodingError after 1 try"),
+        (b'{"logits": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "Expected JSON"),
+        (b'{"logits": [1' + b"0" * 400 + b"]}", "Expected numbers"),
+    ],
+)
+def test_broken_answers_end_in_a_sentence(trouble, message, slept):
+    with serving(logits, [trouble]) as served:
+        there = Endpoint(served.url + "?key=hidden", headers={"X-Token": "hidden"})
+        with pytest.raises(EndpointError, match=message) as caught:
+            there.ask(X[:1])
+        assert "hidden" not in "".join(traceback.format_exception(caught.value))
+        np.testing.assert_allclose(there.ask(X[:1]), LOGITS[:1])  # and nothing of it was kept
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"A": "hidden\u2019"},
+        {"A": "hidden\n"},
+        {"A\u2019": "hidden"},
+        {"A": None},
+        {"A B": "hidden"},
+        {"A": "\xe9hidden"},
+    ],
+)
+def test_headers_that_cannot_be_sent(headers):
+    with pytest.raises(UsageError, match="another in 1 of 1") as caught:
+        Endpoint("https://example.org/x", headers=headers)
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://u:hidden@example.org/\0",
+        "https://u:hidden@example.org/\n",
+        "https://u:hidden@example.org:99999/",
+        "https://u:hidden@[example.org/",
+        "https://u:hidden@exa\u2100mple.org/",
+        "https://u:hidden@example.org/\ud800",
+        "https://u:hidden@" + "a" * 300 + "\u00fc.org/?hidden",
+        "https://example.org/?hidden" + "a" * 70_000,
+    ],
+)
+def test_addresses_that_cannot_be_asked(url):
+    with pytest.raises(UsageError, match="Expected an address") as caught:
+        Endpoint(url, retries=0).ask(X)
+    assert "hidden" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_credentials_are_sent_and_never_told(slept):

@@ -34,10 +34,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from reticent import _checks
 from reticent.errors import UsageError
 
 __all__ = ["AuditConfig", "DataPart", "load_object"]
 
+_ENDINGS = (".html", ".json")
 _Share = Annotated[float, Field(gt=0, lt=1)]
 
 
@@ -102,7 +104,7 @@ class TrainingPart(_Part):
     trainer: str
     shadows: Annotated[int, Field(ge=4)] = 64
     jobs: Annotated[int, Field(ge=1)] | None = None
-    executor: str | None = None
+    executor: Annotated[str, Field(pattern="^(dask|ray):.+$")] | None = None
     store: str | None = None
 
 
@@ -115,6 +117,18 @@ class AttackPart(_Part):
     limit: Annotated[int, Field(ge=10)] | None = None
     confidence: _Share = 0.95
     seed: Annotated[int, Field(ge=0)] | None = None
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        from reticent.audits.concluding import attack_names
+        from reticent.audits.queried import chosen_methods
+        from reticent.models import Exposure
+
+        Exposure.of(self.exposure)
+        chosen_methods(self.attacks)
+        if self.method is not None:
+            _checks.one_of(attack_names(), method=self.method)
+        return self
 
 
 class ClaimPart(_Part):
@@ -143,6 +157,15 @@ class OutputPart(_Part):
 
     report: str | None = "audit.html"
     record: str | None = None
+
+    @model_validator(mode="after")
+    def _two_files(self) -> Self:
+        for name, place in (("report", self.report), ("record", self.record)):
+            if place is not None and Path(place).suffix.lower() not in _ENDINGS:
+                raise ValueError(f"{name} as a path that ends in .html or .json, not {place!r}")
+        if self.record is not None and self.report is not None and Path(self.record) == Path(self.report):
+            raise ValueError("report and record in two files")
+        return self
 
 
 class AuditConfig(_Part):
@@ -260,7 +283,10 @@ def _told(error: ValidationError) -> UsageError:
         remedy = f"Did you mean {near[0]!r}?" if near else f"It knows {', '.join(_keys(place[:-1]))}."
         return UsageError(f"Expected the keys of {table}, got {place[-1]!r}.", remedy)
     if first["type"] == "value_error":
-        told = str(first["ctx"]["error"])
+        cause = first["ctx"]["error"]
+        if isinstance(cause, UsageError):
+            return UsageError(f"In [{place[0]}]: {cause.what}", cause.remedy)
+        told = str(cause)
         where = f"in [{place[0]}]" if place else "in the file"
         return UsageError(f"Expected {told}, {where}.", "See the guide to configurations.")
     got = "" if first["type"] == "missing" else f", got {first['input']!r}"

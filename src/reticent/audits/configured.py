@@ -24,15 +24,18 @@ import dataclasses
 import json
 import math
 import os
+import tempfile
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from reticent.audits.case import checked_sides
 from reticent.audits.comparison import split
 from reticent.audits.configuration import AuditConfig, DataPart, load_object
-from reticent.audits.membership import Audit, audit
+from reticent.audits.membership import Audit, audit, require_whole_records
 from reticent.audits.power import Power, power
 from reticent.data import Records
 from reticent.data.files import Read, read_records
@@ -99,12 +102,14 @@ def prepared(config: AuditConfig) -> Ready:
     """
     seed = config.attack.seed
     source = Randomness.secure() if seed is None else Randomness.simulated(seed)
-    for place in (config.output.report, config.output.record):
-        if place is not None and not config.path(place).parent.is_dir():
-            raise UsageError(f"Expected the folder of {place!r} to exist.", "Make it, or choose another place.")
+    for place in (config.output.record, config.output.report):
+        if place is not None:
+            _require_writable(config.path(place), place)
     guarantee = None if config.claim is None else _guarantee(config)
     members, nonmembers, groups = _sides(config, source)
-    trainer = None if config.training is None else load_object(config.training.trainer, config.folder)
+    checked_sides(members, nonmembers)
+    members.joined(nonmembers).require_two_classes()
+    trainer = None if config.training is None else as_trainer(load_object(config.training.trainer, config.folder))
     model = _model(config)
     if model is None:
         model = _trained(trainer, members, source)
@@ -250,7 +255,22 @@ def _model(config: AuditConfig) -> Any:
 
 def _trained(trainer: Any, members: Records, source: Randomness) -> Any:
     """The model that the trainer makes of the members, where none was given."""
-    return as_trainer(trainer)(members, source.spawn("target"))
+    return trainer(members, source.spawn("target"))
+
+
+def _require_writable(path: Path, place: str) -> None:
+    """Try it, with a file that is gone again: permissions alone do not tell."""
+    if not path.parent.is_dir():
+        raise UsageError(f"Expected the folder of {place!r} to exist.", "Make it, or choose another place.")
+    if path.is_dir():
+        raise UsageError(f"Expected a file at {place!r}, found a folder.", "Choose another place.")
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"Expected to write {place!r}, but: {error.strerror or error}.", "Choose a folder that can be written to."
+        ) from error
 
 
 def _guarantee(config: AuditConfig) -> Guarantee:
@@ -263,4 +283,6 @@ def _guarantee(config: AuditConfig) -> Guarantee:
             f"Expected a guarantee as JSON in {config.claim.guarantee!r}, got none.",
             "Write json.dumps(guarantee.as_dict()).",
         ) from error
-    return Guarantee.from_dict(values)
+    guarantee = Guarantee.from_dict(values)
+    require_whole_records(guarantee)
+    return guarantee

@@ -40,14 +40,16 @@ from reticent.audits.bodies import NOT_TESTED
 from reticent.audits.case import checked_sides, prepare
 from reticent.audits.concluding import attack_names, conclude
 from reticent.audits.outcome import Audit, Wishes
+from reticent.audits.queried import chosen_methods, require_budget
 from reticent.audits.shadows import Trainer, train_shadows
 from reticent.audits.thresholds import RATES
 from reticent.errors import UsageError
 from reticent.models import Exposure
 from reticent.privacy import Guarantee
 from reticent.randomness import Randomness, required
+from reticent.training.fleets.learners import as_trainer
 
-__all__ = ["NOT_TESTED", "RATES", "Audit", "audit"]
+__all__ = ["NOT_TESTED", "RATES", "Audit", "audit", "require_whole_records"]
 
 
 def audit(
@@ -108,20 +110,19 @@ def audit(
         DataError: records that cannot be used.
         ModelError: a model that cannot be asked, or answers with NaN.
         NotEnoughEvidence: fewer than ten members or non-members.
-        UsageError: a guarantee for labels or some columns only, which bounds nothing about membership.
+        UsageError: an argument that means nothing, before the model is asked; a budget that does not hold the queries
+            of `attacks`, before anything is trained; a guarantee for labels or some columns only, which bounds nothing
+            about membership.
     """
     source = Randomness.secure() if randomness is None else required(randomness)
-    if guarantee is not None and guarantee.only:
-        raise UsageError(
-            f"Expected a guarantee for whole records, got one for the {', '.join(guarantee.only)} only: it says "
-            "nothing about who was in the training data.",
-            "Leave it out.",
-        )
+    if guarantee is not None:
+        require_whole_records(guarantee)
     exposure = Exposure.of(exposure)
-    _checks.one_of(attack_names(), method=method)
     if trainer is not None:
         _checks.at_least(8 if method == "choose" else 4, shadows=shadows)
+        trainer = as_trainer(trainer)
     inside, outside = checked_sides(members, nonmembers)
+    wishes = _wishes(method, _groups(groups, len(inside) + len(outside)), coins, attacks, limit)
     case = prepare(
         model,
         inside,
@@ -133,7 +134,7 @@ def audit(
         answers=answers,
         coins=coins,
     )
-    wishes = Wishes(method, _groups(groups, len(case.pool)), coins, tuple(attacks), limit)
+    require_budget(case, wishes.attacks, limit=limit)
     fleet = None
     if trainer is not None:
         fleet = train_shadows(
@@ -150,6 +151,26 @@ def audit(
             progress=progress,
         )
     return conclude(case, fleet, guarantee, wishes)
+
+
+def require_whole_records(guarantee: Guarantee) -> None:
+    """Raise `UsageError` for a guarantee that covers parts of records only."""
+    if guarantee.only:
+        raise UsageError(
+            f"Expected a guarantee for whole records, got one for the {', '.join(guarantee.only)} only: it says "
+            "nothing about who was in the training data.",
+            "Leave it out.",
+        )
+
+
+def _wishes(
+    method: str, groups: Mapping[str, npt.NDArray[Any]], coins: bool, attacks: Sequence[Any], limit: int | None
+) -> Wishes:
+    _checks.one_of(attack_names(), method=method)
+    if limit is not None:
+        _checks.at_least(10, limit=limit)
+    chosen_methods(attacks)
+    return Wishes(method, groups, coins, tuple(attacks), limit)
 
 
 def _groups(groups: Mapping[str, npt.NDArray[Any]] | None, records: int) -> dict[str, npt.NDArray[Any]]:

@@ -57,7 +57,9 @@ __all__ = [
     "Gap",
     "GradientNorm",
     "Method",
+    "chosen_methods",
     "findings_without_shadows",
+    "require_budget",
 ]
 
 Floats = npt.NDArray[np.float64]
@@ -206,6 +208,41 @@ METHODS: dict[str, Method] = {
 """The attacks by their short names, with their usual settings."""
 
 
+def chosen_methods(methods: Sequence[Method | str]) -> tuple[Method, ...]:
+    """The methods that are meant.
+
+    Raises:
+        UsageError: an unknown one, or one twice.
+    """
+    if isinstance(methods, str):
+        raise UsageError(f"Expected a list of methods, got {methods!r}.", f"Pass [{methods!r}].")
+    chosen = tuple(_method(one) for one in methods)
+    names = [method.name for method in chosen]
+    if len(set(names)) < len(names):
+        raise UsageError(f"Expected methods, each once, got {names}.", f"Choose from {', '.join(METHODS)}.")
+    return chosen
+
+
+def _method(one: Method | str) -> Method:
+    if isinstance(one, str) or not hasattr(one, "scores"):
+        return METHODS[_checks.one_of(METHODS, method=one)]
+    return one
+
+
+def require_budget(case: Case, methods: Sequence[Method | str], *, limit: int | None = None) -> None:
+    """Raise `UsageError` if the model's budget does not hold the queries of these attacks; asks nothing."""
+    _planned(case, chosen_methods(methods), limit)
+
+
+def _planned(case: Case, chosen: Sequence[Method], limit: int | None) -> tuple[Case, dict[str, str], list[Method]]:
+    """The part of the case that is attacked, why methods cannot be run on it, and those that can."""
+    part = case if limit is None else _part(case, _checks.at_least(10, limit=limit))
+    unfit = {method.name: method.unfit(part) for method in chosen}
+    running = [method for method in chosen if not unfit[method.name]]
+    part.target.require_queries(sum(method.queries(part) for method in running))
+    return part, unfit, running
+
+
 def findings_without_shadows(
     case: Case, methods: Sequence[Method | str] = ("confidence",), *, limit: int | None = None
 ) -> tuple[Finding, ...]:
@@ -223,20 +260,16 @@ def findings_without_shadows(
     Raises:
         UsageError: no method, an unknown one, one twice, or a budget of queries that is too small.
     """
-    chosen = [METHODS[_checks.one_of(METHODS, method=one)] if isinstance(one, str) else one for one in methods]
-    names = [method.name for method in chosen]
-    if not chosen or len(set(names)) < len(names):
-        raise UsageError(f"Expected methods, each once, got {names}.", f"Choose from {', '.join(METHODS)}.")
+    chosen = chosen_methods(methods)
+    if not chosen:
+        raise UsageError("Expected methods, each once, got [].", f"Choose from {', '.join(METHODS)}.")
     reasons = doubts(
         blind=case.blind,
         copies=case.shared,
         nonmembers=int((~case.truth).sum()),
         several_rows=case.pool.owner_count < len(case.pool),
     )
-    part = case if limit is None else _part(case, _checks.at_least(10, limit=limit))
-    unfit = {method.name: method.unfit(part) for method in chosen}
-    running = [method for method in chosen if not unfit[method.name]]
-    part.target.require_queries(sum(method.queries(part) for method in running))
+    part, unfit, running = _planned(case, chosen, limit)
     each = dataclasses.replace(part, confidence=1 - (1 - case.confidence) / max(1, len(running)))
     found = []
     for method in chosen:

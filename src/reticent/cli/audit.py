@@ -74,8 +74,9 @@ def _configured(path: Path, *, seed: int | None, json: bool) -> None:
             errors.print(sentence, markup=False)
     with bars(quiet=json) as report:
         found = carried_out(config, ready, progress=lambda done, total: report("shadow models", done, total))
+    # The record first: nothing of a page that cannot be drawn costs what was measured.
+    written = [found.save(config.path(place)) for place in (config.output.record, config.output.report) if place]
     kept = limits(config, found)
-    written = [found.save(config.path(place)) for place in (config.output.report, config.output.record) if place]
     if json:
         print_json({"record": found.record.body, "policy": [limit.as_dict() for limit in kept]})
     else:

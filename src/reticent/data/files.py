@@ -1,7 +1,8 @@
 """Records from files that people have: tables as CSV, arrays as NPZ. Nothing in a file is ever run.
 
 Promise: what cannot be read as numbers is refused with the file's name, the column and the first bad line; no cell's
-contents are repeated in an error, since they may be about a person. Rows keep their order.
+contents are repeated in an error, since they may be about a person. Rows keep their order. Class numbers of which most
+cannot occur are taken for something else than classes, unless it is said how many there are.
 
 A CSV file has a header. One column holds the class, the others are features but for those that are named otherwise.
 Classes are whole numbers from 0, or words whose order is given. An NPZ file (`numpy.savez`) holds `features`, `labels`,
@@ -21,7 +22,7 @@ from __future__ import annotations
 
 import csv
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -32,6 +33,8 @@ from reticent.data.records import Records
 from reticent.errors import DataError, UsageError
 
 __all__ = ["Read", "read_records"]
+
+_MOST = 2.0**53  # beyond it, whole numbers of double precision are no longer told apart
 
 
 class Read(NamedTuple):
@@ -87,14 +90,7 @@ def read_records(
 
 
 def _from_npz(source: Path, title: str, groups: Sequence[str], classes: Sequence[str] | int | None) -> Read:
-    try:
-        with np.load(source, allow_pickle=False) as held:
-            arrays = {name: held[name] for name in held.files}
-    except (OSError, ValueError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"Expected arrays of numbers or text in {source.name}, got something else.",
-            "Write it with numpy.savez, without Python objects.",
-        ) from error
+    arrays = _arrays(source)
     missing = [one for one in ("features", "labels", *groups) if one not in arrays]
     if missing:
         raise DataError(
@@ -102,8 +98,18 @@ def _from_npz(source: Path, title: str, groups: Sequence[str], classes: Sequence
             "Write them with numpy.savez(path, features=..., labels=...).",
         )
     labels = arrays["labels"]
-    if labels.dtype.kind in "US":
-        labels = _numbered(labels.astype(str).tolist(), classes, source.name)
+    if labels.ndim != 1 or labels.dtype.kind not in "biufUS":
+        raise DataError(
+            f"Expected one class per record in {source.name}, got labels of shape {labels.shape} and type "
+            f"{labels.dtype}.",
+            "Write one number or word for each row.",
+        )
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    if labels.dtype.kind == "U":
+        labels = _numbered(labels.tolist(), classes, source.name)
+    elif classes is None and labels.size:
+        _plausible(labels, source.name)
     records = Records(arrays["features"], labels, classes=_count(classes), name=title, owners=arrays.get("owners"))
     for one in groups:
         if arrays[one].shape != (len(records),):
@@ -112,6 +118,25 @@ def _from_npz(source: Path, title: str, groups: Sequence[str], classes: Sequence
                 "Write one value for each row.",
             )
     return Read(records, {one: arrays[one] for one in groups})
+
+
+def _arrays(source: Path) -> dict[str, npt.NDArray[Any]]:
+    """Name of each array to the array."""
+    arrays: dict[str, npt.NDArray[Any]] = {}
+    try:
+        if not zipfile.is_zipfile(source):
+            raise ValueError("a single array, or no arrays")
+        with np.load(source, allow_pickle=False) as held:
+            for name in held.files:
+                arrays[name] = held[name]
+                if not isinstance(arrays[name], np.ndarray):
+                    raise ValueError("another kind of file in the archive")
+    except Exception as error:  # of damaged bytes NumPy raises what zip, zlib, struct and tokenize raise
+        raise DataError(
+            f"Expected arrays of numbers or text in {source.name}, got something else.",
+            "Write it with numpy.savez, without Python objects.",
+        ) from error
+    return arrays
 
 
 def _from_csv(
@@ -124,7 +149,7 @@ def _from_csv(
     ignore: Sequence[str],
     classes: Sequence[str] | int | None,
 ) -> Read:
-    columns = _table(source)
+    columns, lines = _table(source)
     named = [label, *([] if owner is None else [owner]), *groups, *ignore]
     missing = [one for one in named if one not in columns]
     if missing:
@@ -134,7 +159,7 @@ def _from_csv(
         )
     texts = {one: columns[one] for one in groups if not _is_numeric(columns[one])}
     features = {
-        one: _floats(cells, one, source.name)
+        one: _floats(cells, one, source.name, lines)
         for one, cells in columns.items()
         if one not in {label, owner, *ignore, *texts}
     }
@@ -151,30 +176,40 @@ def _from_csv(
     return Read(records, {one: np.array(columns[one]) for one in groups})
 
 
-def _table(source: Path) -> dict[str, list[str]]:
-    """Name of each column to its cells."""
+def _table(source: Path) -> tuple[dict[str, list[str]], list[int]]:
+    """Name of each column to its cells, and the line of the file in which each record begins."""
     try:
         with source.open(newline="", encoding="utf-8-sig") as stream:
-            rows = list(csv.reader(stream, strict=True))
+            rows, lines = _rows(stream)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(
             f"Expected {source.name} as comma-separated text in UTF-8, but: {error}.", "Export it again."
         ) from error
-    rows = [row for row in rows if row]
     if len(rows) < 2:
         raise DataError(f"Expected a header and at least one record in {source.name}.", "Export it again.")
     header = [cell.strip() for cell in rows[0]]
     if len(set(header)) < len(header) or "" in header:
         raise DataError(f"Expected a name of its own for every column of {source.name}.", "Mend the header.")
-    for number, row in enumerate(rows[1:], start=2):
+    for number, row in zip(lines[1:], rows[1:], strict=True):
         if len(row) != len(header):
             raise DataError(
                 f"Expected {len(header)} cells in every line of {source.name}, got {len(row)} in line {number}.",
                 "Quote cells that hold a comma.",
             )
-    return {
-        one: [cell.strip() for cell in cells] for one, cells in zip(header, zip(*rows[1:], strict=True), strict=True)
-    }
+    columns = zip(header, zip(*rows[1:], strict=True), strict=True)
+    return {one: [cell.strip() for cell in cells] for one, cells in columns}, lines[1:]
+
+
+def _rows(stream: Iterable[str]) -> tuple[list[list[str]], list[int]]:
+    """The rows that are not blank, and the line in which each begins: cells in quotes may go over several."""
+    reader = csv.reader(stream, strict=True)
+    rows, lines, before = [], [], 0
+    for row in reader:
+        if row:
+            rows.append(row)
+            lines.append(before + 1)
+        before = reader.line_num
+    return rows, lines
 
 
 def _is_numeric(cells: Sequence[str]) -> bool:
@@ -186,7 +221,7 @@ def _is_numeric(cells: Sequence[str]) -> bool:
     return True
 
 
-def _floats(cells: Sequence[str], column: str, file: str) -> npt.NDArray[np.float64]:
+def _floats(cells: Sequence[str], column: str, file: str, lines: Sequence[int]) -> npt.NDArray[np.float64]:
     values = np.empty(len(cells))
     for row, cell in enumerate(cells):
         try:
@@ -194,7 +229,7 @@ def _floats(cells: Sequence[str], column: str, file: str) -> npt.NDArray[np.floa
         except ValueError:
             what = "an empty cell" if not cell else "text"
             raise DataError(
-                f"Expected numbers in column {column!r} of {file}, got {what} in line {row + 2}.",
+                f"Expected numbers in column {column!r} of {file}, got {what} in line {lines[row]}.",
                 "Fill or drop it; turn categories into numbers as the model's training did, or ignore the column.",
             ) from None
     return values
@@ -209,8 +244,10 @@ def _numbered(cells: Sequence[str], classes: Sequence[str] | int | None, file: s
                 f"Expected classes as whole numbers from 0 in {file}, got words.",
                 "Say which words stand for the classes 0, 1, ... (classes = [...]).",
             ) from None
-        if (values != np.round(values)).any() or values.min() < 0:
+        if not (values < _MOST).all() or (values != np.round(values)).any() or values.min() < 0:
             raise DataError(f"Expected classes as whole numbers from 0 in {file}, got others.", "Renumber them.")
+        if classes is None:
+            _plausible(values, file)
         return values.astype(np.int64)
     numbers = {word: number for number, word in enumerate(classes)}
     unknown = sum(cell not in numbers for cell in cells)
@@ -220,6 +257,16 @@ def _numbered(cells: Sequence[str], classes: Sequence[str] | int | None, file: s
             "List every class once.",
         )
     return np.array([numbers[cell] for cell in cells], dtype=np.int64)
+
+
+def _plausible(labels: npt.NDArray[Any], file: str) -> None:
+    """Refuse numbers that cannot all be classes: an identifier or an amount would make a class of each number below."""
+    if labels.max() >= max(2, len(labels)):
+        raise DataError(
+            f"Expected at most as many classes as records in {file}, got {len(labels)} records and a class number "
+            "beyond them.",
+            "Check which column is the class; renumber the classes from 0, or say how many there are (classes = ...).",
+        )
 
 
 def _count(classes: Sequence[str] | int | None) -> int | None:

@@ -4,11 +4,13 @@ Promise: no more queries are sent than the budget allows, and a budget that cann
 first one. Every record in every request that was sent is counted, those of requests that failed too (`queries`); a
 record that was answered is not asked again, as long as there were not more than 200,000 of them. Certificates are
 always verified, redirects are not followed, and records go unencrypted to this machine only (unless `insecure=True`).
-Headers, the query and the user in the address never stand in a text: not in errors, not in `repr`, not in findings.
+Headers, the query and the user in the address never stand in a text: not in errors, not in `repr`, not in findings,
+and not in the log of the HTTP client, which stays silent about these requests. Only finite numbers are kept as answers.
 
 How: records are sent in batches as JSON. Answers 429, 500, 502, 503 and 504, and connections that fail, are tried again
 after a wait that doubles from half a second, or as long as `Retry-After` says (RFC 9110, section 10.2.3). Anything else
-stops with a sentence; what was answered until then is kept, so asking again goes on from there.
+stops with a sentence; what was answered until then is kept, so asking again goes on from there. A `Target` asks about
+one record first: an endpoint that does not show what is needed costs one query, not all of them.
 
 Example:
     >>> from reticent.models import Endpoint
@@ -25,7 +27,6 @@ import email.utils
 import hashlib
 import json
 import time
-import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.errors import EndpointError, MissingExtra, UsageError
+from reticent.models._http import Address, checked_headers, unheard
 from reticent.models.asking import KINDS
 
 if TYPE_CHECKING:
@@ -47,10 +49,10 @@ RECORDS = "$records"
 """Stands in a request's template for the list of records."""
 
 _KEYS = {"probabilities": "probabilities", "logits": "logits", "labels": "labels", "label": "labels"}
+_JSON = {"Content-Type": "application/json"}
 _AGAIN = (429, 500, 502, 503, 504)
 _FIRST_WAIT, _LONGEST_WAIT = 0.5, 120.0  # seconds
 _REMEMBERED = 200_000  # answers: some ten megabytes
-_LOOPBACK = ("localhost", "::1")
 
 
 class Endpoint:
@@ -74,7 +76,7 @@ class Endpoint:
         insecure: whether records may be sent unencrypted to another machine.
 
     Raises:
-        UsageError: an address that is none, or not encrypted.
+        UsageError: an address that is none, or not encrypted; headers that cannot be sent.
     """
 
     rows: int | None = None  # all records at once: a budget is checked against all that is asked
@@ -95,21 +97,17 @@ class Endpoint:
         tls: ssl.SSLContext | None = None,
         insecure: bool = False,
     ) -> None:
-        parts = urllib.parse.urlsplit(url if isinstance(url, str) else "")
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise UsageError("Expected an address that begins with https://, got another.", "Pass the whole address.")
-        self.place = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
-        self._local = parts.hostname in _LOOPBACK or parts.hostname.startswith("127.")
-        if parts.scheme == "http" and not self._local and not insecure:
+        self._address = Address.of(url)
+        self.place = self._address.place
+        if not (self._address.encrypted or self._address.local or insecure):
             raise UsageError(
                 f"Expected an encrypted address, got {self.place}: records would be sent for everyone to read.",
                 "Use https://, or allow it with insecure=True.",
             )
-        self._url = url
         self._request = {"inputs": RECORDS} if request is None else request
         self._response = response
         self.answers = None if answers is None else _checks.one_of(KINDS, answers=answers)
-        self._headers = dict(headers or {})
+        self._headers = checked_headers(headers)
         self.rate = None if rate is None else _checks.positive(rate=rate)
         self.budget = None if budget is None else _checks.at_least(0, budget=budget)
         self.retries = _checks.at_least(0, retries=retries)
@@ -117,6 +115,7 @@ class Endpoint:
         self.batch = _checks.at_least(1, batch=batch)
         self._tls = tls
         self._known: dict[bytes, npt.NDArray[np.float64]] = {}
+        self._shape: tuple[int, ...] | None = None  # of one answer
         self._free = 0.0  # when the next request may be sent
         self.queries = 0
         self.requests = 0
@@ -148,9 +147,7 @@ class Endpoint:
             UsageError: the budget is too small; nothing was sent.
             EndpointError: no answer in spite of all retries, or one that cannot be read.
         """
-        kind = f"{features.dtype.str}{features.shape[1:]}".encode()
-        rows = np.ascontiguousarray(features)
-        keys = [hashlib.blake2b(kind + row.tobytes(), digest_size=16).digest() for row in rows]
+        keys = _keys(features)
         missing = {key: place for place, key in enumerate(keys) if key not in self._known}
         self.require_queries(len(missing))
         found = {key: self._known[key] for key in keys if key in self._known}
@@ -160,26 +157,53 @@ class Endpoint:
                 for start in range(0, len(places), self.batch):
                     part = places[start : start + self.batch]
                     said = self._answers(self._post(client, features[part]), len(part))
-                    found.update(zip((keys[place] for place in part), said, strict=True))
-                    if len(self._known) < _REMEMBERED:
-                        self._known.update((keys[place], found[keys[place]]) for place in part)
-        if len({row.shape for row in found.values()}) > 1:
-            raise self._error("answers of one shape", "several", "Let it answer with every class for every record.")
+                    found.update(self._kept([keys[place] for place in part], said))
         return np.stack([found[key] for key in keys])
+
+    def require_answers(self, features: npt.NDArray[Any]) -> None:
+        """Raise `UsageError` if the budget does not hold the queries that asking about these records takes."""
+        self.require_queries(len(set(_keys(features)) - self._known.keys()))
+
+    def _kept(self, keys: list[bytes], said: npt.NDArray[np.float64]) -> dict[bytes, npt.NDArray[np.float64]]:
+        """The answers by their keys, remembered; what is not finite is not, and refused."""
+        shape = said.shape[1:] if self._shape is None else self._shape
+        if said.shape[1:] != shape:
+            raise self._error("answers of one shape", "several", "Let it answer with every class for every record.")
+        finite = np.asarray(np.isfinite(said.reshape(len(said), -1)).all(axis=1))
+        usable = {key: row for key, row, fine in zip(keys, said, finite, strict=True) if fine}
+        if usable:
+            self._shape = shape
+        if len(self._known) < _REMEMBERED:
+            self._known.update(usable)
+        if not finite.all():
+            raise self._error(
+                "finite answers",
+                f"NaN or infinity for {int((~finite).sum())} of {len(said)} records",
+                "These were not kept: ask again when it works, and check the scale of the features.",
+            )
+        return usable
 
     def _client(self) -> httpx.Client:
         try:
             import httpx
         except ImportError as error:
             raise MissingExtra("httpx", "http", "An HTTP endpoint") from error
-        if self._tls is None and self._url.startswith("https"):
+        if self._tls is None and self._address.encrypted:
             self._tls = httpx.create_ssl_context()  # once: it reads all certificates
+        problem = ""
+        try:
+            httpx.URL(self._address.url)
+        except (httpx.InvalidURL, ValueError):
+            problem = f"Expected an address that can be asked, got {self.place}."
+        if problem:  # outside of the handler: what was raised there may hold the address
+            raise UsageError(problem, "Check the host and the port.")
         return httpx.Client(
             headers=self._headers,
+            auth=self._address.user,
             timeout=self.timeout,
             verify=True if self._tls is None else self._tls,
             follow_redirects=False,  # they would take headers and records to another place
-            trust_env=not self._local,  # a proxy is no way to this machine
+            trust_env=not self._address.local,  # a proxy is no way to this machine
         )
 
     def _post(self, client: httpx.Client, records: npt.NDArray[Any]) -> Any:
@@ -193,9 +217,13 @@ class Endpoint:
             self.requests += 1
             wait = min(_FIRST_WAIT * 2**attempt, _LONGEST_WAIT)
             try:
-                response = client.post(self._url, content=content, headers={"Content-Type": "application/json"})
+                with unheard():
+                    response = client.post(self._address.url, content=content, headers=_JSON)
             except httpx.TransportError as error:
                 problem = type(error).__name__  # its text may hold the address
+            except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
+                problem = type(error).__name__  # such as DecodingError: it would come again
+                break
             else:
                 problem = f"status {response.status_code}"
                 if response.is_success:
@@ -249,7 +277,7 @@ class Endpoint:
     def _read(self, response: httpx.Response) -> Any:
         try:
             value = response.json()
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter of lists in lists in lists
             value = None
         if value is None:
             raise self._error("JSON", "something else", "Check the address.")
@@ -275,7 +303,7 @@ class Endpoint:
     def _answers(self, said: Any, count: int) -> npt.NDArray[np.float64]:
         try:
             array = np.asarray(said, dtype=np.float64)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise self._error("numbers", "something else", "Turn them into numbers with response=...") from None
         if count == 1 and (array.ndim == 0 or (array.ndim == 1 and len(array) > 1)):
             array = array[None]  # the answer to a single record, without a list around it
@@ -287,6 +315,12 @@ class Endpoint:
 
     def _error(self, wanted: str, got: str, remedy: str) -> EndpointError:
         return EndpointError(f"Expected {wanted} from {self.place}, got {got}.", remedy)
+
+
+def _keys(features: npt.NDArray[Any]) -> list[bytes]:
+    """What stands for each record among the answers that are kept."""
+    kind = f"{features.dtype.str}{features.shape[1:]}".encode()
+    return [hashlib.blake2b(kind + row.tobytes(), digest_size=16).digest() for row in np.ascontiguousarray(features)]
 
 
 def _put(template: Any, records: Any) -> Any:

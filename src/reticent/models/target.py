@@ -72,6 +72,7 @@ class Target:
         self._answers = None if answers is None else _checks.one_of(KINDS, answers=answers)
         self._asked = 0
         self._recognised: str | None = None
+        self._tried = False
         self._kind()  # what is known to show labels only is refused before it is asked
 
     @property
@@ -91,6 +92,8 @@ class Target:
         Of a model that shows labels only: as if it were sure of them.
         """
         rows = self.adapter.rows or max(1, len(features))
+        if len(features):
+            self._ask_one(features)
         parts = [self._ask(features[start : start + rows]) for start in range(0, len(features), rows)]
         answers = np.concatenate(parts) if parts else np.empty((0, self.classes))
         if not np.isfinite(answers).all():
@@ -144,6 +147,16 @@ class Target:
                 "Audit it with exposure='label'.",
             )
         return kind
+
+    def _ask_one(self, features: npt.NDArray[Any]) -> None:
+        """Of a model with a budget that remembers: one record first, so that answers of no use cost one query."""
+        require = getattr(self.adapter, "require_answers", None)
+        if require is None or self._tried:
+            return
+        require(features)
+        self._ask(features[:1])
+        self._kind()
+        self._tried = True
 
     def _ask(self, features: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
         self._asked += len(features)
