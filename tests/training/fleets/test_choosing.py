@@ -139,3 +139,26 @@ def test_the_trial_leaves_generators_alone(recipe, table, streams):
 def test_a_recipe_without_a_network_is_refused(recipe, table, streams):
     with pytest.raises(UsageError, match="builds a torch module with parameters"):
         choose(recipe(nn.ReLU), table, streams)
+
+
+@pytest.mark.parametrize("place", ["register_hook", "register_post_accumulate_grad_hook"])
+def test_hooks_on_parameters_are_not_lost(table, streams, place):
+    def network():
+        made = nn.Sequential(nn.Linear(5, 4), nn.Tanh(), nn.Linear(4, 3)).double()
+        getattr(made[0].weight, place)(lambda value: None)
+        return made
+
+    recipe = rt.Recipe(network, lambda p: torch.optim.SGD(p, lr=0.1), epochs=1, batch_size=8)
+    way = choose(recipe, table, streams)
+    assert not way.is_stacked
+    assert "hooks" in way.reason
+
+
+def test_an_optimizer_with_a_step_of_its_own_is_trained_one_by_one(table, streams):
+    def optimizer(parameters):
+        made = torch.optim.SGD(parameters, lr=0.1)
+        made.step = lambda: None
+        return made
+
+    recipe = rt.Recipe(lambda: nn.Linear(5, 3).double(), optimizer, epochs=1, batch_size=8)
+    assert "step of its own" in choose(recipe, table, streams).reason

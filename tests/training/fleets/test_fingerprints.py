@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import enum
 import functools
+import importlib
 import subprocess
 import sys
 import textwrap
@@ -13,9 +15,11 @@ import threading
 import numpy as np
 import pytest
 import torch
+from sklearn.decomposition import PCA
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 from torch import nn
 
 import reticent as rt
@@ -276,3 +280,190 @@ def test_many_ways_to_one_helper_take_no_time():
         f"def f{k}(x):\n    return f{k - 1}(x) + g{k}(x)\ng{k} = lambda x: f{k - 1}(x)\n" for k in range(1, 31)
     )
     assert len(fingerprint(made(source + "trainer = f30"))) == 64
+
+
+def wrapped(function, result):
+    @functools.wraps(function)
+    def mine(*arguments):
+        return result
+
+    return mine
+
+
+def with_attribute(value):
+    def helper(x):
+        return helper.rate * x
+
+    helper.rate = value
+    return helper
+
+
+class Counts(dict):
+    def __init__(self, rate):
+        super().__init__(a=1)
+        self.rate = rate
+
+
+class Slotted:
+    __slots__ = ("__rate", "rate")
+
+    def __init__(self, rate):
+        self.rate = rate
+
+
+def with_more(setting, rate):
+    object.__setattr__(setting, "beside", rate)
+    return setting
+
+
+def hooked(parameter, rate):
+    parameter.register_hook(lambda gradient: gradient * rate)
+    return parameter
+
+
+def named_rate(rate):
+    return enum.Enum("Level", {"LOW": rate}, module=__name__).LOW
+
+
+def fitted(scale):
+    return StandardScaler().fit(np.arange(6.0).reshape(3, 2) * scale)
+
+
+def frozen(scale):
+    frozen_module = pytest.importorskip("sklearn.frozen")
+    pca = PCA(1).fit(np.random.default_rng(scale).normal(size=(9, 2)))
+    return sklearn_trainer(make_pipeline(frozen_module.FrozenEstimator(pca), LogisticRegression()))
+
+
+HIDDEN = {
+    "fitted in a closure": (fitted(1), fitted(2)),
+    "values of enumerations": (named_rate(1), named_rate(2)),
+    "attributes of functions": (with_attribute(1), with_attribute(2)),
+    "behind a library's name": (wrapped(nn.functional.cross_entropy, 1), wrapped(nn.functional.cross_entropy, 2)),
+    "attributes of dictionaries": (Counts(1), Counts(2)),
+    "slots": (Slotted(1), Slotted(2)),
+    "beside fields": (with_more(Setting(0.1), 1), with_more(Setting(0.1), 2)),
+    "hooks of parameters": (hooked(nn.Parameter(torch.ones(1)), 1), hooked(nn.Parameter(torch.ones(1)), 2)),
+    "names of columns": (np.zeros(2, [("a", "f4")]), np.zeros(2, [("b", "f4")])),
+    "defaults of dictionaries": (collections.defaultdict(int), collections.defaultdict(list)),
+    "slices": (slice(np.arange(2000), None), slice(np.arange(2000) * (np.arange(2000) != 1000), None)),
+}
+
+
+@pytest.mark.parametrize("name", HIDDEN)
+def test_what_types_would_hide_counts(name):
+    one, other = HIDDEN[name]
+    assert same(closure(one), closure(one))
+    assert not same(closure(one), closure(other))
+
+
+def test_what_frozen_estimators_were_fitted_to_counts():
+    assert same(frozen(1), frozen(1))
+    assert not same(frozen(1), frozen(2))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: np.ma.masked_array([1, 2], [True, False]),
+        lambda: torch.zeros(3).to_sparse(),
+        lambda: DecisionTreeClassifier().fit(np.arange(4.0)[:, None], [0, 0, 1, 1]),
+        lambda: functools.lru_cache(lambda: 1),
+        lambda: functools.update_wrapper(functools.lru_cache(lambda: 1), nn.functional.cross_entropy),
+        lambda: dataclasses.make_dataclass("Hidden", [("a", int)], bases=(threading.local,))(1),
+    ],
+)
+def test_what_may_hide_something_is_refused(make):
+    with pytest.raises(UsageError, match="an attribute `fingerprint`"):
+        fingerprint(closure(make()))
+
+
+def test_torchs_own_type_of_numbers_counts():
+    before = fingerprint(closure(1))
+    torch.set_default_dtype(torch.float64)
+    try:
+        assert fingerprint(closure(1)) != before
+    finally:
+        torch.set_default_dtype(torch.float32)
+    assert fingerprint(closure(1)) == before
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """Writes a package of one's own, loads one of its modules afresh and gives its `trainer`."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def forget():
+        for name in [name for name in sys.modules if name.partition(".")[0] == "ownpkg"]:
+            del sys.modules[name]
+        importlib.invalidate_caches()
+
+    def load(**files):
+        forget()
+        (tmp_path / "ownpkg").mkdir(exist_ok=True)
+        for name, text in {"__init__": "", **files}.items():
+            (tmp_path / "ownpkg" / f"{name}.py").write_text(textwrap.dedent(text), "utf-8")
+        return importlib.import_module("ownpkg.main")
+
+    yield load
+    forget()
+
+
+IMPORTS = {
+    "relative": "from .sub import RATE",
+    "relative to the package": "from . import sub",
+    "not loaded yet": "from ownpkg import sub",
+    "whole": "import ownpkg.sub",
+    "whole, by another name": "import ownpkg.sub as other",
+}
+
+
+@pytest.mark.parametrize("name", IMPORTS)
+def test_imports_inside_functions_are_followed(package, name):
+    main = f"def trainer(records, randomness):\n    {IMPORTS[name]}\n    return 1\n"
+    one = fingerprint(package(main=main, sub="RATE = 1").trainer)
+    assert fingerprint(package(main=main, sub="RATE = 1").trainer) == one
+    assert fingerprint(package(main=main, sub="RATE = 2").trainer) != one
+
+
+def test_an_import_that_would_fail_is_told_apart_from_one_that_would_not(package):
+    main = "def trainer(r, s):\n    try:\n        from .gone import x\n    except ImportError:\n        x = 0\n"
+    one = fingerprint(package(main=main).trainer)
+    assert fingerprint(package(main=main, gone="x = 1").trainer) != one
+
+
+@pytest.mark.parametrize("source", ["from . import settings", "from . import settings as own"])
+def test_values_set_at_run_time_count(package, source):
+    name = source.split()[-1]
+    module = package(
+        main=f"{source}\ndef trainer(records, randomness):\n    return {name}.RATE\n", settings="RATE = 0.1"
+    )
+    before = fingerprint(module.trainer)
+    sys.modules["ownpkg.settings"].RATE = 0.5
+    assert fingerprint(module.trainer) != before
+    sys.modules["ownpkg.settings"].RATE = 0.1
+    assert fingerprint(module.trainer) == before
+
+
+def test_values_that_a_helper_took_from_another_module_count(package):
+    main = "from . import helper\ndef trainer(records, randomness):\n    return helper.go()\n"
+    helper = (
+        "import logging\nfrom .settings import RATE\nlog = logging.getLogger(__name__)\ndef go():\n    return RATE\n"
+    )
+    found = [
+        fingerprint(package(main=main, helper=helper, settings=f"RATE = {rate}").trainer) for rate in (0.1, 0.1, 0.5)
+    ]
+    assert found[0] == found[1] != found[2]
+
+
+def test_a_fingerprint_stays_though_reading_it_loads_modules(package):
+    main = """
+        import ownpkg
+        def trainer(records, randomness):
+            return ownpkg, later()
+        def later():
+            from ownpkg import sub
+    """
+    module = package(main=main, sub="RATE = 1")
+    assert fingerprint(module.trainer) == fingerprint(module.trainer)

@@ -157,3 +157,23 @@ def test_images_without_a_batch_are_refused():
     model = nn.Conv2d(1, 2, 3)
     with pytest.raises(NoLayer, match="images are expected"):
         batched_by_hand(model)(stacked([model]), torch.zeros(1, 4, 9, 9))
+
+
+def test_a_module_that_stands_in_two_places_counts_twice():
+    shared = nn.Hardtanh()
+    network = nn.Sequential(nn.Linear(3, 4), shared, nn.Linear(4, 2), shared)
+    stacked = {name: 50 * value.detach()[None] for name, value in network.named_parameters()}
+    found = batched_by_hand(network)(stacked, torch.ones(1, 5, 3))
+    with torch.no_grad():
+        for value in network.parameters():
+            value.mul_(50)
+        expected = network(torch.ones(5, 3))
+    assert expected.abs().max() == 1
+    torch.testing.assert_close(found[0], expected)
+
+
+def test_a_bias_that_two_layers_share_is_not_left_out():
+    network = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    network[1].bias = network[0].bias
+    with pytest.raises((NoLayer, KeyError)):
+        batched_by_hand(network)({n: v[None] for n, v in network.named_parameters()}, torch.ones(1, 5, 3))

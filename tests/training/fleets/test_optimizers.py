@@ -7,6 +7,7 @@ import functools
 import pytest
 import torch
 from torch import nn, optim
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from reticent.training.fleets.optimizers import ELEMENTWISE, NotElementwise, shorten, stacked_optimizer
 
@@ -68,7 +69,7 @@ class Derived(optim.SGD):
 
 
 def by_value(parameters):
-    return optim.SGD(parameters, lr=float(next(iter(parameters)).abs().mean()))
+    return optim.SGD(parameters, lr=float(next(iter(parameters)).detach().abs().mean()))
 
 
 def of_others(parameters):
@@ -100,3 +101,52 @@ def test_optimizers_of_different_kinds_are_refused():
         stacked_optimizer(lambda p: next(kinds)(p, lr=0.1), models, stack_of(models))
     with pytest.raises(NotElementwise, match="no model"):
         stacked_optimizer(optim.SGD, [], {})
+
+
+def _clipping(parameters):
+    made = torch.optim.SGD(parameters, lr=0.1)
+    step = made.step
+
+    def clipped():
+        torch.nn.utils.clip_grad_norm_([p for group in made.param_groups for p in group["params"]], 1e-3)
+        return step()
+
+    made.step = clipped
+    return made
+
+
+def _scheduled(parameters):
+    made = torch.optim.SGD(parameters, lr=0.1)
+    torch.optim.lr_scheduler.StepLR(made, 1)
+    return made
+
+
+def _warm(parameters):
+    made = torch.optim.Adam(parameters)
+    for parameter in made.param_groups[0]["params"]:
+        parameter.grad = torch.ones_like(parameter)
+    made.step()
+    return made
+
+
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [(_clipping, "a step of its own"), (_scheduled, "schedule"), (_warm, "already remembers something")],
+)
+def test_what_was_done_to_an_optimizer_is_refused(make, why):
+    models = [torch.nn.Linear(2, 1) for _ in range(2)]
+    stacked = {
+        name: torch.stack([dict(model.named_parameters())[name].detach() for model in models])
+        for name in ("weight", "bias")
+    }
+    with pytest.raises(NotElementwise, match=why):
+        stacked_optimizer(make, models, stacked)
+
+
+def test_hooks_of_all_optimizers_are_refused():
+    handle = register_optimizer_step_pre_hook(lambda *_: None)
+    try:
+        with pytest.raises(NotElementwise, match="hooks"):
+            stacked_optimizer(torch.optim.Adagrad, [torch.nn.Linear(2, 1)], {})
+    finally:
+        handle.remove()

@@ -10,7 +10,7 @@ import pytest
 
 from reticent.data import Records
 from reticent.errors import UsageError
-from reticent.privacy import Unit
+from reticent.privacy import Guarantee, SampledGaussian, Unit
 from reticent.randomness import Randomness
 from reticent.training.fleets import store as room
 from reticent.training.fleets.store import Store
@@ -56,6 +56,30 @@ def test_keys_tell_everything_apart(tmp_path, table):
                     keys |= {(drawn * stream.is_secure, kept.key(mask, stream)) for mask in (MASK, ~MASK)}
     # how parts were drawn counts for secure fleets only
     assert len({key for _, key in keys}) == 5 * 2 * 2 * (3 + 2)
+
+
+def test_everything_that_trainers_see_of_records_counts(tmp_path, table):
+    def pool(**more):
+        return Records(table.features, table.labels, classes=3, **more)
+
+    promised = Guarantee((SampledGaussian(1.0, 0.01, 10),))
+    pools = [
+        pool(),
+        pool(name="others"),
+        pool(feature_names="abcde"),
+        pool(feature_names="edcba"),
+        pool(public_facts=["the mean"]),
+        pool(owners=np.arange(60) // 2),
+        pool(owners=np.arange(60) // 2 + 100),
+        pool(owners=[f"p{k // 2}" for k in range(60)]),
+    ]
+    keys = [Store(tmp_path).of("a", one).training for one in pools]
+    assert len(set(keys)) == len(pools)
+    assert Store(tmp_path).of("a", pool(feature_names="abcde")).training == keys[2]
+    with_promise = Store(tmp_path).of("a", pool(guarantee=promised)).training
+    assert with_promise not in keys
+    promised.epsilon(1e-5)
+    assert Store(tmp_path).of("a", pool(guarantee=promised)).training == with_promise
 
 
 def test_versions_count(tmp_path, table, monkeypatch):

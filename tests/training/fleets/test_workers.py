@@ -48,6 +48,17 @@ def failing(records, randomness):
     raise DataError("Expected a working trainer, got this one.", "Mend it.")
 
 
+class Fussy(Exception):
+    """Cannot be made again from its arguments, as pickle tries."""
+
+    def __init__(self, what, where):
+        super().__init__(f"{what} in {where}")
+
+
+def fussy(records, randomness):
+    raise Fussy("too many rows", "the cellar")
+
+
 @pytest.fixture
 def masks12(table):
     return np.random.default_rng(6).random((12, 60)) < 0.5
@@ -184,3 +195,16 @@ def test_local_workers_that_always_die_are_reported(table, masks12, monkeypatch)
     assert len(renewed) == 4
     folder = Path(renewed[0]._cargo.folder)
     assert not folder.exists(), "what the workers read is gone"
+
+
+@pytest.mark.slow
+def test_an_exception_that_cannot_be_brought_back_is_quoted(table, masks12):
+    from reticent.errors import PeerError
+
+    start = time.monotonic()
+    with pytest.raises(PeerError, match="raised Fussy: too many rows in the cellar") as caught:
+        fit_many(fussy, table, masks12, randomness=SOURCE, jobs=2)
+    assert "in fussy" in "".join(caught.value.__notes__)
+    assert time.monotonic() - start < 30
+    with pytest.raises(Fussy):
+        fit_many(fussy, table, masks12, randomness=SOURCE, jobs=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pathlib
+import pickle
 import shutil
 import stat
 
@@ -13,11 +14,12 @@ import torch
 from torch import nn
 
 from reticent.data import Records
-from reticent.errors import ModelError
+from reticent.errors import DataError, ModelError, PeerError
 from reticent.training.fleets import working
 from reticent.training.fleets.learners import train_one
 from reticent.training.fleets.stacks import Way
-from reticent.training.fleets.working import Packed, Spooled, trained, work
+from reticent.training.fleets.working import Failed, Packed, Spooled, trained, work
+from reticent.training.recipe import Recipe
 
 
 def expected(made, table, masks, streams):
@@ -101,3 +103,44 @@ def test_cargo_carries_functions_of_this_file_and_every_record(kind, table, mask
 
 def test_no_models_no_answers(recipe, table, masks):
     assert work(Packed.of(recipe(), table), masks[:0], [], Way("one by one")).shape == (0, 60, 3)
+
+
+class Fussy(Exception):
+    def __init__(self, what, where):
+        super().__init__(f"{what} in {where}")
+
+
+@pytest.mark.parametrize("error", [ValueError("no"), DataError("Expected a, got b.", "Mend it.")])
+def test_exceptions_come_back_as_they_were(error):
+    found = pickle.loads(pickle.dumps(Failed.of(error))).error()  # noqa: S301
+    assert type(found) is type(error)
+    assert found.args == error.args
+    assert "In the worker" in found.__notes__[0]
+
+
+def test_one_that_cannot_is_quoted():
+    failed = pickle.loads(pickle.dumps(Failed.of(Fussy("a", "b"))))  # noqa: S301
+    with pytest.raises(PeerError, match="raised Fussy: a in b"):
+        raise failed.error()
+
+
+def test_what_a_share_raises_is_returned(table, masks, streams):
+    def trainer(records, randomness):
+        raise Fussy("a", "b")
+
+    found = work(Packed.of(trainer, table), masks, streams, Way("one by one"))
+    assert isinstance(found, Failed)
+    assert "in trainer" in found.trace
+
+
+def test_a_model_that_the_trial_did_not_see_is_trained_alone(table, masks, streams):
+    """Its optimizer is another one: the stack is given up, not the fleet."""
+    made = []
+
+    def optimizer(parameters):
+        made.append(1)
+        return torch.optim.SGD(parameters, lr=0.1 if len(made) < 3 else 0.2)
+
+    recipe = Recipe(lambda: nn.Linear(5, 3).double(), optimizer, epochs=1, batch_size=16)
+    found = list(trained(recipe, table, masks, streams, Way("by hand", together=6)))
+    assert [place for place, _ in found] == list(range(6))

@@ -105,7 +105,7 @@ def _choose(trainer: Any, pool: Records, streams: Sequence[Randomness], ways: st
         reason: str | None = None
         for name in ("by hand", "vmap"):  # the first is the faster, wherever it can be had
             way = Way(name, min(len(streams), _DEFAULT_TOGETHER), reduction=reduction)
-            reason = _differs(trainer, pool, models, way)
+            reason = _differs(trainer, pool, streams[:2], way)
             if reason is None:
                 return _Measured(trainer, pool, models, way).fastest(len(streams), insist=ways == "stacked")
         return Way("one by one", reason=str(reason))
@@ -131,15 +131,17 @@ def _first(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
 
 
-def _differs(recipe: Recipe, pool: Records, models: list[torch.nn.Module], way: Way) -> str | None:
-    """Why these two models cannot be trained side by side, or None."""
+def _differs(recipe: Recipe, pool: Records, streams: Sequence[Randomness], way: Way) -> str | None:
+    """Why the models of these two streams cannot be trained side by side, or None."""
     few = pool.take(np.arange(min(len(pool), 24)))
     try:
-        wide = [copy.deepcopy(model).double() for model in models]
+        wide = [built(recipe, stream).double() for stream in streams]
         x, y = inputs_for(few, wide[0])
         stack = Stack(recipe, few, wide, way, (x, y))
+        # Not copies, which would be without whatever `build` hung on parameters.
+        own = [built(recipe, stream).double() for stream in streams]
         before = torch.get_rng_state()
-        alone = [_alone(recipe, model, x, y, rows) for model, rows in zip(wide, _trial(len(few)), strict=True)]
+        alone = [_alone(recipe, model, x, y, rows) for model, rows in zip(own, _trial(len(few)), strict=True)]
         if not torch.equal(before, torch.get_rng_state()):
             return "the network draws random numbers while it is trained"
         for step in range(_TRIED_STEPS):
@@ -172,7 +174,7 @@ def _alone(
     recipe: Recipe, model: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, batches: Sequence[npt.NDArray[np.int64]]
 ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
     """A model's parameters, buffers and answers after a few steps as `OrdinarySteps` takes them."""
-    model = copy.deepcopy(model).train()
+    model.train()
     optimizer = recipe.optimizer([parameter for parameter in model.parameters() if parameter.requires_grad])
     for batch in batches:
         rows = torch.from_numpy(batch).to(x.device)

@@ -48,7 +48,7 @@ from reticent.training.fleets.learners import Trainer, as_trainer
 from reticent.training.fleets.stacks import Way, steps_of
 from reticent.training.fleets.store import Store
 from reticent.training.fleets.workers import Workers, workers_at
-from reticent.training.fleets.working import trained, work
+from reticent.training.fleets.working import Failed, trained, work
 from reticent.training.recipe import Recipe
 
 __all__ = ["fit_many", "shares"]
@@ -95,7 +95,7 @@ def fit_many(
 
     Raises:
         UsageError: a trainer that cannot be called so, or masks that do not fit.
-        PeerError: workers died again and again.
+        PeerError: workers died again and again, or the trainer raised what cannot be brought here; the text quotes it.
         DataError: what the trainer says about a part that it cannot use.
     """
     source = required(randomness)
@@ -237,6 +237,8 @@ def _shared_out(
                         raise workers.cause(error)  # noqa: B904 - the trainer's own words, with its own cause
                     lost.append(part)
                     continue
+                if isinstance(answers, Failed):
+                    raise answers.error()
                 yield from zip(part, answers, strict=True)
         finally:
             for future in pending:

@@ -102,12 +102,14 @@ def batched_by_hand(network: nn.Module) -> Stacked:
     return stacked
 
 
-def _chain(module: nn.Module, prefix: str) -> list[tuple[_Rule, nn.Module, str]]:
+def _chain(module: nn.Module | None, prefix: str) -> list[tuple[_Rule, nn.Module, str]]:
+    if module is None:
+        raise NoLayer("a part of the network is missing")
     kind = type(module)
     if "forward" in module.__dict__ or _hooked(module):
         raise NoLayer(f"{_named(module, prefix)} has hooks, or a forward of its own")
     if kind is nn.Sequential:
-        return [step for name, part in module.named_children() for step in _chain(part, f"{prefix}{name}.")]
+        return [step for name, part in module._modules.items() for step in _chain(part, f"{prefix}{name}.")]
     rule = _rule(module)
     if rule is None:
         raise NoLayer(f"{_named(module, prefix)} is not among the layers that are batched by hand")
@@ -154,8 +156,9 @@ def _nothing(module: nn.Module, prefix: str, parameters: _Parameters, flow: _Flo
 
 def _linear(module: nn.Linear, prefix: str, parameters: _Parameters, flow: _Flow) -> _Flow:
     x, weight = flow.as_rows(), parameters[prefix + "weight"]
+    bias = None if module.bias is None else parameters[prefix + "bias"]
     flat = x if x.ndim == 3 else x.reshape(flow.models, -1, x.shape[-1])
-    out: torch.Tensor = _Products.apply(flat, weight, parameters.get(prefix + "bias"))  # type: ignore[no-untyped-call]
+    out: torch.Tensor = _Products.apply(flat, weight, bias)  # type: ignore[no-untyped-call]
     if x.ndim == 3:  # narrow products are views of something that autograd must know
         return _Flow(out, flow.models, fresh=weight.shape[1] >= _NARROW)
     return _Flow(out.reshape(*x.shape[:-1], -1), flow.models)

@@ -2,7 +2,8 @@
 
 Promise: every step changes each model of the stack as the optimizer of that model alone would, up to rounding. Taken
 are torch's own optimizers that treat every number of a parameter by itself, in `ELEMENTWISE`; one that looks at a
-parameter as a whole (`Adafactor`, `Muon`, `LBFGS`), a class derived from one of them, hooks, closures and settings that
+parameter as a whole (`Adafactor`, `Muon`, `LBFGS`), a class derived from one of them, a `step` of its own,
+schedules, hooks, closures and settings that
 are tensors or differ between models are refused.
 
 Example:
@@ -21,6 +22,7 @@ from typing import Any
 
 import torch
 from torch import optim
+from torch.optim import optimizer
 
 __all__ = ["ELEMENTWISE", "NotElementwise", "shorten", "stacked_optimizer"]
 
@@ -38,6 +40,7 @@ ELEMENTWISE: tuple[type[optim.Optimizer], ...] = (
 )
 """Optimizers that treat every number by itself, in torch 2.6 and later."""
 
+_FOR_ALL = ("_global_optimizer_pre_hooks", "_global_optimizer_post_hooks")
 _HOOKS = ("_optimizer_step_pre_hooks", "_optimizer_step_post_hooks")
 
 
@@ -65,8 +68,7 @@ def stacked_optimizer(
         made = make(trained)
         if type(made) not in ELEMENTWISE:
             raise NotElementwise(f"{type(made).__name__} is not known to treat every number by itself")
-        if any(getattr(made, place, None) for place in _HOOKS):
-            raise NotElementwise("the optimizer has hooks")
+        _refuse_changed(made)
         if kind not in (None, type(made)):
             raise NotElementwise("the models have different optimizers")
         kind = type(made)
@@ -77,6 +79,27 @@ def stacked_optimizer(
     if kind is None:
         raise NotElementwise("there is no model")
     return kind([_group(group, stacked) for group in settings[0]])  # type: ignore[call-arg]
+
+
+def _refuse_changed(made: optim.Optimizer) -> None:
+    """Whatever the stack's optimizer, which is made from settings alone, would not do."""
+    if any(getattr(made, place, None) for place in _HOOKS) or any(vars(optimizer).get(name) for name in _FOR_ALL):
+        raise NotElementwise("the optimizer has hooks")
+    replaced = sorted(name for name in vars(made) if hasattr(type(made), name))
+    if replaced:  # by a schedule, which does so too, or by hand
+        raise NotElementwise(f"the optimizer has a {replaced[0]} of its own, or a schedule")
+    groups = [{key: value for key, value in group.items() if key != "param_names"} for group in made.param_groups]
+    fresh = type(made)(groups)  # type: ignore[call-arg]
+    if not _equal(dict(made.state), dict(fresh.state)):
+        raise NotElementwise("the optimizer already remembers something")
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_equal(value, other[key]) for key, value in one.items())
+    if isinstance(one, torch.Tensor) and isinstance(other, torch.Tensor):
+        return torch.equal(one, other)
+    return bool(one == other)
 
 
 def _settings(made: optim.Optimizer, model: torch.nn.Module) -> list[dict[str, Any]]:

@@ -223,6 +223,7 @@ def _stacked(models: Sequence[torch.nn.Module]) -> dict[str, torch.Tensor]:
     first = _numbers(models[0])
     trained = {name for name, value in models[0].named_parameters() if value.requires_grad}
     for model in models:
+        _without_hooks(model)
         numbers = _numbers(model)
         alike = numbers.keys() == first.keys() and type(model) is type(models[0]) and repr(model) == repr(models[0])
         alike = alike and trained == {name for name, value in model.named_parameters() if value.requires_grad}
@@ -233,6 +234,16 @@ def _stacked(models: Sequence[torch.nn.Module]) -> dict[str, torch.Tensor]:
         value = torch.stack([_numbers(model)[name].detach() for model in models])
         values[name] = value.requires_grad_(name in trained)
     return values
+
+
+def _without_hooks(model: torch.nn.Module) -> None:
+    """Stacked parameters are others than those that hooks were set on."""
+    places = ("_backward_hooks", "_post_accumulate_grad_hooks")
+    if any(getattr(value, place, None) for value in _numbers(model).values() for place in places):
+        raise Unlike("the network's parameters have hooks")
+    every = vars(torch.nn.modules.module)
+    if any(every.get(f"_global_{name}_hooks") for name in ("forward", "forward_pre", "backward", "backward_pre")):
+        raise Unlike("torch has hooks for all modules")
 
 
 def _numbers(model: torch.nn.Module) -> dict[str, torch.Tensor]:

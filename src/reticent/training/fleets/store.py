@@ -1,6 +1,7 @@
 """Answers of finished models on disk, so that a fleet that was stopped goes on and a larger one trains what is new.
 
-Promise: what is found under a key was made by the same trainer (`fingerprints`) on the same records, part and stream,
+Promise: what is found under a key was made by the same trainer (`fingerprints`) on the same records (with whatever they
+say of themselves: names of columns, owners, guarantee), part and stream,
 under the same versions of reticent, torch, numpy and scikit-learn; every file holds a hash of its contents, and a
 damaged one is trained again. Files appear whole or not at all, so that several processes may share a folder.
 
@@ -43,10 +44,11 @@ from reticent.data import Records
 from reticent.errors import UsageError
 from reticent.evidence import digest, software, write_whole
 from reticent.randomness import Randomness
+from reticent.training.fleets.fingerprints import fingerprint
 
 __all__ = ["Kept", "Store"]
 
-_FORMAT = "reticent-fleet/1"
+_FORMAT = "reticent-fleet/2"
 _log = logging.getLogger(__name__)
 
 
@@ -80,14 +82,13 @@ class Store:
                 f"Expected to use the folder {folder}, but: {error.strerror or error}.", "Choose another."
             ) from error
         versions = {name: text for name, text in software().items() if name not in ("python", "scipy")}
-        owners = None if pool.owners is None else hashlib.sha256(pool.owner_index().tobytes()).hexdigest()
+        # Whatever of the records a trainer can see, counts.
+        rest = {name: getattr(pool, name) for name in Records.__slots__ if name not in ("features", "labels")}
         body = {
             "format": _FORMAT,
             "trainer": trainer,
             "records": pool.digest(),
-            "classes": pool.classes,
-            "unit": pool.unit.value,
-            "owners": owners,
+            "about": fingerprint(rest),
             "versions": versions,
         }
         return Kept(folder, digest(body), digest({**body, "drawn": self.drawn}))

@@ -1,8 +1,9 @@
 """Where shares of a fleet are trained: local processes, somebody's `concurrent.futures.Executor`, dask or ray.
 
 Promise: a share whose worker died is trained again, a few times, and then a `PeerError` says so; an exception of the
-trainer comes through as it is. Local processes have one thread each. With "ray:local" everything stays on 127.0.0.1,
-without dashboard; usage statistics are switched off before ray is loaded.
+trainer comes through as it is or, where it cannot be rebuilt here, as a `PeerError` with its name, text and trace.
+Local processes have one thread each. With "ray:local" everything stays on 127.0.0.1, without dashboard; usage
+statistics are switched off before ray is loaded.
 
 Trainer, pool and answers cross the border of processes with (cloud)pickle, as in every such library: give shares only
 to workers that you would run code on, and that may see the records. TLS and tokens are those of dask and ray.

@@ -30,6 +30,7 @@ import hashlib
 import os
 import tempfile
 import threading
+import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,14 +39,16 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent.data import Records
-from reticent.errors import MissingExtra
+from reticent.errors import MissingExtra, PeerError
 from reticent.models import Target
 from reticent.randomness import Randomness
+from reticent.training.fleets.layers import NoLayer
 from reticent.training.fleets.learners import Trainer, train_one
+from reticent.training.fleets.optimizers import NotElementwise
 from reticent.training.fleets.stacks import Stack, Unlike, Way, built
 from reticent.training.recipe import Recipe
 
-__all__ = ["Cargo", "Packed", "Spooled", "trained", "work"]
+__all__ = ["Cargo", "Failed", "Packed", "Spooled", "trained", "work"]
 
 _one_at_a_time = threading.Lock()
 _last: dict[str, tuple[Trainer, Records]] = {}
@@ -68,7 +71,7 @@ def trained(
         models = [built(trainer, stream) for stream in streams[some]]
         try:
             stack = Stack(trainer, pool, models, way)
-        except Unlike:  # the trial saw two of them
+        except (NoLayer, NotElementwise, Unlike):  # the trial saw two of them
             for place in range(start, start + len(models)):
                 yield place, train_one(trainer, pool, masks[place], streams[place])
             continue
@@ -93,8 +96,17 @@ class Cargo(Protocol):
 
 def work(
     cargo: Cargo, masks: npt.NDArray[np.bool_], streams: Sequence[Randomness], way: Way
+) -> npt.NDArray[np.float32] | Failed:
+    """(models, records, classes) answers of a share, or how it failed; what executors call."""
+    try:
+        return _answered(cargo, masks, streams, way)
+    except Exception as error:  # not all of them survive the way back, and one that does not looks like a dead worker
+        return Failed.of(error)
+
+
+def _answered(
+    cargo: Cargo, masks: npt.NDArray[np.bool_], streams: Sequence[Randomness], way: Way
 ) -> npt.NDArray[np.float32]:
-    """(models, records, classes) answers of a share; what executors call."""
     with _one_at_a_time:
         trainer, pool = cargo.unpacked()
         found: npt.NDArray[np.float32] | None = None
@@ -103,6 +115,58 @@ def work(
                 found = np.empty((len(masks), *answers.shape), np.float32)
             found[place] = answers
     return np.empty((0, len(pool), pool.classes), np.float32) if found is None else found
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed:
+    """An exception on its way back from a worker.
+
+    Attributes:
+        kind: the name of its class.
+        text: what it says.
+        trace: where it was raised, as Python prints it.
+        content: itself as bytes, if it can be made of them again.
+    """
+
+    kind: str
+    text: str
+    trace: str
+    content: bytes | None = None
+
+    @classmethod
+    def of(cls, error: Exception) -> Failed:
+        """Packed, if it comes out as it went in."""
+        try:
+            content = _pickler().dumps(error)
+            again = _pickler().loads(content)
+            whole = type(again).__qualname__ == type(error).__qualname__ and _said(again) == _said(error)
+        except Exception:  # whatever the constructor of somebody's exception may raise
+            whole = False
+        trace = "".join(traceback.format_exception(error))
+        return cls(type(error).__name__, _said(error), trace, content if whole else None)
+
+    def error(self) -> BaseException:
+        """The exception itself, or one that says what it said."""
+        found: Any = None
+        if self.content is not None:
+            try:
+                found = _pickler().loads(self.content)
+            except Exception:  # it could be read over there
+                found = None
+        if not isinstance(found, BaseException):
+            found = PeerError(
+                f"Expected a trainer that trains, but in a worker it raised {self.kind}: {self.text}.",
+                "Mend what it says; with jobs=1 it is raised here.",
+            )
+        found.add_note(f"In the worker:\n{self.trace}")
+        return found  # type: ignore[no-any-return]
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # its own __str__ may fail
+        return "(it cannot be printed)"
 
 
 @dataclasses.dataclass(frozen=True)
