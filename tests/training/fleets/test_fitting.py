@@ -292,4 +292,4 @@ def test_a_stack_of_networks_is_used_by_default_where_it_pays(recipe, table, mas
     small = recipe(lambda: nn.Sequential(nn.Linear(5, 4), nn.ReLU(), nn.Linear(4, 3)), epochs=30)
     with caplog.at_level(logging.INFO, "reticent.training.fleets"):
         fit_many(small, table, np.tile(masks, (5, 1)), randomness=SOURCE)
-    assert "by hand" in caplog.text
+    assert "by formula" in caplog.text

@@ -9,7 +9,7 @@ import torch
 from torch import nn, optim
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
-from reticent.training.fleets.optimizers import ELEMENTWISE, NotElementwise, shorten, stacked_optimizer
+from reticent.training.fleets.optimizers import ELEMENTWISE, NotElementwise, flat_optimizer, shorten, stacked_optimizer
 
 CASES = {kind.__name__: functools.partial(kind, lr=0.05) for kind in ELEMENTWISE} | {
     "momentum": functools.partial(optim.SGD, lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.01),
@@ -150,3 +150,28 @@ def test_hooks_of_all_optimizers_are_refused():
             stacked_optimizer(torch.optim.Adagrad, [torch.nn.Linear(2, 1)], {})
     finally:
         handle.remove()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_flat_is_the_same(name):
+    models = networks()
+    stacked = stack_of(models)
+    one, (other, names) = stacked_optimizer(CASES[name], models, stacked), flat_optimizer(CASES[name], models, stacked)
+    assert sorted(name for group in names for name in group) == ["bias", "weight"]
+    flats = [group["params"][0] for group in other.param_groups]
+    for _ in range(3):
+        for value in stacked.values():
+            value.grad = torch.randn_like(value)
+        for flat, group in zip(flats, names, strict=True):
+            flat.grad = torch.cat([stacked[n].grad.flatten(1) for n in group], dim=1)
+        one.step()
+        other.step()
+    for flat, group in zip(flats, names, strict=True):
+        expected = torch.cat([stacked[n].detach().flatten(1) for n in group], dim=1)
+        torch.testing.assert_close(flat, expected, rtol=1e-12, atol=1e-13)
+
+
+def test_flat_needs_all_parameters():
+    models = networks()
+    with pytest.raises(NotElementwise, match="leaves parameters out"):
+        flat_optimizer(lambda parameters: optim.SGD(parameters[:1], lr=0.1), models, stack_of(models))

@@ -12,8 +12,8 @@ from torch import nn
 from reticent.data import Records
 from reticent.errors import DataError
 from reticent.randomness import Randomness
-from reticent.training.fleets.stacks import Stack, Unlike, Way, _Batches, built, inputs_for, steps_of
-from reticent.training.steps import OrdinarySteps
+from reticent.training.fleets.layers import NoLayer
+from reticent.training.fleets.stacks import Stack, Unlike, Way, built, inputs_for
 
 
 def trained(recipe, pool, masks, streams, name="by hand", reduction="mean"):
@@ -42,11 +42,22 @@ def test_in_double_precision_answers_are_those_of_each_model_alone(
     assert np.abs(expected - expected[:1]).max() > 0.01  # the models do differ
 
 
-@pytest.mark.parametrize("name", ["by hand", "vmap"])
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_by_formula_too(optimizer, recipe, table, masks, streams, one_by_one):
+    def network():
+        return nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 40, bias=False), nn.ReLU(), nn.Linear(40, 3))
+
+    made = recipe(lambda: network().double(), OPTIMIZERS[optimizer])
+    expected = one_by_one(made, table, masks, streams)
+    assert np.abs(trained(made, table, masks, streams, "by formula") - expected).max() < 1e-9
+
+
+@pytest.mark.parametrize("name", ["by formula", "by hand", "vmap"])
 def test_images_too(name, recipe, images, streams, one_by_one):
     def network():
+        between = nn.Identity() if name == "by formula" else nn.GroupNorm(2, 4)
         return nn.Sequential(
-            nn.Conv2d(2, 4, 3), nn.GroupNorm(2, 4), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3)
+            nn.Conv2d(2, 4, 3), between, nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(36, 3)
         ).double()
 
     made = recipe(network, epochs=3, batch_size=7)
@@ -54,11 +65,19 @@ def test_images_too(name, recipe, images, streams, one_by_one):
     assert np.abs(trained(made, images, masks, streams, name) - one_by_one(made, images, masks, streams)).max() < 1e-9
 
 
+@pytest.mark.parametrize("name", ["by formula", "by hand"])
 @pytest.mark.parametrize("batch_size", [1, 11, 25, 1000])
-def test_whatever_the_batch_size(batch_size, recipe, table, masks, streams, one_by_one):
+def test_whatever_the_batch_size(batch_size, name, recipe, table, masks, streams, one_by_one):
     """Larger than some parts, than all parts, and one row."""
-    made = recipe(batch_size=batch_size, epochs=2)
-    assert np.abs(trained(made, table, masks, streams) - one_by_one(made, table, masks, streams)).max() < 1e-9
+    made = recipe(lambda: nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3)).double(), batch_size=batch_size)
+    found = trained(made, table, masks, streams, name)
+    assert np.abs(found - one_by_one(made, table, masks, streams)).max() < 1e-9
+
+
+def test_a_formula_for_cross_entropy_only(recipe, table, streams):
+    made = recipe(lambda: nn.Linear(5, 3), loss=functools.partial(nn.functional.cross_entropy, label_smoothing=0.1))
+    with pytest.raises(NoLayer, match="plain cross-entropy"):
+        Stack(made, table, [built(made, streams[0])], Way("by formula"))
 
 
 def test_single_precision_drifts_by_rounding_only(recipe, table, masks, streams, one_by_one):
@@ -100,22 +119,6 @@ def test_whole_numbers_go_through_a_table(recipe, streams, one_by_one):
     assert np.abs(found - one_by_one(made, pool, masks, streams)).max() < 1e-9
 
 
-def test_batches_are_those_of_the_ordinary_steps(recipe, table, streams):
-    made, mask = recipe(epochs=3, batch_size=8), np.arange(60) % 3 > 0
-    ordinary = OrdinarySteps(
-        nn.Linear(1, 1), made.loss, torch.optim.SGD([torch.zeros(1)]), streams[0].spawn("train"),
-        size=40, epochs=3, batch_size=8,
-    )  # fmt: skip
-    expected = [np.flatnonzero(mask)[batch] for batch in ordinary._batches(40, None)]
-    own = _Batches(made, table, mask, streams[0])
-    assert own.steps == ordinary.total == steps_of(made, 40) == len(expected) == 15
-    for batch in expected:
-        row = np.empty(10, dtype=np.int64)
-        length = own.next(row)
-        np.testing.assert_array_equal(row[:length], batch)
-        assert (row[length:] == batch[0]).all()
-
-
 def test_a_part_with_one_class_is_refused_in_the_records_own_words(recipe, table, masks, streams):
     one_class = np.arange(60) % 3 == 0
     for wrong in (one_class, np.zeros(60, dtype=bool)):
@@ -144,19 +147,20 @@ def test_inputs_are_those_of_the_loop(table):
     assert inputs_for(tokens, nn.Linear(5, 3))[0].dtype == torch.int64
 
 
-def test_a_planted_fault_would_be_found(recipe, table, masks, streams, one_by_one, monkeypatch):
+@pytest.mark.parametrize("name", ["by formula", "by hand"])
+def test_a_planted_fault_would_be_found(name, recipe, table, masks, streams, one_by_one, monkeypatch):
     """Batches that are not filled up but cut to the shortest change the answers by far more than 1e-9."""
     from reticent.training.fleets import stacks
 
-    original = stacks._side_by_side
+    original = stacks.side_by_side
 
-    def faulty(batches):
-        rows, lengths = original(batches)
-        return rows, np.minimum(lengths, lengths.min())
+    def faulty(batches, steps):
+        rows, lengths = original(batches, steps)
+        return rows, np.minimum(lengths, lengths.min(axis=1, keepdims=True))
 
-    monkeypatch.setattr(stacks, "_side_by_side", faulty)
-    made = recipe()
-    found = trained(made, table, masks, streams)
+    monkeypatch.setattr(stacks, "side_by_side", faulty)
+    made = recipe(lambda: nn.Sequential(nn.Linear(5, 7), nn.Tanh(), nn.Linear(7, 3)).double())
+    found = trained(made, table, masks, streams, name)
     assert np.abs(found - one_by_one(made, table, masks, streams)).max() > 1e-3
 
 

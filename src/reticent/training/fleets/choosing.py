@@ -39,9 +39,10 @@ from reticent import _checks
 from reticent.data import Records
 from reticent.errors import ReticentError, UsageError
 from reticent.randomness import Randomness
+from reticent.training.fleets.batches import steps_of
 from reticent.training.fleets.layers import NoLayer
 from reticent.training.fleets.optimizers import NotElementwise
-from reticent.training.fleets.stacks import Stack, Unlike, Way, built, inputs_for, steps_of
+from reticent.training.fleets.stacks import Stack, Unlike, Way, built, inputs_for
 from reticent.training.losses import reduction_of, varied_rows
 from reticent.training.recipe import Recipe
 from reticent.training.seeding import unchanged_generators
@@ -103,7 +104,7 @@ def _choose(trainer: Any, pool: Records, streams: Sequence[Randomness], ways: st
         except (ReticentError, RuntimeError, TypeError, ValueError, IndexError) as error:
             return Way("one by one", reason=f"the loss has no term for each example ({_first(error)})")
         reason: str | None = None
-        for name in ("by hand", "vmap"):  # the first is the faster, wherever it can be had
+        for name in ("by formula", "by hand", "vmap"):  # the first is the faster, wherever it can be had
             way = Way(name, min(len(streams), _DEFAULT_TOGETHER), reduction=reduction)
             reason = _differs(trainer, pool, streams[:2], way)
             if reason is None:

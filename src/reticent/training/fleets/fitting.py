@@ -42,10 +42,11 @@ from reticent.data import Records
 from reticent.errors import PeerError, UsageError
 from reticent.models import Exposure, Fleet
 from reticent.randomness import Randomness, required
+from reticent.training.fleets.batches import steps_of
 from reticent.training.fleets.choosing import choose
 from reticent.training.fleets.fingerprints import fingerprint
 from reticent.training.fleets.learners import Trainer, as_trainer
-from reticent.training.fleets.stacks import Way, steps_of
+from reticent.training.fleets.stacks import Way
 from reticent.training.fleets.store import Store
 from reticent.training.fleets.workers import Workers, workers_at
 from reticent.training.fleets.working import Failed, trained, work

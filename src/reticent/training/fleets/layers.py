@@ -33,11 +33,12 @@ from torch.nn import functional
 
 from reticent.training.engine import products
 
-__all__ = ["NoLayer", "Stacked", "batched_by_hand"]
+__all__ = ["NoLayer", "Stacked", "batched_by_hand", "is_large", "modules_of", "often"]
 
 _LARGE = 1.5e7  # operations of one model's product
 _NARROW = 32
-_OFTEN = 1000  # steps, for which a product is prepared once
+often = 1000
+"""Steps, for which a product is prepared once."""
 
 Stacked = Callable[[Mapping[str, torch.Tensor], torch.Tensor], torch.Tensor]
 """Called as stacked(parameters, x): the outputs (models, rows, ...) of all models."""
@@ -91,7 +92,7 @@ def batched_by_hand(network: nn.Module) -> Stacked:
     Raises:
         NoLayer: a module that is not among those known here.
     """
-    chain = _chain(network, "")
+    chain = [(_known_rule(module, prefix), module, prefix) for module, prefix in modules_of(network)]
 
     def stacked(parameters: _Parameters, x: torch.Tensor) -> torch.Tensor:
         flow = _Flow(x, len(x))
@@ -102,18 +103,26 @@ def batched_by_hand(network: nn.Module) -> Stacked:
     return stacked
 
 
-def _chain(module: nn.Module | None, prefix: str) -> list[tuple[_Rule, nn.Module, str]]:
+def modules_of(module: nn.Module | None, prefix: str = "") -> list[tuple[nn.Module, str]]:
+    """The modules that inputs go through one after the other, with what their parameters' names begin with.
+
+    Raises:
+        NoLayer: one of them may do more than its type says.
+    """
     if module is None:
         raise NoLayer("a part of the network is missing")
-    kind = type(module)
     if "forward" in module.__dict__ or _hooked(module):
         raise NoLayer(f"{_named(module, prefix)} has hooks, or a forward of its own")
-    if kind is nn.Sequential:
-        return [step for name, part in module._modules.items() for step in _chain(part, f"{prefix}{name}.")]
+    if type(module) is nn.Sequential:  # `named_children` would leave a module out where it stands again
+        return [step for name, part in module._modules.items() for step in modules_of(part, f"{prefix}{name}.")]
+    return [(module, prefix)]
+
+
+def _known_rule(module: nn.Module, prefix: str) -> _Rule:
     rule = _rule(module)
     if rule is None:
         raise NoLayer(f"{_named(module, prefix)} is not among the layers that are batched by hand")
-    return [(rule, module, prefix)]
+    return rule
 
 
 def _named(module: nn.Module, prefix: str) -> str:
@@ -174,10 +183,10 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
         ctx.save_for_backward(x, weight)
-        if _is_large(x, weight.shape[1]):
+        if is_large(x, weight.shape[1]):
             biases = [None] * len(x) if bias is None else bias.unbind()
             parts = zip(x.unbind(), weight.unbind(), biases, strict=True)
-            return torch.stack([products.rows(a, b, c, times=_OFTEN) for a, b, c in parts])
+            return torch.stack([products.rows(a, b, c, times=often) for a, b, c in parts])
         if weight.shape[1] < _NARROW:  # few outputs: rows side by side are multiplied twice as fast
             turned = x.transpose(1, 2)
             out = torch.bmm(weight, turned) if bias is None else torch.baddbmm(bias[:, :, None], weight, turned)
@@ -192,16 +201,21 @@ class _Products(torch.autograd.Function):
         (left,) = gradients
         of_x, of_weight, of_bias = ctx.needs_input_grad
         found = None
-        if of_weight and _is_large(x, weight.shape[1]):
+        if of_weight and is_large(x, weight.shape[1]):
             parts = zip(left.unbind(), x.unbind(), strict=True)
-            found = torch.stack([products.rows(a.T, b.T, times=_OFTEN) for a, b in parts])
+            found = torch.stack([products.rows(a.T, b.T, times=often) for a, b in parts])
         elif of_weight:
             found = torch.bmm(left.transpose(1, 2), x)
         return torch.bmm(left, weight) if of_x else None, found, left.sum(1) if of_bias else None
 
 
-def _is_large(x: torch.Tensor, outputs: int) -> bool:
-    """Whether each model's product by itself is worth a call, to the library that is fastest at it."""
+def is_large(x: torch.Tensor, outputs: int) -> bool:
+    """Whether each model's product by itself is worth a call, to the library that is fastest at it.
+
+    Args:
+        x: (models, rows, features) or (models, features, rows).
+        outputs: of the layer.
+    """
     return x.device.type == "cpu" and 2 * x[0].numel() * outputs >= _LARGE
 
 

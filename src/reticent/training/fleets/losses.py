@@ -42,7 +42,7 @@ class Terms:
 
     def __call__(self, outputs: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """(models, rows) each example's loss."""
-        if self._is_cross_entropy and outputs.ndim == 3:
+        if self.is_cross_entropy and outputs.ndim == 3:
             # With the classes in the middle the softmax runs over rows side by side: ten times as fast.
             return functional.cross_entropy(outputs.transpose(1, 2).contiguous(), labels, reduction="none")
         models, rows = labels.shape
@@ -50,16 +50,18 @@ class Terms:
         return flat.reshape(models, rows)
 
     def weight(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-        """(models,) what each term of batches of so many rows counts."""
-        return np.ones(len(rows)) if self.reduction == "sum" else 1.0 / rows
+        """What each term of batches of so many rows counts, in the shape of `rows`."""
+        return np.ones(rows.shape) if self.reduction == "sum" else 1.0 / rows
 
     def _of_one(self, output: torch.Tensor, label: torch.Tensor) -> torch.Tensor:
         return self.loss(output[None], label[None]).sum()
 
     @property
-    def _is_cross_entropy(self) -> bool:
+    def is_cross_entropy(self) -> bool:
+        """Whether it is plain cross-entropy and its mean."""
         if self.loss is functional.cross_entropy:
             return True
         if type(self.loss) is not torch.nn.CrossEntropyLoss:
             return False
-        return self.loss.weight is None and self.loss.label_smoothing == 0 and self.reduction == "mean"
+        plain = self.loss.weight is None and self.loss.label_smoothing == 0 and self.loss.ignore_index < 0
+        return plain and self.reduction == "mean"

@@ -24,7 +24,7 @@ import torch
 from torch import optim
 from torch.optim import optimizer
 
-__all__ = ["ELEMENTWISE", "NotElementwise", "shorten", "stacked_optimizer"]
+__all__ = ["ELEMENTWISE", "NotElementwise", "flat_optimizer", "shorten", "stacked_optimizer"]
 
 ELEMENTWISE: tuple[type[optim.Optimizer], ...] = (
     optim.SGD,
@@ -61,6 +61,39 @@ def stacked_optimizer(
     Raises:
         NotElementwise: one that cannot be shared.
     """
+    kind, settings = _shared(make, models)
+    return kind([_group(group, [stacked[name] for name in group["params"]]) for group in settings])  # type: ignore[call-arg]
+
+
+def flat_optimizer(
+    make: Callable[[Any], optim.Optimizer], models: Sequence[torch.nn.Module], stacked: Mapping[str, torch.Tensor]
+) -> tuple[optim.Optimizer, list[list[str]]]:
+    """The same over one tensor for each of its groups: (models, numbers), the parameters of a model side by side.
+
+    One pass over one piece of memory costs less than one over many. The tensors do not require gradients: whoever
+    calls writes them.
+
+    Returns:
+        The optimizer, and for every group the names whose numbers lie in it, in order.
+
+    Raises:
+        NotElementwise: one that cannot be shared.
+    """
+    kind, settings = _shared(make, models)
+    names = [group["params"] for group in settings]
+    if sorted(name for group in names for name in group) != sorted(stacked):
+        raise NotElementwise("the optimizer leaves parameters out")
+    groups = []
+    for group in settings:
+        flat = torch.cat([stacked[name].detach().flatten(1) for name in group["params"]], dim=1)
+        groups.append(_group(group, [flat]))
+    return kind(groups), names  # type: ignore[call-arg]
+
+
+def _shared(
+    make: Callable[[Any], optim.Optimizer], models: Sequence[torch.nn.Module]
+) -> tuple[type[optim.Optimizer], list[dict[str, Any]]]:
+    """The kind of all the models' optimizers and their groups' settings, with names in place of parameters."""
     settings: list[list[dict[str, Any]]] = []
     kind: type[optim.Optimizer] | None = None
     for model in models:
@@ -78,7 +111,7 @@ def stacked_optimizer(
         settings.append(groups)
     if kind is None:
         raise NotElementwise("there is no model")
-    return kind([_group(group, stacked) for group in settings[0]])  # type: ignore[call-arg]
+    return kind, settings[0]
 
 
 def _refuse_changed(made: optim.Optimizer) -> None:
@@ -116,8 +149,8 @@ def _settings(made: optim.Optimizer, model: torch.nn.Module) -> list[dict[str, A
     return groups
 
 
-def _group(settings: dict[str, Any], stacked: Mapping[str, torch.Tensor]) -> dict[str, Any]:
-    group: dict[str, Any] = {**settings, "params": [stacked[name] for name in settings["params"]]}
+def _group(settings: dict[str, Any], tensors: list[torch.Tensor]) -> dict[str, Any]:
+    group: dict[str, Any] = {**settings, "params": tensors}
     on_processor = all(value.device.type == "cpu" for value in group["params"])
     if "fused" in group and group["fused"] is None and group.get("foreach") is None and on_processor:
         group["fused"] = True  # the same arithmetic in one pass over the memory

@@ -42,16 +42,17 @@ import torch
 from reticent.data import Records
 from reticent.errors import DataError
 from reticent.randomness import Randomness
-from reticent.training.fleets.layers import Stacked, batched_by_hand
+from reticent.training.fleets.batches import Batches, side_by_side
+from reticent.training.fleets.layers import NoLayer, Stacked, batched_by_hand
 from reticent.training.fleets.losses import Terms
-from reticent.training.fleets.optimizers import shorten, stacked_optimizer
+from reticent.training.fleets.updates import ByAutograd, ByFormula, Update
 from reticent.training.recipe import Recipe
-from reticent.training.sampling import shuffled_batches
 from reticent.training.seeding import seeded
 
-__all__ = ["Stack", "Unlike", "Way", "built", "inputs_for", "steps_of"]
+__all__ = ["Stack", "Unlike", "Way", "built", "inputs_for"]
 
 _NUMBERS_AT_ONCE = 1 << 22  # about: activations of the models that are asked together
+_STEPS_AT_ONCE = 32  # whose batches are drawn together
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,7 +60,8 @@ class Way:
     """How models are trained.
 
     Attributes:
-        name: "by hand" (layers batched by hand), "vmap", or "one by one".
+        name: "by formula" (gradients, too, without autograd), "by hand" (layers batched by hand), "vmap" or
+            "one by one".
         together: models in a stack.
         reason: why not another way.
         seconds: what a step of one model takes, as measured; 0 where it was not.
@@ -97,12 +99,6 @@ def inputs_for(pool: Records, model: torch.nn.Module) -> tuple[torch.Tensor, tor
     return x.to(parameter.device), y.to(parameter.device)
 
 
-def steps_of(recipe: Recipe, records: int) -> int:
-    """How many steps the recipe takes on so many records, without a plan."""
-    size = min(int(recipe.batch_size or 1), records)
-    return int(recipe.epochs or 0) * -(-records // size)
-
-
 class Stack:
     """Models of one recipe with one parameter tensor for all of them.
 
@@ -115,7 +111,7 @@ class Stack:
 
     Raises:
         Unlike: the models differ in more than their numbers.
-        NoLayer: a layer that cannot be batched by hand, if that is the way.
+        NoLayer: a layer that cannot be batched by hand, or has no formula, if that is the way.
         NotElementwise: an optimizer that cannot be shared.
     """
 
@@ -130,10 +126,17 @@ class Stack:
         self._recipe, self._pool, self._models = recipe, pool, len(models)
         self._x, self._y = inputs_for(pool, models[0]) if inputs is None else inputs
         self._network = copy.deepcopy(models[0])
-        self._values = _stacked(models)
-        self._optimizer = stacked_optimizer(recipe.optimizer, models, self._values)
         self._terms = Terms(recipe.loss, way.reduction)
-        self._compute = batched_by_hand(self._network) if way.name == "by hand" else _vmapped(self._network)
+        values, inputs = _stacked(models), (self._x, self._y)
+        self._compute = _vmapped(self._network) if way.name == "vmap" else batched_by_hand(self._network)
+        self._update: Update
+        if way.name == "by formula":
+            if not self._terms.is_cross_entropy:
+                raise NoLayer("there is a formula for plain cross-entropy only")
+            self._update = ByFormula(models, values, recipe.optimizer, inputs)
+        else:
+            self._update = ByAutograd(models, values, recipe.optimizer, inputs, self._compute, self._terms)
+        self._values: Mapping[str, torch.Tensor] | None = None  # of a training that is over
 
     def __len__(self) -> int:
         return self._models
@@ -141,7 +144,7 @@ class Stack:
     @property
     def values(self) -> Mapping[str, torch.Tensor]:
         """Parameters and buffers, (models, ...) each."""
-        return self._values
+        return self._update.values if self._values is None else self._values
 
     def train(self, masks: npt.NDArray[np.bool_], streams: Sequence[Randomness]) -> None:
         """Train every model on its own part of the pool: the whole training, once.
@@ -153,21 +156,23 @@ class Stack:
         Raises:
             DataError: a part with one class only, or none.
         """
-        batches = [_Batches(self._recipe, self._pool, *pair) for pair in zip(masks, streams, strict=True)]
+        batches = [Batches(self._recipe, self._pool, *pair) for pair in zip(masks, streams, strict=True)]
         order = sorted(range(len(batches)), key=lambda k: -batches[k].steps)
         batches = [batches[k] for k in order]
-        self._arrange(torch.tensor(order, device=self._x.device))
-        ended = {name: torch.empty_like(value, requires_grad=False) for name, value in self._values.items()}
+        self._update.arrange(torch.tensor(order, device=self._x.device))
+        ended = {name: torch.empty_like(value, requires_grad=False) for name, value in self.values.items()}
         self._network.train()
         step, running = 0, len(batches)
         while running:
-            for _ in range(batches[running - 1].steps - step):  # so many as the shortest training has left
-                self.step(*_side_by_side(batches[:running]))
-            step = batches[running - 1].steps
+            while left := batches[running - 1].steps - step:  # so many as the shortest training has left
+                some = min(left, _STEPS_AT_ONCE)
+                for rows, weights in zip(*self._placed(*side_by_side(batches[:running], some)), strict=True):
+                    self._update(rows, weights)
+                step += some
             going_on = sum(one.steps > step for one in batches)
-            for name, value in self._values.items():
+            for name, value in self.values.items():
                 ended[name][going_on:running] = value.detach()[going_on:running]
-            self._shorten(going_on)
+            self._update.shorten(going_on)
             running = going_on
         back = torch.empty(len(order), dtype=torch.long, device=self._x.device)
         back[torch.tensor(order, device=self._x.device)] = torch.arange(len(order), device=self._x.device)
@@ -180,15 +185,13 @@ class Stack:
             rows: (models, batch) rows of the pool; those beyond a model's length count nothing.
             lengths: (models,) how many of them count.
         """
-        models, most = rows.shape
-        flat = torch.from_numpy(rows.reshape(-1)).to(self._x.device)
-        x = self._x.index_select(0, flat).view(models, most, *self._x.shape[1:])
-        y = self._y.index_select(0, flat).view(models, most)
-        self._optimizer.zero_grad()
-        terms = self._terms(self._compute(self._values, x), y)
-        weights = np.where(np.arange(most) < lengths[:, None], self._terms.weight(lengths)[:, None], 0.0)
-        terms.backward(torch.from_numpy(weights).to(terms))
-        self._optimizer.step()
+        self._update(*(both[0] for both in self._placed(rows[None], lengths[None])))
+
+    def _placed(self, rows: npt.NDArray[np.int64], lengths: npt.NDArray[np.int64]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(steps, models, batch) rows and what each counts, where the models are."""
+        each = self._terms.weight(lengths)[..., None]
+        weights = np.where(np.arange(rows.shape[-1]) < lengths[..., None], each, 0.0)
+        return torch.from_numpy(rows).to(self._x.device), torch.from_numpy(weights).to(self._x.device)
 
     def answers(self) -> npt.NDArray[Any]:
         """(models, records, ...) what every model says of every record, as it comes out of the network."""
@@ -199,23 +202,13 @@ class Stack:
         with torch.no_grad():
             for start in range(0, len(self._x), rows):
                 part = self._x[start : start + rows]
-                said = self._compute(self._values, part.expand(self._models, *part.shape)).cpu().numpy()
+                said = self._compute(self.values, part.expand(self._models, *part.shape)).cpu().numpy()
                 if found is None:
                     found = np.empty((self._models, len(self._x), *said.shape[2:]), said.dtype)
                 found[:, start : start + rows] = said
         if found is None:
             raise DataError("Expected at least one record, got none.", "Check the filter that selected the rows.")
         return found
-
-    def _arrange(self, order: torch.Tensor) -> None:
-        for value in self._values.values():
-            value.data = value.data[order]
-
-    def _shorten(self, models: int) -> None:
-        shorten(self._optimizer, models)
-        for value in self._values.values():
-            if len(value) > models:  # frozen, so none of the optimizer's
-                value.data = value.data[:models].clone()
 
 
 def _stacked(models: Sequence[torch.nn.Module]) -> dict[str, torch.Tensor]:
@@ -276,50 +269,3 @@ def _quiet() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message=".*performance drop.*")
         yield
-
-
-class _Batches:
-    """One model's batches, as rows of the pool: those that `OrdinarySteps` takes from the same stream."""
-
-    def __init__(self, recipe: Recipe, pool: Records, mask: npt.NDArray[np.bool_], stream: Randomness) -> None:
-        self._members = np.flatnonzero(mask)
-        if len(self._members) == 0 or (pool.labels[self._members] == pool.labels[self._members[0]]).all():
-            pool.take(mask).require_two_classes()  # says what is wrong
-        self._order = stream.spawn("train").spawn("sampling")
-        self._size = min(int(recipe.batch_size or 1), len(self._members))
-        self._short = len(self._members) % self._size or self._size  # what is left for the last batch of a pass
-        self.steps = steps_of(recipe, len(self._members))
-        self._epoch = self._place = 0
-        self._table = np.empty((0, self._size), dtype=np.int64)
-
-    def next(self, into: npt.NDArray[np.int64]) -> int:
-        """Write the next batch over the beginning of `into`, its first row over the rest; returns how long it is."""
-        if self._place == len(self._table):
-            self._shuffle()
-        batch = self._table[self._place]
-        self._place += 1
-        into[: self._size] = batch
-        if len(into) > self._size:
-            into[self._size :] = batch[0]
-        return self._short if self._place == len(self._table) else self._size
-
-    def _shuffle(self) -> None:
-        """Begin the next pass: (batches, size) rows, the last batch filled up with its first row."""
-        count, size = len(self._members), self._size
-        (order,) = shuffled_batches(count, batch_size=count, randomness=self._order, epoch=self._epoch)
-        whole = self._members[order]
-        missing = size - self._short
-        rows = np.concatenate([whole, np.full(missing, whole[-self._short])])
-        self._table, self._place, self._epoch = rows.reshape(-1, size), 0, self._epoch + 1
-
-    @property
-    def size(self) -> int:
-        """Rows of a full batch."""
-        return self._size
-
-
-def _side_by_side(batches: list[_Batches]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """(models, longest) rows of the next batches, and (models,) how many of them count."""
-    rows = np.empty((len(batches), max(one.size for one in batches)), dtype=np.int64)
-    lengths = [one.next(row) for one, row in zip(batches, rows, strict=True)]
-    return rows, np.array(lengths)
