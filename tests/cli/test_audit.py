@@ -100,3 +100,12 @@ def test_a_page_that_cannot_be_drawn_does_not_cost_the_record(
     monkeypatch.setattr("reticent.reports.pages.render", broken)
     assert ask("audit", str(config), "--seed", "1").code == 2
     assert Record.from_json((config.parent / "audit.json").read_bytes()).kind == "audit"
+
+
+def test_errors_of_the_configurations_own_code_are_sentences(ask: Ask, config: Path) -> None:
+    (config.parent / "cli_fit.py").write_text("def fit(records, randomness):\n    raise KeyError('weights')\n")
+    answer = ask("audit", str(config))
+    assert answer.code == 2
+    told = " ".join(answer.err.split())
+    assert "cli_fit.py, line 2, raised KeyError: 'weights'" in told
+    assert "Traceback" not in told

@@ -115,8 +115,14 @@ def audit(
             about membership.
     """
     source = Randomness.secure() if randomness is None else required(randomness)
+    if guarantee is not None and not isinstance(guarantee, Guarantee):
+        raise UsageError(f"Expected a Guarantee, got guarantee={guarantee!r}.", "Pass what a private training gave.")
     if guarantee is not None:
         require_whole_records(guarantee)
+    if groups is not None and not isinstance(groups, Mapping):
+        raise UsageError(
+            f"Expected groups as a dictionary, got {type(groups).__name__}.", 'Pass {"sex": one value per record}.'
+        )
     exposure = Exposure.of(exposure)
     if trainer is not None:
         _checks.at_least(8 if method == "choose" else 4, shadows=shadows)

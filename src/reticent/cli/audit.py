@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -67,12 +70,13 @@ def _configured(path: Path, *, seed: int | None, json: bool) -> None:
     config = AuditConfig.read(path)
     if seed is not None:
         config = config.model_copy(update={"attack": config.attack.model_copy(update={"seed": seed})})
-    ready = prepared(config)
+    with _somebody_elses_errors():
+        ready = prepared(config)
     if not json:
         errors.print(f"{len(ready.members)} members, {len(ready.nonmembers)} others.", markup=False)
         for sentence in planned(config, ready).sentences:
             errors.print(sentence, markup=False)
-    with bars(quiet=json) as report:
+    with bars(quiet=json) as report, _somebody_elses_errors():
         found = carried_out(config, ready, progress=lambda done, total: report("shadow models", done, total))
     # The record first: nothing of a page that cannot be drawn costs what was measured.
     written = [found.save(config.path(place)) for place in (config.output.record, config.output.report) if place]
@@ -85,6 +89,24 @@ def _configured(path: Path, *, seed: int | None, json: bool) -> None:
         raise typer.Exit(GATE_FAILED)
     if any(limit.status == "not resolvable" for limit in kept):
         raise typer.Exit(NOT_RESOLVABLE)
+
+
+@contextmanager
+def _somebody_elses_errors() -> Iterator[None]:
+    """What the configuration's own code raises, in a sentence instead of a traceback."""
+    from reticent.errors import ReticentError, UsageError
+
+    try:
+        yield
+    except ReticentError:
+        raise
+    except Exception as error:
+        trace = traceback.extract_tb(error.__traceback__)[-1]
+        raise UsageError(
+            f"Expected the configuration's own code to work, but {Path(trace.filename).name}, line {trace.lineno}, "
+            f"raised {type(error).__name__}: {error}.",
+            "Call the trainer, or the function that returns the model, by itself.",
+        ) from error
 
 
 def _tell(found: Audit, kept: tuple[Limit, ...], written: list[Path], config: AuditConfig) -> None:
