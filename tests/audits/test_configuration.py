@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -126,3 +127,14 @@ def test_objects_are_loaded_from_files(tmp_path, monkeypatch):
     (tmp_path / "json.py").write_text("fit = 1\n")
     with pytest.raises(UsageError, match="Rename the file"):
         load_object("json.py:fit", tmp_path)
+
+
+def test_the_guides_example_is_a_configuration():
+    guide = (Path(__file__).parents[2] / "docs" / "auditing.md").read_text("utf-8")
+    text = guide.split("```toml\n")[1].split("```")[0]
+    assert AuditConfig.parse(text).model.onnx == "model.onnx"
+    other = text.replace('onnx = "model.onnx"\n', "")
+    for line in other.splitlines():
+        if line.startswith("# ") and line[2:].split(" ")[0] in {"endpoint", "request", "response", "headers"}:
+            other = other.replace(line, line[2:])
+    assert AuditConfig.parse(other).model.headers == {"Authorization": "MY_TOKEN"}
