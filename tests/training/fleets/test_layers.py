@@ -157,3 +157,10 @@ def test_images_without_a_batch_are_refused():
     model = nn.Conv2d(1, 2, 3)
     with pytest.raises(NoLayer, match="images are expected"):
         batched_by_hand(model)(stacked([model]), torch.zeros(1, 4, 9, 9))
+
+
+def test_the_widest_module_is_found():
+    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 20), nn.Linear(20, 2))
+    assert layers.widest(network, torch.zeros(5, 1, 4, 4)) == 20
+    assert layers.widest(network[:1], torch.zeros(5, 1, 4, 4)) == 12
+    assert not any(module._forward_hooks for module in network.modules())
