@@ -177,3 +177,10 @@ def test_a_bias_that_two_layers_share_is_not_left_out():
     network[1].bias = network[0].bias
     with pytest.raises((NoLayer, KeyError)):
         batched_by_hand(network)({n: v[None] for n, v in network.named_parameters()}, torch.ones(1, 5, 3))
+
+
+def test_the_widest_module_is_found():
+    network = nn.Sequential(nn.Conv2d(1, 3, 3), nn.Flatten(), nn.Linear(12, 20), nn.Linear(20, 2))
+    assert layers.widest(network, torch.zeros(5, 1, 4, 4)) == 20
+    assert layers.widest(network[:1], torch.zeros(5, 1, 4, 4)) == 12
+    assert not any(module._forward_hooks for module in network.modules())

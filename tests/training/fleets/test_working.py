@@ -16,9 +16,9 @@ from torch import nn
 from reticent.data import Records
 from reticent.errors import DataError, ModelError, PeerError
 from reticent.training.fleets import working
-from reticent.training.fleets.learners import train_one
+from reticent.training.fleets.learners import answers_of, train_one
 from reticent.training.fleets.stacks import Way
-from reticent.training.fleets.working import Failed, Packed, Spooled, trained, work
+from reticent.training.fleets.working import Failed, Packed, Spooled, _read, trained, work
 from reticent.training.recipe import Recipe
 
 
@@ -144,3 +144,23 @@ def test_a_model_that_the_trial_did_not_see_is_trained_alone(table, masks, strea
     recipe = Recipe(lambda: nn.Linear(5, 3).double(), optimizer, epochs=1, batch_size=16)
     found = list(trained(recipe, table, masks, streams, Way("by hand", together=6)))
     assert [place for place, _ in found] == list(range(6))
+
+
+@pytest.mark.parametrize("kind", ["logits", "more columns", "probabilities", "positive", "one column"])
+def test_outputs_are_read_as_those_of_a_model_that_is_asked_by_itself(kind):
+    pool, drawn = Records(np.zeros((40, 2)), np.arange(40) % 2), np.random.default_rng(3).normal(size=(40, 5)) * 30
+    said = {
+        "logits": drawn[:, :2],
+        "more columns": drawn,
+        "probabilities": np.abs(drawn[:, :2]) / np.abs(drawn[:, :2]).sum(1, keepdims=True),
+        "positive": drawn[:, :2] - drawn.min(),
+        "one column": drawn[:, :1],
+    }[kind].astype(np.float32)
+    expected = answers_of(lambda rows: said[rows], 2, np.arange(40))
+    np.testing.assert_allclose(_read(said, pool), expected, rtol=1e-6, atol=1e-6)
+    assert _read(said, pool).dtype == np.float32
+
+
+def test_outputs_that_are_not_finite_are_refused():
+    with pytest.raises(ModelError, match="finite"):
+        _read(np.array([[-1.0, np.nan]] * 12, np.float32), Records(np.zeros((12, 2)), np.arange(12) % 2))

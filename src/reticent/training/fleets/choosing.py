@@ -215,7 +215,7 @@ class _Measured:
         steps = steps_of(self.recipe, max(1, len(self.pool) // 2))
         until = _clock() + max(_LEAST_SECONDS, _SHARE * alone * steps * count)
         best = dataclasses.replace(self.way, together=min(count, _DEFAULT_TOGETHER), seconds=float("inf"))
-        together, worse = min(4, count), 0
+        together, worse = min(2, count), 0
         while worse < 2:
             expected = min(alone, best.seconds) * together * (_REPEATS + 1)
             if best.seconds < float("inf") and _clock() + expected > until:

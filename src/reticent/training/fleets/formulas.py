@@ -30,7 +30,7 @@ import torch
 from torch import nn
 
 from reticent.training.fleets.derivatives import ACTIVATIONS, Part, Room, part_of
-from reticent.training.fleets.layers import NoLayer, modules_of
+from reticent.training.fleets.layers import NoLayer, modules_of, widest
 
 __all__ = ["Formulas"]
 
@@ -56,7 +56,7 @@ class Formulas:
             raise NoLayer("records are no rows or images of real numbers with a class each")
         self._x = x.contiguous()
         self._room = Room(x)
-        self._widest = _widest(network, self._x) if x.ndim == 4 else 0
+        self._widest = widest(network, self._x) if x.ndim == 4 else 0
 
     @torch.no_grad()
     def gradients(
@@ -137,13 +137,3 @@ def _parts(network: nn.Module) -> list[Part]:
     if sorted(names) != sorted(known) or any(True for _ in network.buffers()):
         raise NoLayer("there is no formula for frozen parts, shared parameters or buffers")
     return parts
-
-
-def _widest(network: nn.Module, x: torch.Tensor) -> int:
-    """Numbers of one record in the widest layer."""
-    most, values = 0, x[:1].to(next(network.parameters()).dtype)
-    with torch.no_grad():
-        for module, _ in modules_of(network):
-            values = module(values)
-            most = max(most, values.numel())
-    return most

@@ -33,7 +33,7 @@ from torch.nn import functional
 
 from reticent.training.engine import products
 
-__all__ = ["NoLayer", "Stacked", "batched_by_hand", "is_large", "modules_of", "often"]
+__all__ = ["NoLayer", "Stacked", "batched_by_hand", "is_large", "modules_of", "often", "widest"]
 
 _LARGE = 1.5e7  # operations of one model's product
 _NARROW = 32
@@ -116,6 +116,24 @@ def modules_of(module: nn.Module | None, prefix: str = "") -> list[tuple[nn.Modu
     if type(module) is nn.Sequential:  # `named_children` would leave a module out where it stands again
         return [step for name, part in module._modules.items() for step in modules_of(part, f"{prefix}{name}.")]
     return [(module, prefix)]
+
+
+def widest(network: nn.Module, x: torch.Tensor) -> int:
+    """How many numbers come out of the module with the largest outputs, for one of the records x."""
+    most = 1
+
+    def seen(module: nn.Module, given: Any, out: Any) -> None:
+        nonlocal most
+        most = max(most, out.numel() if isinstance(out, torch.Tensor) else 1)
+
+    hooks = [module.register_forward_hook(seen) for module in network.modules()]
+    try:
+        with torch.no_grad():
+            network(x[:1])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return most
 
 
 def _known_rule(module: nn.Module, prefix: str) -> _Rule:

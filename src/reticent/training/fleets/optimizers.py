@@ -24,7 +24,7 @@ import torch
 from torch import optim
 from torch.optim import optimizer
 
-__all__ = ["ELEMENTWISE", "NotElementwise", "flat_optimizer", "shorten", "stacked_optimizer"]
+__all__ = ["ELEMENTWISE", "NotElementwise", "flat_optimizer", "keep_flat", "shorten", "stacked_optimizer"]
 
 ELEMENTWISE: tuple[type[optim.Optimizer], ...] = (
     optim.SGD,
@@ -68,10 +68,10 @@ def stacked_optimizer(
 def flat_optimizer(
     make: Callable[[Any], optim.Optimizer], models: Sequence[torch.nn.Module], stacked: Mapping[str, torch.Tensor]
 ) -> tuple[optim.Optimizer, list[list[str]]]:
-    """The same over one tensor for each of its groups: (models, numbers), the parameters of a model side by side.
+    """The same over one vector for each of its groups: the first parameter of all models, the second one, and so on.
 
-    One pass over one piece of memory costs less than one over many. The tensors do not require gradients: whoever
-    calls writes them.
+    One pass over one piece of memory costs less than one over many, and each stacked parameter is one piece, as batched
+    products want it. The vectors do not require gradients: whoever calls writes them.
 
     Returns:
         The optimizer, and for every group the names whose numbers lie in it, in order.
@@ -85,7 +85,7 @@ def flat_optimizer(
         raise NotElementwise("the optimizer leaves parameters out")
     groups = []
     for group in settings:
-        flat = torch.cat([stacked[name].detach().flatten(1) for name in group["params"]], dim=1)
+        flat = torch.cat([stacked[name].detach().flatten() for name in group["params"]])
         groups.append(_group(group, [flat]))
     return kind(groups), names  # type: ignore[call-arg]
 
@@ -168,3 +168,26 @@ def shorten(optimizer: optim.Optimizer, models: int) -> None:
             for key, value in state.items():
                 if isinstance(value, torch.Tensor) and value.shape == shape:
                     state[key] = value[:models].clone()
+
+
+def keep_flat(optimizer: optim.Optimizer, sizes: Sequence[Sequence[int]], models: int, kept: torch.Tensor) -> None:
+    """Keep some models only, in the order given, of a `flat_optimizer` and of what it remembers.
+
+    Args:
+        optimizer: that.
+        sizes: for every group, how many numbers of one model each parameter has.
+        models: how many there are.
+        kept: their places.
+    """
+    for group, each in zip(optimizer.param_groups, sizes, strict=True):
+        (flat,) = group["params"]
+        shape, pieces = flat.shape, [models * size for size in each]
+
+        def rest(value: torch.Tensor, pieces: list[int] = pieces) -> torch.Tensor:
+            return torch.cat([piece.view(models, -1)[kept].flatten() for piece in value.split(pieces)])
+
+        flat.data, flat.grad = rest(flat.data), None
+        state = optimizer.state.get(flat, {})
+        for key, value in state.items():
+            if isinstance(value, torch.Tensor) and value.shape == shape:
+                state[key] = rest(value)

@@ -43,7 +43,7 @@ from reticent.data import Records
 from reticent.errors import DataError
 from reticent.randomness import Randomness
 from reticent.training.fleets.batches import Batches, side_by_side
-from reticent.training.fleets.layers import NoLayer, Stacked, batched_by_hand
+from reticent.training.fleets.layers import NoLayer, Stacked, batched_by_hand, widest
 from reticent.training.fleets.losses import Terms
 from reticent.training.fleets.updates import ByAutograd, ByFormula, Update
 from reticent.training.recipe import Recipe
@@ -51,7 +51,7 @@ from reticent.training.seeding import seeded
 
 __all__ = ["Stack", "Unlike", "Way", "built", "inputs_for"]
 
-_NUMBERS_AT_ONCE = 1 << 22  # about: activations of the models that are asked together
+_NUMBERS_AT_ONCE = 1 << 20  # of the widest layer, of the models that are asked together
 _STEPS_AT_ONCE = 32  # whose batches are drawn together
 
 
@@ -196,8 +196,7 @@ class Stack:
     def answers(self) -> npt.NDArray[Any]:
         """(models, records, ...) what every model says of every record, as it comes out of the network."""
         self._network.eval()
-        width = max(1, self._x[0].numel()) * 8 * self._models
-        rows = min(4096, max(16, _NUMBERS_AT_ONCE // width))
+        rows = min(4096, max(16, _NUMBERS_AT_ONCE // (widest(self._network, self._x) * self._models)))
         found: npt.NDArray[Any] | None = None
         with torch.no_grad():
             for start in range(0, len(self._x), rows):

@@ -1,8 +1,8 @@
 """One update of every model of a stack: by autograd over stacked tensors, or by formula.
 
 Promise: both change every model as its own optimizer would, fed with the gradient of the weighted sum of its examples'
-losses, up to rounding. `ByFormula` holds the parameters of a model side by side in one tensor for each group of the
-optimizer; `values` are views of it.
+losses, up to rounding. `ByFormula` holds all parameters of all models in one vector for each group of the optimizer;
+`values` are views of it.
 
 Shapes: rows and weights (models, rows), values (models, ...).
 
@@ -28,7 +28,7 @@ import torch
 from reticent.training.fleets.formulas import Formulas
 from reticent.training.fleets.layers import Stacked
 from reticent.training.fleets.losses import Terms
-from reticent.training.fleets.optimizers import flat_optimizer, shorten, stacked_optimizer
+from reticent.training.fleets.optimizers import flat_optimizer, keep_flat, shorten, stacked_optimizer
 
 __all__ = ["ByAutograd", "ByFormula", "Update"]
 
@@ -122,9 +122,10 @@ class ByFormula:
     def __init__(
         self, models: Sequence[torch.nn.Module], values: Mapping[str, torch.Tensor], make: _Make, inputs: _Inputs
     ) -> None:
-        self._formulas = Formulas(models[0], inputs)
+        self._formulas, self._models = Formulas(models[0], inputs), len(models)
         self._forms = {name: value.shape[1:] for name, value in values.items()}
         self._optimizer, self._names = flat_optimizer(make, models, values)
+        self._sizes = [[self._forms[name].numel() for name in group] for group in self._names]
         self._type = next(iter(values.values())).dtype
         self._bind()
 
@@ -135,27 +136,26 @@ class ByFormula:
 
     def arrange(self, order: torch.Tensor) -> None:
         """Put the models into another order."""
-        for flat in self._flats():
-            flat.data = flat.data[order]
-        self._bind()
+        self._keep(order)
 
     def shorten(self, models: int) -> None:
         """Keep the first models only."""
-        shorten(self._optimizer, models)
+        self._keep(torch.arange(models, device=self._optimizer.param_groups[0]["params"][0].device))
+
+    def _keep(self, places: torch.Tensor) -> None:
+        keep_flat(self._optimizer, self._sizes, self._models, places)
         self._formulas.forget()
+        self._models = len(places)
         self._bind()
 
-    def _flats(self) -> list[torch.Tensor]:
-        return [group["params"][0] for group in self._optimizer.param_groups]
-
     def _bind(self) -> None:
-        """Views of the groups' tensors and their gradients, by name."""
+        """Views of the groups' vectors and their gradients, by name."""
         self.values: dict[str, torch.Tensor] = {}
         self._gradients: dict[str, torch.Tensor] = {}
-        for flat, names in zip(self._flats(), self._names, strict=True):
+        for group, names, sizes in zip(self._optimizer.param_groups, self._names, self._sizes, strict=True):
+            (flat,) = group["params"]
             flat.grad = torch.zeros_like(flat)
-            sizes = [self._forms[name].numel() for name in names]
-            parts = zip(names, flat.split(sizes, dim=1), flat.grad.split(sizes, dim=1), strict=True)
-            for name, value, gradient in parts:
-                self.values[name] = value.view(len(flat), *self._forms[name])
-                self._gradients[name] = gradient.view(len(flat), *self._forms[name])
+            pieces = [self._models * size for size in sizes]
+            for name, value, gradient in zip(names, flat.split(pieces), flat.grad.split(pieces), strict=True):
+                self.values[name] = value.view(self._models, *self._forms[name])
+                self._gradients[name] = gradient.view(self._models, *self._forms[name])

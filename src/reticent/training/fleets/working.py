@@ -37,6 +37,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from reticent.data import Records
 from reticent.errors import MissingExtra, PeerError
@@ -83,6 +84,10 @@ def trained(
 
 def _read(said: npt.NDArray[Any], pool: Records) -> npt.NDArray[np.float32]:
     """Log-probabilities behind outputs, by the rules that hold for a model that is asked by itself."""
+    if said.ndim == 2 and said.shape[1] >= pool.classes and said.min() < 0 and np.isfinite(said).all():
+        # By those rules these are logits; torch takes a fifth of the time.
+        logs: npt.NDArray[np.float32] = torch.log_softmax(torch.from_numpy(said).double(), 1).float().numpy()
+        return logs
     target = Target(lambda rows: said[rows], classes=pool.classes, name="a shadow model")
     return target.log_probabilities(np.arange(len(said))).astype(np.float32)
 
