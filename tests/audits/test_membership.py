@@ -101,6 +101,7 @@ def every_estimate(value: Any) -> Iterator[dict[str, Any]]:
 # What is found ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", [None, fit], ids=["without trainer", "with trainer"])
 def test_a_network_trained_on_other_records_shows_no_leak(trainer: Any) -> None:
     """Twelve audits at 99 %: two misses would happen to 0.6 % of right implementations (and seeds are fixed).
@@ -125,6 +126,7 @@ def test_a_network_trained_on_other_records_shows_no_leak(trainer: Any) -> None:
     assert missed <= 1
 
 
+@pytest.mark.slow
 def test_a_training_that_learns_nothing_exposes_nobody() -> None:
     """Five at 99 % for the training as such; and in none of them a record is called exposed (5 % would be allowed)."""
     missed = exposed = 0
@@ -173,6 +175,7 @@ def test_a_memoriser_is_found_out_without_a_trainer() -> None:
     assert audit.finding.attack == "confidence of the true label"
 
 
+@pytest.mark.slow
 def test_records_with_wrong_labels_are_among_those_most_at_risk() -> None:
     x = Randomness.simulated(5).normal((120, 12))
     x[:, 0] = np.where(np.arange(120) % 2 == 0, 1.0, -1.0) * (1 + np.abs(x[:, 0]))  # classes with a gap between them
@@ -207,6 +210,7 @@ def test_groups_that_differ_make_the_finding_inconclusive() -> None:
     assert audit.finding.reason in str(audit)
 
 
+@pytest.mark.slow
 def test_the_training_as_such_is_judged_fairly_even_if_the_groups_differ() -> None:
     """Shadow models draw their records by coins from both groups, so a shift cannot pass for a leak there."""
     members, nonmembers = halves(population(7, 120))

@@ -62,6 +62,7 @@ def test_the_same_records_on_both_sides_are_no_clean_bill_of_health():
     assert "exact copies of members" in audit.finding.reason
 
 
+@pytest.mark.slow
 def test_sound_audits_are_rarely_doubted():
     """Ten audits; at a rate of 5 % more than two doubts have probability 1.2 %. Seeds are fixed."""
     found = 0

@@ -7,6 +7,7 @@ import pathlib
 import pickle
 import shutil
 import stat
+import threading
 
 import numpy as np
 import pytest
@@ -108,6 +109,7 @@ def test_no_models_no_answers(recipe, table, masks):
 class Fussy(Exception):
     def __init__(self, what, where):
         super().__init__(f"{what} in {where}")
+        self.held = threading.Lock()  # which nothing can send
 
 
 @pytest.mark.parametrize("error", [ValueError("no"), DataError("Expected a, got b.", "Mend it.")])

@@ -12,7 +12,7 @@ Example:
     >>> from reticent.randomness import Randomness
     >>> from reticent.training.fleets import sklearn_trainer
     >>> model = sklearn_trainer(LogisticRegression())(load("diabetes"), Randomness.simulated(0))
-    >>> model.predict_proba(load("diabetes").features).shape
+    >>> model.ask(load("diabetes").features).shape
     (442, 2)
 """
 
