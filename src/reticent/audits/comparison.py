@@ -251,7 +251,7 @@ def compare(
             blind=blind,
             coins=coins,
         )
-        audits[arm.name] = conclude(case, fleet, runs[arm.name].guarantee, Wishes(coins=coins))
+        audits[arm.name] = conclude(case, fleet, runs[arm.name].guarantee, Wishes(coins=coins, exposures=False))
         right[arm.name] = fleet.correct
     costs = _costs(arms, right, draws, pool, source, confidence)
     body = {

@@ -176,7 +176,7 @@ def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes:
         "spread": _spread(judged, reference, case.confidence),
         "disparities": compared,
         "people": _people(case, fleet, reference),
-        "exposures": _exposures(case, fleet, method),
+        "exposures": _exposures(case, fleet, method) if wishes.exposures else None,
         "epsilon_of_training": claim_about_training(
             fleet,
             method,

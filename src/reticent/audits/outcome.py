@@ -40,6 +40,7 @@ class Wishes:
         coins: whether members were drawn by independent fair coins, one for each owner.
         attacks: further attacks on the one model, which ask it again.
         limit: how many members, and how many others, those attack at most.
+        exposures: whether to repeat the attack where less is shown; it costs as much as everything else together.
     """
 
     method: str = "student"
@@ -47,6 +48,7 @@ class Wishes:
     coins: bool = False
     attacks: tuple[Any, ...] = ()
     limit: int | None = None
+    exposures: bool = True
 
 
 @dataclasses.dataclass(frozen=True)
