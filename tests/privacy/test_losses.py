@@ -23,6 +23,7 @@ def exact_delta(mu: float, epsilon: float) -> float:
     return float(norm.cdf(mu / 2 - epsilon / mu) - math.exp(epsilon + norm.logcdf(-mu / 2 - epsilon / mu)))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(noise=noises, rate=rates, steps=st.integers(2, 3000), delta=st.floats(-10, -3).map(lambda x: 10**x))
 @example(noise=0.5, rate=1e-4, steps=2, delta=1e-10)  # the truth, integrated in 30 digits, is 2.188

@@ -235,6 +235,7 @@ def test_every_field_is_needed_and_no_other_is_read() -> None:
             Plan.from_dict({**whole, name: bad})
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     epsilon=st.floats(0.3, 8.0),
