@@ -18,7 +18,7 @@ from reticent.audits.base_rates import AtThreshold, at_thresholds, predictive_va
 from reticent.audits.bodies import body_of
 from reticent.audits.case import Case
 from reticent.audits.claims import Claim, claim_about_model, claim_about_training, unfair
-from reticent.audits.exposures import exposure_effect
+from reticent.audits.exposures import exposure_effect, no_more_than
 from reticent.audits.groups import Disparity, disparity
 from reticent.audits.outcome import Audit, Wishes
 from reticent.audits.persons import PersonAudit, by_person
@@ -284,8 +284,7 @@ def _people(case: Case, fleet: Fleet, reference: Floats) -> PersonAudit | None:
 
 
 def _exposures(case: Case, fleet: Fleet, method: Method) -> Any:
-    own = case.target.exposure
-    less = [own, *(one for one in map(Exposure.of, _RESTRICTED) if one != own and one.within(own))]
+    less = no_more_than(case.target.exposure)
     if fleet.answers is None or len(less) < 2:  # nothing to compare
         return None
     return exposure_effect(
@@ -298,9 +297,6 @@ def _exposures(case: Case, fleet: Fleet, method: Method) -> Any:
         name=case.target.name,
         method=method,
     )
-
-
-_RESTRICTED = ("logits", "scores", "scores:3 digits", "scores:1 digit", "scores:top 1", "label")
 
 
 def audit_fleet(

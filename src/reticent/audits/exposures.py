@@ -50,7 +50,7 @@ from reticent.evidence import Estimate
 from reticent.models import Exposure, Fleet, Signals
 from reticent.randomness import Randomness, required
 
-__all__ = ["EXPOSURES", "ExposureEffect", "ExposureRow", "exposure_effect", "exposure_effect_on"]
+__all__ = ["EXPOSURES", "ExposureEffect", "ExposureRow", "exposure_effect", "exposure_effect_on", "no_more_than"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -162,8 +162,7 @@ def exposure_effect_on(
         UsageError: no exposures, one twice, or one that shows more than the model was seen to show.
     """
     own = case.target.exposure
-    usual = [own, *(one for one in map(Exposure.of, EXPOSURES) if one != own and one.within(own))]
-    chosen = _chosen(usual if exposures is None else exposures)
+    chosen = _chosen(no_more_than(own) if exposures is None else exposures)
     beyond = [one.value for one in chosen if not one.within(own)]
     if beyond:
         raise UsageError(
@@ -189,6 +188,11 @@ def exposure_effect_on(
     return ExposureEffect(
         "confidence of the true label" if fleet is None else "likelihood ratio", case.target.name, rows
     )
+
+
+def no_more_than(own: Exposure) -> list[Exposure]:
+    """This exposure, and those of `EXPOSURES` that show less."""
+    return [own, *(one for one in map(Exposure.of, EXPOSURES) if one != own and one.within(own))]
 
 
 def _chosen(exposures: Iterable[Exposure | str]) -> list[Exposure]:
