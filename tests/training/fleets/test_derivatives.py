@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import platform
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -48,3 +52,23 @@ def test_large_products_are_the_same(monkeypatch):
         found.append([out, back, *gradients.values()])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is another")
+def test_memory_that_is_given_back_is_not_asked_for_again():
+    code = """
+import resource, torch
+from reticent.training.fleets.derivatives import keep_memory
+if {keeps}: keep_memory()
+def round():
+    several = [torch.ones(400_000) for _ in range(8)]
+for _ in range(3): round()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20): round()
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+    kept, not_kept = (
+        int(subprocess.run([sys.executable, "-c", code.format(keeps=keeps)], capture_output=True, check=True).stdout)
+        for keeps in (True, False)
+    )
+    assert kept < 100 < not_kept

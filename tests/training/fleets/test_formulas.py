@@ -23,6 +23,13 @@ NETWORKS = {
         ),
         (2, 9, 8),
     ),
+    "pooled between activations": (
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Tanh(), nn.MaxPool2d(2), nn.ReLU(), nn.MaxPool2d(1),
+            nn.MaxPool2d(1), nn.Flatten(), nn.Linear(3, 3),
+        ),
+        (2, 9, 8),
+    ),
     "pooled first": (
         lambda: nn.Sequential(nn.MaxPool2d(2), nn.Conv2d(2, 3, 3), nn.Flatten(), nn.Linear(12, 3)), (2, 9, 8),
     ),
@@ -53,6 +60,21 @@ def test_gradients_are_those_of_autograd(name, at_once, monkeypatch):
             (losses * weights[k]).sum().backward()
             for n, parameter in model.named_parameters():
                 torch.testing.assert_close(found[n][k], parameter.grad, rtol=1e-10, atol=1e-12)
+
+
+def test_where_several_numbers_of_a_window_are_the_largest_the_gradient_goes_where_torch_lets_it_go():
+    torch.random.manual_seed(1)
+    network = nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(48, 2)
+    ).double()
+    x = torch.kron(torch.randint(2, (6, 1, 4, 4)), torch.ones(2, 2)).double()  # drawn in black and white, enlarged
+    y = torch.arange(6) % 2
+    values = {name: value.detach()[None] for name, value in network.named_parameters()}
+    found = {name: torch.empty_like(value) for name, value in values.items()}
+    Formulas(network, (x, y)).gradients(values, found, torch.arange(6)[None], torch.ones(1, 6).double())
+    nn.functional.cross_entropy(network(x), y, reduction="sum").backward()
+    for name, parameter in network.named_parameters():
+        torch.testing.assert_close(found[name][0], parameter.grad, rtol=1e-10, atol=1e-12)
 
 
 class Own(nn.Linear):

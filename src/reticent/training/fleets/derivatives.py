@@ -31,7 +31,7 @@ from torch import nn
 from reticent.training.engine import products
 from reticent.training.fleets.layers import NoLayer, is_large, often
 
-__all__ = ["ACTIVATIONS", "Part", "Room", "part_of"]
+__all__ = ["ACTIVATIONS", "Part", "Room", "is_pooling", "keep_memory", "part_of"]
 
 _aten = torch.ops.aten
 _Values = Mapping[str, torch.Tensor]
@@ -54,6 +54,16 @@ class Room:
         if key not in self._had:
             self._had[key] = self._like.new_empty(shape)
         return self._had[key]
+
+
+def keep_memory() -> None:
+    """Let the allocator keep what layers give back between steps, instead of asking the system again for each.
+
+    glibc serves blocks from memory that it keeps up to the size of the largest one that was ever freed, but for those
+    beyond 32 MiB (mallopt(3), "dynamic mmap threshold"). So one just below is asked for, never written, and freed:
+    what happens anyway in a process that works on larger tensors. With other allocators nothing happens.
+    """
+    torch.empty((32 << 20) - (1 << 16), dtype=torch.uint8)
 
 
 class Part(Protocol):
@@ -124,8 +134,12 @@ class _Linear:
             _put(found[self.names[1]], gradient.sum(2), adds)
         if not further:
             return gradient
-        back = room(f"{place} back", *x.shape)
-        return torch.bmm(values[self.names[0]].transpose(1, 2), gradient, out=back)
+        back, weight = room(f"{place} back", *x.shape), values[self.names[0]].transpose(1, 2)
+        if not is_large(gradient, x.shape[1]):
+            return torch.bmm(weight, gradient, out=back)
+        for k in range(len(x)):
+            back[k] = products.rows(weight[k], gradient[k].T, times=often)
+        return back
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,6 +276,11 @@ ACTIVATIONS: Mapping[type[nn.Module], Part] = {
     nn.Sigmoid: _Activation(torch.sigmoid_, lambda g, a: _aten.sigmoid_backward.grad_input(g, a, grad_input=g)),
 }
 """Those whose derivative follows from their result."""
+
+
+def is_pooling(part: Part) -> bool:
+    """Whether it gives the largest number of each window."""
+    return isinstance(part, _Pooling)
 
 
 def part_of(module: Any, prefix: str) -> Part | None:

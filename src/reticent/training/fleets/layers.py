@@ -35,7 +35,7 @@ from reticent.training.engine import products
 
 __all__ = ["NoLayer", "Stacked", "batched_by_hand", "is_large", "modules_of", "often", "widest"]
 
-_LARGE = 1.5e7  # operations of one model's product
+_LARGE = 3e6  # operations of one model's product; a call costs as much as some 5e5 of them
 _NARROW = 32
 often = 1000
 """Steps, for which a product is prepared once."""

@@ -43,6 +43,7 @@ from reticent.data import Records
 from reticent.errors import DataError
 from reticent.randomness import Randomness
 from reticent.training.fleets.batches import Batches, side_by_side
+from reticent.training.fleets.derivatives import keep_memory
 from reticent.training.fleets.layers import NoLayer, Stacked, batched_by_hand, widest
 from reticent.training.fleets.losses import Terms
 from reticent.training.fleets.updates import ByAutograd, ByFormula, Update
@@ -123,6 +124,7 @@ class Stack:
         way: Way,
         inputs: tuple[torch.Tensor, torch.Tensor] | None = None,
     ) -> None:
+        keep_memory()
         self._recipe, self._pool, self._models = recipe, pool, len(models)
         self._x, self._y = inputs_for(pool, models[0]) if inputs is None else inputs
         self._network = copy.deepcopy(models[0])
