@@ -21,32 +21,15 @@ import math
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
-from scipy.stats import beta, norm, rankdata
+from scipy.stats import norm, rankdata
 
-from reticent import _checks
 from reticent.errors import NotEnoughEvidence
 from reticent.evidence import Estimate
+from reticent.evidence.intervals import clopper_pearson, rate
 
 __all__ = ["auc", "clopper_pearson", "rate", "resolvable", "threshold_at"]
 
 Floats = npt.NDArray[np.float64]
-
-
-def clopper_pearson(successes: int, trials: int, confidence: float) -> tuple[float, float]:
-    """The interval for a probability that covers it at least `confidence` of the time (Clopper and Pearson, 1934)."""
-    tail = (1 - confidence) / 2
-    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, trials - successes + 1))
-    high = 1.0 if successes == trials else float(beta.ppf(1 - tail, successes + 1, trials - successes))
-    return low, high
-
-
-def rate(
-    successes: int, trials: int, *, method: str, confidence: float = 0.95, threshold: str | None = None
-) -> Estimate:
-    """A share of independent trials with its Clopper-Pearson interval; `method` says what was counted."""
-    _checks.at_least(1, trials=trials)
-    low, high = clopper_pearson(successes, trials, confidence)
-    return Estimate(successes / trials, low, high, confidence, trials, f"{method}; Clopper-Pearson interval", threshold)
 
 
 def auc(members: Floats, others: Floats, *, confidence: float = 0.95) -> Estimate:

@@ -1,0 +1,37 @@
+"""Intervals for shares: how often something happened among independent trials.
+
+Promise: `clopper_pearson` covers the true probability at least as often as its confidence says, at any number of
+trials; `rate` wraps it as an `Estimate`. Imported by its own name: it needs scipy, which whoever only writes a record
+should not wait for.
+
+Example:
+    >>> from reticent.evidence.intervals import rate
+    >>> print(rate(17, 100, method="share of members named"))
+    0.170 [0.102, 0.258] (95 %, n=100)
+"""
+
+from __future__ import annotations
+
+from scipy.stats import beta
+
+from reticent import _checks
+from reticent.evidence.findings import Estimate
+
+__all__ = ["clopper_pearson", "rate"]
+
+
+def clopper_pearson(successes: int, trials: int, confidence: float) -> tuple[float, float]:
+    """The interval for a probability that covers it at least `confidence` of the time (Clopper and Pearson, 1934)."""
+    tail = (1 - confidence) / 2
+    low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, trials - successes + 1))
+    high = 1.0 if successes == trials else float(beta.ppf(1 - tail, successes + 1, trials - successes))
+    return low, high
+
+
+def rate(
+    successes: int, trials: int, *, method: str, confidence: float = 0.95, threshold: str | None = None
+) -> Estimate:
+    """A share of independent trials with its Clopper-Pearson interval; `method` says what was counted."""
+    _checks.at_least(1, trials=trials)
+    low, high = clopper_pearson(successes, trials, confidence)
+    return Estimate(successes / trials, low, high, confidence, trials, f"{method}; Clopper-Pearson interval", threshold)
