@@ -134,7 +134,7 @@ def test_people_are_shown_by_every_way_and_the_chosen_one_is_marked() -> None:
 
 def test_groups_stand_with_their_difference_and_the_refused_are_named() -> None:
     found = tables.group_table(groups(refused=("few",)))
-    assert found.rows[0][2] == "70.0 % (65.0 to 75.0); +10.0 (+6.0 to +14.0), p = 0.001"
+    assert found.rows[0][2] == "70.0 % (65.0 to 75.0); +10.0 points (+6.0 to +14.0), p = 0.001"
     assert found.rows[1][:2] == ("young", "1\u202f200")
     assert "for all 2 groups at once" in found.caption
     assert "Too small to say anything about: few." in found.caption

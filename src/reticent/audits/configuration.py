@@ -19,7 +19,7 @@ Example:
     ... sett = "diabetes"
     ... ''')
     Traceback (most recent call last):
-    reticent.errors.UsageError: Expected the keys of [data], got 'sett'. Did you mean 'set'?
+    reticent.errors.UsageError: Expected the keys of [data] in the configuration, got 'sett'. Did you mean 'set'?
 """
 
 from __future__ import annotations

@@ -229,7 +229,8 @@ def group_table(disparity: Values) -> Table:
     )
     left_out = f" Too small to say anything about: {', '.join(disparity['refused'])}." if disparity["refused"] else ""
     caption = (
-        "Each group, and its difference from everybody else in percentage points with its p-value, adjusted over the groups. "
+        "Each group, and its difference from everybody else in percentage points with its p-value, adjusted over the "
+        "groups. "
         f"{percentage(disparity['confidence'])} intervals for all {len(groups)} groups at once, within each column."
         f"{left_out}"
     )
