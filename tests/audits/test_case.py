@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.tree import DecisionTreeClassifier
 
 from reticent.audits.case import checked_sides, describe, prepare
 from reticent.data import Records
@@ -75,3 +76,21 @@ def test_the_description_counts_people_not_rows():
     assert (found["records"], found["owners"], found["members"], found["nonmembers"]) == (12, 6, 4, 8)
     assert found["digest"] == inside.digest()
     assert found["largest_class"] == 0.5
+
+
+def test_a_classifiers_own_words_have_to_be_in_the_same_order():
+    source = Randomness.simulated(0)
+    x = source.normal((80, 2))
+    y = (x[:, 0] > 0).astype(int)
+    model = DecisionTreeClassifier(random_state=0).fit(x[:40], np.array(["<=50K", ">50K"])[y[:40]])
+
+    def prepared(words):
+        inside, outside = (Records(x[part], y[part], class_names=words) for part in (slice(40), slice(40, 80)))
+        return prepare(model, inside, outside, exposure=Exposure.SCORES, confidence=0.95, randomness=source, name="a")
+
+    case = prepared(["<=50K", ">50K"])
+    assert case.correct[:40].all()
+    assert case.target.noun == "model"
+    assert prepared(None).pool.class_names is None  # nothing is known of its words: columns as they come
+    with pytest.raises(DataError, match=r"order of the model's answers, \['<=50K', '>50K'\], got classes=\['>50K'"):
+        prepared([">50K", "<=50K"])

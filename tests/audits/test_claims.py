@@ -112,7 +112,7 @@ def test_people_are_canaries_with_all_their_rows():
     assert found.bound.unit is Unit.PERSON
     assert found.bound.trials == 8 * 150
     assert found.verdict is None
-    assert "about example/add_or_remove_one, the coins were about person" in found.reason
+    assert "about one example added or removed, the coins were about one person" in found.reason
     person = claim_about_training(
         fleet, DEFAULT, delta=DELTA, inclusion=0.5, owners=owners, guarantee=claim(8.0, unit=Unit.PERSON)
     )
@@ -123,7 +123,7 @@ def test_a_claim_about_exchanged_records_is_not_judged():
     found = judged(5, 1.0, Guarantee((SampledGaussian(noise_multiplier=1.0),), relation=Relation.REPLACE_ONE))
     assert found.bound is not None
     assert found.verdict is None
-    assert "replace_one" in found.reason
+    assert "about one example exchanged for another" in found.reason
 
 
 @pytest.mark.parametrize("mu", [0.0, 1.5])

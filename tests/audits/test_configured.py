@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from reticent.audits.configuration import AuditConfig
-from reticent.audits.configured import Limit, carried_out, limits, planned, prepared
-from reticent.errors import NotEnoughEvidence, UsageError
+from reticent.audits.configured import Limit, carried_out, limits, planned, prepared, require_replaceable
+from reticent.errors import DataError, NotEnoughEvidence, UsageError
 from reticent.evidence.bounds import Conclusion
 from reticent.privacy import Guarantee, SampledGaussian, Unit
 
@@ -93,8 +93,8 @@ def test_a_configuration_is_carried_out(folder):
     assert np.array_equal(found.scores, again.scores)
     by_name = {limit.name: limit for limit in limits(config, found)}
     assert by_name["right one of two (AUC)"].status == "exceeded"
-    assert by_name["members named at 0.1 false alarms"].status == "kept"
-    assert by_name["members named at 0.001 false alarms"].status == "not resolvable"
+    assert by_name["members named at 10 % false alarms"].status == "kept"
+    assert by_name["members named at 0.1 % false alarms"].status == "not resolvable"
     assert by_name["records exposed"].status in {"kept", "not resolvable"}
 
 
@@ -121,12 +121,68 @@ def test_a_guarantee_is_read_and_judged(folder):
     assert found.epsilon_of_training.verdict.conclusion is Conclusion.VIOLATION
     limit = limits(config, found)[-2]
     assert (limit.name, limit.status) == ("claim about the training", "exceeded")
-    (folder / "guarantee.json").write_text("{}")
-    with pytest.raises(UsageError, match="fields of a guarantee"):
-        prepared(config)
+    whole = guarantee.as_dict()
+    for values, message in (
+        ("{}", r"fields of a guarantee in JSON, got guarantee='guarantee\.json' without \['mechanisms', 'unit'"),
+        ("[1]", "fields of a guarantee in JSON"),
+        ("{", r"a guarantee as JSON, got guarantee='guarantee\.json', which is none"),
+        (json.dumps({**whole, "unit": "planet"}), r"got guarantee='guarantee\.json', in which: .*planet"),
+        (json.dumps({**whole, "more": 1}), r"got guarantee='guarantee\.json', in which: .*more"),
+    ):
+        (folder / "guarantee.json").write_text(values)
+        with pytest.raises(UsageError, match=message) as error:
+            prepared(config)
+        assert "run.guarantee.as_dict()" in error.value.remedy
     (folder / "guarantee.json").unlink()
-    with pytest.raises(UsageError, match="guarantee as JSON"):
+    with pytest.raises(UsageError, match=r"guarantee='guarantee\.json', which cannot be read"):
         prepared(config)
+
+
+def test_results_are_replaced_by_those_of_the_same_audit_only(folder):
+    config = AuditConfig.read(folder / "audit.toml")
+    require_replaceable(config)  # nothing there
+    found = carried_out(config, prepared(config))
+    for place in ("audit.html", "audit.json"):
+        found.save(folder / place)
+    require_replaceable(config)
+    for old, new in (('name = "the tree"', 'name = "another"'), ("[data]", '[data]\nname = "elsewhere"')):
+        with pytest.raises(UsageError, match="reticent audit of 'the tree' on 'members'") as error:
+            require_replaceable(AuditConfig.parse(CONFIG.replace(old, new), folder=folder))
+        assert "--overwrite" in error.value.remedy
+    (folder / "audit.html").write_text("<html>my thesis</html>")
+    with pytest.raises(UsageError, match=r"at report='audit\.html', found a file that reticent did not write"):
+        require_replaceable(config)
+
+
+def test_classes_have_their_words_and_rows_their_table(folder):
+    for name in ("members.csv", "others.csv"):
+        lines = (folder / name).read_text().splitlines()
+        words = [line[:-1] + {"0": "<=50K", "1": ">50K"}[line[-1]] for line in lines[1:]]
+        (folder / name).write_text("\n".join([lines[0], *words]) + "\n")
+    text = CONFIG.replace('[model]\nload = "configured_fit.py:model"\nname = "the tree"\n', "")
+    text = text.replace("[data]", '[data]\nclasses = ["<=50K", ">50K"]')
+    found = carried_out(config := AuditConfig.parse(text, folder=folder), prepared(config))
+    assert [group.name for group in found.disparities["class"].groups] == ["<=50K", ">50K"]
+    body = found.record.body
+    assert body["data"]["class_names"] == ["<=50K", ">50K"]
+    assert (body["rows"]["counted_from"], body["rows"]["members"]["file"]) == (0, "members.csv")
+    assert body["rows"]["nonmembers"]["file"] == "others.csv"
+    with pytest.raises(DataError, match="first in line 2"):
+        prepared(AuditConfig.parse(text.replace('"<=50K", ', '"<=50k", '), folder=folder))
+
+
+def test_a_trainer_that_forgets_to_return_its_model_is_named(folder):
+    source = (folder / "configured_fit.py").read_text().replace("return tree.fit", "tree.fit")
+    (folder / "configured_fit.py").write_text(source)
+    text = CONFIG.replace('[model]\nload = "configured_fit.py:model"\nname = "the tree"\n', "")
+    with pytest.raises(UsageError, match=r"got fit\(records, randomness\)=None\. Let fit end with"):
+        prepared(AuditConfig.parse(text, folder=folder))
+
+
+def test_limits_are_printed_as_what_they_are():
+    assert Limit("a", 0.6, 0.6123, kind="share").text(0.6123) == "61.23 %"
+    assert Limit("a", 0.6, 0.6, kind="share").text(0.999999999) == ">99.99 %"
+    assert (Limit("a", 3, 330).text(330), Limit("a", 3, 0.4021234).text(0.4021234)) == ("330", "0.4021")
 
 
 @pytest.mark.parametrize(

@@ -15,16 +15,18 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from sklearn.tree import DecisionTreeClassifier
 
 import reticent as rt
 from reticent.audits import Audit
 from reticent.audits.membership import NOT_TESTED, RATES
-from reticent.data import Records
+from reticent.data import Records, load
 from reticent.errors import DataError, ModelError, NotEnoughEvidence, ReticentError, UsageError
 from reticent.evidence import Estimate, Record, Status
 from reticent.models import Exposure
 from reticent.privacy import Unit
 from reticent.randomness import Randomness
+from reticent.training.fleets import sklearn_trainer
 
 UNUSUAL = 7341.8125  # exact in float32: a value that is nowhere but in the features
 
@@ -348,6 +350,9 @@ def test_the_worst_records_are_the_risks_in_order() -> None:
         audit.worst(-1)
 
 
+NO_MODULE = "the model is no torch module: its parameters cannot be looked into"
+
+
 def test_the_record_is_plain_json_that_shows_no_record() -> None:
     clean = population(17, 120)
     features = clean.features.copy()
@@ -363,7 +368,7 @@ def test_the_record_is_plain_json_that_shows_no_record() -> None:
     assert "7341" not in json.dumps(audit.record.body)  # the record's own name, a hash, may hold any digits
     assert b"7341.8" not in text
     assert json.loads(text)["body"]["data"]["name"] == "planted"
-    assert json.loads(text)["body"]["not_tested"] == NOT_TESTED
+    assert json.loads(text)["body"]["not_tested"] == {**NOT_TESTED, "white-box membership inference": NO_MODULE}
     numbers = [abs(float(value)) for value in features[:, :2].reshape(-1)]
     assert not any(f"{value:.7f}".encode() in text for value in numbers)
     assert "7341.8" not in repr(audit.record)
@@ -506,7 +511,12 @@ SPOILT: dict[str, tuple[dict[str, Any], type[ReticentError], int, str]] = {
     "not a model": ({"model": "model.pt"}, ModelError, 2, "called or has predict_proba, got str"),
     "trainer not callable": ({"trainer": 3}, UsageError, 2, "trainer that can be called, got int"),
     "trainer of one parameter": ({"trainer": lambda records: None}, UsageError, 2, r"trainer\(records, randomness\)"),
-    "trainer returns nothing": ({"trainer": lambda records, randomness: None}, ModelError, 2, "got NoneType"),
+    "trainer returns nothing": (
+        {"trainer": lambda records, randomness: None},
+        ModelError,
+        2,
+        r"<lambda>\(records, randomness\)=None",
+    ),
     "trainer returns NaN": ({"trainer": lambda records, randomness: nan_model}, ModelError, 2, "a shadow model"),
     "confidence in per cent": ({"confidence": 95}, UsageError, 2, "0 < confidence < 1, got confidence=95"),
     "two shadows": ({"trainer": fit, "shadows": 2}, UsageError, 2, "shadows=2"),
@@ -652,3 +662,41 @@ def test_a_budget_too_small_for_the_attacks_is_found_before_anything_is_trained(
     with pytest.raises(UsageError, match="a budget for"):
         rt.audit(model, (x[:30], y[:30]), (x[30:], y[30:]), trainer=train, shadows=4, attacks=["boundary"])
     assert model.asked == 60
+
+
+def test_a_method_of_scoring_needs_shadow_models() -> None:
+    data = load("diabetes")
+    with pytest.raises(UsageError, match=r"Expected a trainer .*got method='rmia' and none\. Pass trainer=") as error:
+        rt.audit(lambda x: 1 / 0, data.take(range(200)), data.take(range(200, 400)), method="rmia")
+    assert "leave method out" in error.value.remedy
+
+
+def test_without_a_trainer_groups_are_not_compared_and_that_is_said() -> None:
+    data, source = load("diabetes"), Randomness.simulated(0)
+    members, others = data.take(range(200)), data.take(range(200, 400))
+    found = rt.audit(lambda x: x[:, :2], members, others, groups={"sex": data.features[:400, 1]}, randomness=source)
+    assert found.record.body["not_compared"] == {"sex": "no trainer was given, so no shadow models could be trained"}
+
+
+def test_classes_are_compared_by_their_words() -> None:
+    data, source = load("breast_cancer"), Randomness.simulated(2)
+    members, others = rt.split(data.scaled(), source)
+    fit = DecisionTreeClassifier()
+    found = rt.audit(sklearn_trainer(fit)(members, source), members, others, trainer=fit, shadows=4, jobs=1,
+                     randomness=source)  # fmt: skip
+    assert [one.name for one in found.disparities["class"].groups] == ["benign", "malignant"]
+    assert found.record.body["noun"] == "model"
+    assert found.record.body["data"]["class_names"] == ["malignant", "benign"]
+    assert "packaged set breast_cancer" in found.record.body["rows"]["text"]
+
+
+def test_what_needs_parameters_says_why_it_was_not_run() -> None:
+    data = load("diabetes")
+    sides = data.take(range(200)), data.take(range(200, 400))
+    for attacks in ((), ("gradient norm",)):
+        body = rt.audit(lambda x: x[:, :2], *sides, attacks=attacks, randomness=Randomness.simulated(0)).record.body
+        assert "no torch module" in body["not_tested"]["white-box membership inference"]
+    network = torch.nn.Linear(10, 2)
+    body = rt.audit(network, *sides, attacks=("gradient norm",), randomness=Randomness.simulated(0)).record.body
+    assert "white-box membership inference" not in body["not_tested"]
+    assert body["noun"] == "network"

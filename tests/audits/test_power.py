@@ -49,7 +49,7 @@ def test_the_models_needed_are_enough_and_one_less_is_not():
 
 def test_the_sentence_says_what_it_takes():
     plan = power(1200, 1200, shadows=64, pilot_seconds=2.5, jobs=2)
-    assert "0.1 % false alarms need 10,000 non-members: there are 1,200." in " ".join(plan.sentences)
+    assert "0.1 % false alarms need 10\u202f000 non-members: there are 1\u202f200." in " ".join(plan.sentences)
     assert plan.seconds == 80
     assert "about 80 seconds" in plan.sentences[-1]
     assert power(1200, 1200, shadows=64).seconds is None

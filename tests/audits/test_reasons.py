@@ -56,7 +56,7 @@ def test_what_was_planted_is_found_and_nothing_else():
     assert [one.row for one in found] == rows
     for kind, one in zip(PLANTED, found, strict=True):
         assert kind in [reason.kind for reason in one.reasons], (kind, str(one))
-    assert str(found[0]).startswith("label doubted: 100% of the")
+    assert str(found[0]).startswith("label doubted: 100 % of the")
     assert "4 of 400 records" in str(found[2])
     assert "1 other rows have the same features" in str(found[3])
 

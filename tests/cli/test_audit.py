@@ -109,3 +109,32 @@ def test_errors_of_the_configurations_own_code_are_sentences(ask: Ask, config: P
     told = " ".join(answer.err.split())
     assert "cli_fit.py, line 2, raised KeyError: 'weights'" in told
     assert "Traceback" not in told
+
+
+def test_an_audit_says_who_is_at_risk_and_what_was_not_run(ask: Ask, config: Path) -> None:
+    config.write_text(CONFIG.replace("shadows = 8", "shadows = 16") + '[attack]\nattacks = ["gradient norm"]\n')
+    answer = ask("audit", str(config), "--seed", "1")
+    told = " ".join(answer.out.split())
+    assert "Not run: " in told
+    assert "white-box membership inference: the model is no torch module" in told
+    assert "label-only membership inference: ask for it" in told
+    record = Record.from_json((config.parent / "audit.json").read_bytes())
+    assert record.body["at_risk"]["listed"]
+    assert "rows count from 0" in told
+    assert "a part drawn from the packaged set breast_cancer" in told
+
+
+def test_files_of_others_are_not_replaced(ask: Ask, config: Path) -> None:
+    (config.parent / "audit.html").write_text("my thesis")
+    (config.parent / "cli_fit.py").write_text("def fit(records, randomness):\n    raise SystemExit('trained')\n")
+    answer = ask("audit", str(config))
+    assert answer.code == 2
+    assert "report='audit.html', found a file that reticent did not write" in " ".join(answer.err.split())
+    assert "--overwrite" in answer.err
+    assert (config.parent / "audit.html").read_text() == "my thesis"
+    (config.parent / "cli_fit.py").write_text(f"from {memorise.__module__} import memorise as fit\n")
+    sys.modules.pop("cli_fit", None)
+    assert ask("audit", str(config), "--seed", "1", "--overwrite").code == 0
+    assert "<html" in (config.parent / "audit.html").read_text()
+    assert ask("audit", str(config), "--seed", "2").code == 0  # the same audit once more
+    assert ask("audit", "--selftest", "--overwrite").code == 2

@@ -72,9 +72,9 @@ def test_arrays_have_their_parts(tmp_path):
     [
         ("a,label\n1,0\nsecret,1\n", {}, "numbers in column 'a' of t.csv, got text in line 3"),
         ("a,label\n1,0\n,1\n", {}, "an empty cell in line 3"),
-        ("a,label\n1,0\n2,x\n", {}, "whole numbers from 0 in t.csv, got words"),
+        ("a,label\n1,0\n2,x\n", {}, "whole numbers from 0 in column 'label' of t.csv, got words"),
         ("a,label\n1,0\n2,1.5\n", {}, "whole numbers from 0"),
-        ("a,label\n1,0\n2,secret\n", {"classes": ["0", "1"]}, "another in 1 records"),
+        ("a,label\n1,0\n2,secret\n", {"classes": ["0", "1"]}, "another word in 1 of 2 records, the first in line 3"),
         ("a,a\n1,0\n", {}, "a name of its own"),
         ("a,label\n1,0\n2,1,3\n", {}, "2 cells in every line of t.csv, got 3 in line 3"),
         ("a,label\n", {}, "at least one record"),
@@ -157,7 +157,9 @@ def test_numbers_that_are_no_classes(tmp_path):
     rows = "".join(f"{i},{i % 2}\n" for i in range(9))
     for number in ("1e9", "10", "1000000000"):
         path = written(tmp_path, f"a,label\n{rows}0,{number}\n")
-        with pytest.raises(DataError, match=r"as many classes as records in t\.csv, got 10 records") as error:
+        with pytest.raises(
+            DataError, match=r"as many classes as records in column 'label' of t\.csv, got 10 records"
+        ) as error:
             read_records(path)
         assert number not in str(error.value).replace("10 records", "")
     for number in ("inf", "nan", "1e300"):

@@ -329,3 +329,37 @@ def test_rows_with_owners_are_peoples() -> None:
     assert Records([[1.0], [2.0]], [0, 1], owners=["a", "a"]).unit is Unit.PERSON
     assert Records([[1.0], [2.0]], [0, 1]).unit is Unit.EXAMPLE
     assert Records([[1.0], [2.0]], [0, 1], owners=["a", "a"], unit=Unit.CLIENT).unit is Unit.CLIENT
+
+
+def test_classes_may_have_words_and_keep_them() -> None:
+    records = Records(np.eye(4), [0, 1, 0, 1], class_names=["<=50K", ">50K"])
+    assert records.classes_of_rows.tolist() == ["<=50K", ">50K", "<=50K", ">50K"]
+    for same in (records.take([0, 1]), records.scaled(), records.joined(records)):
+        assert same.class_names == ("<=50K", ">50K")
+    assert Records(np.eye(4), [0, 1, 0, 1]).classes_of_rows.tolist() == [0, 1, 0, 1]
+    assert Records(np.eye(2), [0, 0], class_names=["a", "b", "c"]).classes == 3
+    assert copy.deepcopy(records).class_names == records.class_names
+    plain = Records(np.eye(4), [0, 1, 2, 1])
+    assert records.joined(records.__class__(np.eye(4), [0, 1, 0, 1])).class_names == ("<=50K", ">50K")
+    assert records.joined(plain).class_names is None  # a class without a word
+    with pytest.raises(DataError, match="one list of classes"):
+        records.joined(Records(np.eye(4), [0, 1, 0, 1], class_names=["no", "yes"]))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"class_names": ["a", "a"]}, "two or more different words"),
+        ({"class_names": "ab"}, "two or more different words"),
+        ({"class_names": ["a", "b"], "classes": 3}, "one word for each of 3 classes"),
+        ({"class_names": ["a", "b"]}, "labels from 0 to 1, got labels from 0 to 2"),
+    ],
+)
+def test_words_that_do_not_fit_the_classes(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        Records(np.eye(3), [0, 1, 2], **options)
+
+
+def test_labels_as_words_are_refused_with_the_way_to_keep_them() -> None:
+    with pytest.raises(DataError, match=r"class_names=encoder\.classes_"):
+        Records(np.eye(2), ["no", "yes"])

@@ -31,7 +31,7 @@ def bound(**changed):
 
 
 def test_a_bound_is_rounded_down_and_names_everything():
-    assert str(bound()) == "epsilon >= 1.239 at delta 1e-05 (95 %, a method, n=1000; person/replace_one)"
+    assert str(bound()) == "epsilon >= 1.239 at delta 1e-05 (95 %, a method, n=1000; one person exchanged for another)"
     assert str(bound(epsilon=2.99999)).startswith("epsilon >= 2.999 ")
     assert str(bound(epsilon=0)).startswith("epsilon >= 0 ")
 

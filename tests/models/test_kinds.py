@@ -120,3 +120,9 @@ def test_networks_that_wrap_their_logits():
 def test_what_cannot_be_asked_is_refused(model):
     with pytest.raises(ModelError, match=r"ONNX file.*Endpoint"):
         adapter_of(model, classes=2)
+
+
+def test_only_what_is_known_to_be_a_network_is_called_one() -> None:
+    assert Target(nn.Linear(3, 2), classes=2).noun == "network"
+    for other in (LinearSVC(), lambda x: x):
+        assert Target(other, classes=2).noun == "model"

@@ -40,3 +40,8 @@ def test_names_alone_are_no_units_and_no_relations():
 def test_promises_that_bound_nothing_are_not_planned():
     with pytest.raises(UsageError, match="epsilon <= 100"):
         Plan.calibrate(epsilon=300, delta=1e-5, dataset_size=1000, batch_size=100, steps=50)
+
+
+def test_neighbours_in_prose() -> None:
+    assert Relation.ADD_OR_REMOVE_ONE.of(Unit.EXAMPLE) == "one example added or removed"
+    assert Relation.REPLACE_ONE.of(Unit.CLIENT) == "one client exchanged for another"

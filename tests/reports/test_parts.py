@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import copy
+import re
 from typing import Any
 
 import pytest
 from tests.audits.test_claims import claim, judged
 
 import reticent as rt
-from reticent.reports.parts import about_epsilon, epsilon_table, parts_of, sentences_about
+from reticent.reports.parts import about_epsilon, epsilon_table, not_run, parts_of, sentences_about, who
 from reticent.reports.tables import html
 
 TITLES = [
@@ -105,3 +106,39 @@ def test_bounds_are_rounded_down_and_claims_up() -> None:
     rows = epsilon_table({"a": claims}).rows
     assert "at least 1.23 " in rows[0][3]
     assert rows[0][2] == "epsilon 2.01"
+
+
+def test_who_is_at_risk_is_named_with_the_table_that_rows_are_counted_in(body: dict[str, Any]) -> None:
+    assert body["at_risk"]["listed"]
+    told = who(body)
+    assert told.startswith("At risk, the surest first: ")
+    assert told.count("rows count from 0") == 1
+    page = next(text(part) for part in parts_of(body) if part.title == TITLES[0])
+    assert page.count("rows count from 0") == 1
+    assert page.count("is no contradiction") == 1  # a small p beside a wide interval
+    older = {name: value for name, value in body.items() if name != "rows"}
+    assert who(older)
+    assert parts_of(older)
+    assert who({**body, "at_risk": None}) == ""
+    nobody = {**body, "at_risk": {**body["at_risk"], "listed": [], "count": 0}}
+    assert who(nobody) == ""
+    assert "is no contradiction" not in next(text(part) for part in parts_of(nobody) if part.title == TITLES[0])
+
+
+def test_what_was_not_run_is_said_once(body: dict[str, Any]) -> None:
+    told = not_run(body)
+    assert any(one.startswith("groups by tiny: ") for one in told)
+    assert sum("no torch module" in one for one in told) == 1
+    assert not any(one.startswith("label-only") for one in told)  # "gap" was asked for
+    unfit = {"attack": "norm of the gradient", "status": "not_run", "reason": "no torch module is there"}
+    assert "norm of the gradient: no torch module is there" in not_run({**body, "others": [unfit]})
+
+
+def test_prose_is_for_people_and_the_record_for_machines(body: dict[str, Any]) -> None:
+    bound = body["epsilon"]["training"]["bound"]
+    assert bound["relation"] == "add_or_remove_one"
+    said = " ".join([*sentences_about(body), *(text(part) for part in parts_of(body))])
+    assert "one example added or removed" in said
+    assert "add_or_remove" not in said
+    assert "etwork" not in said
+    assert not re.search(r"\de\+\d", said)

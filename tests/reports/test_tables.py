@@ -109,7 +109,7 @@ def test_the_spread_says_how_many_trainings_and_how_sure_a_range_is() -> None:
     }
     found = tables.spread_table({"auc": figure, "true_positive_rate_at_0.01": figure})
     assert "What 5 trainings give away" in found.caption
-    median, mean = "60.0 % (50.0 to 70.0), 93.8 % confidence", "61.0 % (55.0 to 66.0)"
+    median, mean = "60.0 % (50.0 to 70.0), 93.75 % confidence", "61.0 % (55.0 to 66.0)"
     assert found.rows[0] == ("Right one of two", median, mean, "50.0 % to 70.0 %")
     assert found.rows[1][0] == "Members named at 1 % false alarms"
 
@@ -134,7 +134,7 @@ def test_people_are_shown_by_every_way_and_the_chosen_one_is_marked() -> None:
 
 def test_groups_stand_with_their_difference_and_the_refused_are_named() -> None:
     found = tables.group_table(groups(refused=("few",)))
-    assert found.rows[0][2] == "70.0 % (65.0 to 75.0); +10.0 (+6.0 to +14.0), p = 0.001"
+    assert found.rows[0][2] == "70.0 % (65.0 to 75.0); +10.0 points (+6.0 to +14.0), p = 0.001"
     assert found.rows[1][:2] == ("young", "1\u202f200")
     assert "for all 2 groups at once" in found.caption
     assert "Too small to say anything about: few." in found.caption
@@ -162,3 +162,13 @@ def test_html_is_well_formed_and_escaped(made: Table) -> None:
 @pytest.mark.parametrize(("value", "shown"), [(0.0314159, "0.031"), (1e-300, "1e-300"), (1.0, "1"), (0.5, "0.5")])
 def test_a_p_value_is_never_rounded_to_zero(value: float, shown: str) -> None:
     assert tables.p_value(value) == shown
+
+
+def test_single_words_are_not_broken_into_lines() -> None:
+    text = html(Table("c", ("a",), (("1.7e-09", "two words", "x" * 40),)))
+    assert '<td class="whole">1.7e-09</td><td>two words</td><td>' in text
+
+
+def test_the_surest_are_named_and_the_rest_counted() -> None:
+    assert tables.names_of(risks()) == "member 0, member 1 and 5 more"
+    assert tables.names_of(risks(count=2)) == "member 0, member 1"

@@ -34,6 +34,7 @@ def an_arm(
     epsilon: float = 1.0,
     simulated: bool = False,
     repeated: bool = True,
+    noun: str = "network",
     single: dict[str, Any] | None = None,
     cost: dict[str, Any] | None = None,
 ) -> dict[str, Any]:
@@ -49,6 +50,7 @@ def an_arm(
         "accuracy_difference": cost or share(-0.01, -0.03, 0.01),
         "promise": promise if kind == "private" else None,
         "audit": {
+            "noun": noun,
             "finding": {
                 "estimates": {"auc": auc, **(single or {})},
                 "baseline": {"blind": blind},
@@ -144,6 +146,23 @@ def test_a_leak_of_the_training_stands_though_the_groups_differ() -> None:
 def test_an_audited_network_is_not_called_ordinary() -> None:
     assert "etworks trained like “my model”" in said(an_arm("given", "my model", auc=LEAK))
     assert "ordinary" not in said(an_arm("given", "my model"))
+
+
+def test_what_is_not_known_to_be_a_network_is_called_a_model() -> None:
+    arms = [
+        [an_arm("given", "the forest", auc=LEAK, noun="model")],
+        [an_arm("given", "the model", auc=LEAK, noun="model", blind=LEAK)],
+        [an_arm("given", "the forest", repeated=False, noun="model", blind=LEAK)],
+        [an_arm("given", "the model", repeated=False, noun="model")],
+    ]
+    for one in arms:
+        assert "etwork" not in said(*one)
+        assert "odel" in said(*one)
+    assert "Models trained like “the forest”" in said(*arms[0])
+    assert "“the model”" not in said(*arms[3])
+    without = an_arm("given", "x")
+    del without["audit"]["noun"]  # a record of before
+    assert "etwork" not in said(without)
 
 
 @pytest.mark.parametrize(

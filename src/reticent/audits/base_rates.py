@@ -32,6 +32,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
+from reticent._numbers import shown
 from reticent.audits.statistics import rate
 from reticent.errors import UsageError
 from reticent.evidence import Estimate
@@ -55,7 +56,8 @@ class PredictiveValue:
     value: Estimate | None
 
     def __str__(self) -> str:
-        return f"at a base rate of {self.base_rate:g}: {'nobody was named' if self.value is None else self.value}"
+        value = "nobody was named" if self.value is None else self.value
+        return f"at a base rate of {shown(self.base_rate)}: {value}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -7,6 +7,7 @@ could not be resolved has its reason.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from reticent.attacks.membership import Choice, Method
 from reticent.audits.case import Case, describe
 from reticent.audits.outcome import Wishes
 from reticent.audits.pooled import PooledCurve
-from reticent.evidence import software
+from reticent.audits.queried import METHODS
+from reticent.evidence import Finding, Status, software
 from reticent.privacy import Guarantee
 from reticent.privacy.rounding import round_up
 
@@ -35,14 +37,23 @@ NOT_TESTED = {
 """What a membership audit leaves open, and why: shown in every report as not run."""
 
 _ASKING_LABELS = {"gap", "agreement", "boundary"}
+_NO_PARAMETERS = METHODS["gradient norm"].unfit
 _BOUND_POINTS = 60
 
 
-def not_tested(wishes: Wishes) -> dict[str, str]:
-    """`NOT_TESTED` without what the wished attacks test."""
-    names = {getattr(one, "name", one) for one in wishes.attacks}
+def not_tested(wishes: Wishes, others: Sequence[Finding] = (), closed: str = "") -> dict[str, str]:
+    """`NOT_TESTED` without what the wished attacks test; those that could not be run test nothing.
+
+    Args:
+        wishes: the attacks that were asked for.
+        others: their findings, in the same order.
+        closed: why the model's parameters cannot be looked into; empty if they can.
+    """
+    unfit = [one.status is Status.NOT_RUN for one in others] or [False] * len(wishes.attacks)
+    names = {getattr(one, "name", one) for one, left in zip(wishes.attacks, unfit, strict=True) if not left}
     run = ({_LABEL_ONLY} if names & _ASKING_LABELS else set()) | ({_WHITE_BOX} if "gradient norm" in names else set())
-    return {question: why for question, why in NOT_TESTED.items() if question not in run}
+    reasons = NOT_TESTED | ({_WHITE_BOX: closed} if closed else {})
+    return {question: why for question, why in reasons.items() if question not in run}
 
 
 def body_of(
@@ -66,6 +77,8 @@ def body_of(
     risks, curve, people, exposures = (parts[name] for name in ("risks", "curve", "people", "exposures"))
     return {
         "data": describe(case.pool, case.truth),
+        "noun": case.target.noun,
+        "rows": case.rows,
         "power": {**parts["power"].as_dict(), "sentences": list(parts["power"].sentences)},
         "method": _method(choice),
         "finding": parts["finding"].as_dict(),
@@ -88,7 +101,7 @@ def body_of(
             "model": parts["epsilon_of_model"].as_dict(),
         },
         "promise": None if guarantee is None else promise_as_dict(guarantee),
-        "not_tested": not_tested(wishes),
+        "not_tested": not_tested(wishes, parts["others"], _NO_PARAMETERS(case)),
         "repeatable": not case.source.is_secure,
         "software": software(),
     }

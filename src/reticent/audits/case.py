@@ -14,6 +14,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -21,8 +22,9 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.audits.blind import blind_auc, shared_rows
+from reticent.audits.naming import row_names
 from reticent.data import Records
-from reticent.errors import NotEnoughEvidence
+from reticent.errors import DataError, NotEnoughEvidence
 from reticent.evidence import Estimate
 from reticent.models import Exposure, Signals, Target
 from reticent.randomness import Randomness
@@ -62,6 +64,7 @@ class Case:
     confidence: float
     source: Randomness
     coins: bool = False
+    rows: Mapping[str, Any] = dataclasses.field(default_factory=dict)
 
     @property
     def signal(self) -> npt.NDArray[np.float64]:
@@ -98,6 +101,7 @@ def prepare(
     """
     _checks.open_fraction(confidence=confidence)
     pool = inside.joined(outside).require_two_classes()
+    _same_words(model, pool.class_names)
     target = Target(model, classes=pool.classes, exposure=exposure, name=name, answers=answers)
     if blind is None:
         blind = blind_auc(inside, outside, randomness=randomness.spawn("blind"), confidence=confidence)
@@ -113,7 +117,21 @@ def prepare(
         confidence=confidence,
         source=randomness,
         coins=coins,
+        rows=row_names(inside, outside),
     )
+
+
+def _same_words(model: Any, words: tuple[str, ...] | None) -> None:
+    """Raise `DataError` where a classifier's own words for its columns are in another order than the records'."""
+    known = np.asarray(getattr(model, "classes_", ()))
+    if words is None or known.ndim != 1 or known.dtype.kind not in "UO" or not len(known):
+        return
+    theirs = tuple(str(one) for one in known)
+    if theirs != words:
+        raise DataError(
+            f"Expected the classes in the order of the model's answers, {list(theirs)}, got classes={list(words)}.",
+            "List them in that order, with the same words.",
+        )
 
 
 def describe(pool: Records, truth: npt.NDArray[np.bool_]) -> dict[str, Any]:
@@ -128,6 +146,7 @@ def describe(pool: Records, truth: npt.NDArray[np.bool_]) -> dict[str, Any]:
         "members": int(truth.sum()),
         "nonmembers": int((~truth).sum()),
         "classes": pool.classes,
+        "class_names": None if pool.class_names is None else list(pool.class_names),
         "largest_class": float(np.bincount(pool.labels).max() / len(pool)),
         "public_facts": list(pool.public_facts),
     }

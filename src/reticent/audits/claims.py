@@ -33,6 +33,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reticent._numbers import shown
 from reticent.attacks.membership import Method
 from reticent.audits.bounds import judge, several_runs, test_claim
 from reticent.audits.persons import combined
@@ -157,7 +158,7 @@ def claim_about_training(
     if len(fleet) < _FEWEST:
         return Claim("the training", reason=f"it takes {_FEWEST} shadow models, half of them to be attacked")
     if inclusion != _FAIR:
-        return Claim("the training", reason=f"shadow models saw a record with probability {inclusion:.3g}, not 1/2")
+        return Claim("the training", reason=f"shadow models saw a record with probability {shown(inclusion)}, not 1/2")
     if doubt:
         return Claim("the training", reason=doubt)
     references, targets = fleet.take(slice(0, half)), fleet.take(slice(half, None))
@@ -197,8 +198,8 @@ def _claim(
         return Claim(what, bound)
     if (guarantee.unit, guarantee.relation) != (bound.unit, bound.relation) or guarantee.only:
         reason = (
-            f"the guarantee is about {guarantee.unit.value}/{guarantee.relation.value}, the coins were about "
-            f"{bound.unit.value}/{bound.relation.value}"
+            f"the guarantee is about {guarantee.relation.of(guarantee.unit)}, the coins were about "
+            f"{bound.relation.of(bound.unit)}"
         )
         return Claim(what, bound, reason=reason)
     p_value = test_claim(list(scores), included, guarantee)

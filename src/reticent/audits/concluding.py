@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent._checks import suggested_delta
+from reticent._numbers import percentage
 from reticent.attacks.membership import METHODS, Choice, Method, choose, leave_one_out_p_values
 from reticent.audits.base_rates import AtThreshold, at_thresholds, predictive_values
 from reticent.audits.bodies import body_of
@@ -73,7 +74,7 @@ def conclude(
         level=1 - case.confidence,
         inclusion=case.inclusion,
     )
-    parts = _without_shadows(case) if fleet is None else _with_shadows(case, fleet, guarantee, wishes)
+    parts = _without_shadows(case, wishes) if fleet is None else _with_shadows(case, fleet, guarantee, wishes)
     choice = parts.pop("choice")
     trainers = parts.pop("doubts")
     attack, estimates = parts.pop("attack"), parts.pop("estimates")
@@ -106,7 +107,7 @@ def conclude(
     return Audit(record=Record("audit", body, created=now()), **parts)
 
 
-def _without_shadows(case: Case) -> dict[str, Any]:
+def _without_shadows(case: Case, wishes: Wishes) -> dict[str, Any]:
     why = "no trainer was given, so no shadow models could be trained"
     repeated = Finding.not_run(
         "likelihood ratio, every training in turn", case.target.name, case.target.exposure.value, reason=why
@@ -130,7 +131,7 @@ def _without_shadows(case: Case) -> dict[str, Any]:
         "people": None,
         "exposures": None,
         "epsilon_of_training": Claim("the training", reason=why),
-        "skipped": {},
+        "skipped": dict.fromkeys(wishes.groups, why),
     }
 
 
@@ -230,7 +231,7 @@ def _shared(case: Case, fleet: Fleet | None) -> float:
 def _thresholds(case: Case, scores: Floats, reference: Floats) -> tuple[AtThreshold, ...]:
     others = int((~case.truth).sum())
     found = {
-        f"{asked:.1%} false alarms on shadow models": threshold_at(asked, reference)
+        f"{percentage(asked)} false alarms on shadow models": threshold_at(asked, reference)
         for asked in RATES
         if resolvable(asked, len(reference)) and resolvable(asked, others)
     }
@@ -249,7 +250,7 @@ def _disparities(
 ) -> tuple[dict[str, Disparity], dict[str, str]]:
     groupings = dict(wishes.groups)
     if "class" not in groupings and len(np.unique(case.pool.labels)) <= _MOST_GROUPS:
-        groupings["class"] = case.pool.labels
+        groupings["class"] = case.pool.classes_of_rows
     found: dict[str, Disparity] = {}
     skipped: dict[str, str] = {}
     for name, groups in groupings.items():

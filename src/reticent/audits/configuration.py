@@ -19,12 +19,11 @@ Example:
     ... sett = "diabetes"
     ... ''')
     Traceback (most recent call last):
-    reticent.errors.UsageError: Expected the keys of [data], got 'sett'. Did you mean 'set'?
+    reticent.errors.UsageError: Expected the keys of [data] in the configuration, got 'sett'. Did you mean 'set'?
 """
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import json
 import sys
@@ -35,6 +34,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from reticent import _checks
+from reticent.audits.mistakes import told
 from reticent.errors import UsageError
 
 __all__ = ["AuditConfig", "DataPart", "load_object"]
@@ -58,6 +58,7 @@ class DataPart(_Part):
     owner: str | None = None
     groups: list[str] = []
     ignore: list[str] = []
+    id: str | None = None
     classes: list[str] | int | None = None
     name: str | None = None
     coins: bool | None = None
@@ -65,9 +66,16 @@ class DataPart(_Part):
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.set is None) == (self.members is None) or (self.members is None) != (self.nonmembers is None):
-            raise ValueError("members and nonmembers, or set, and not both")
+            raise UsageError(
+                f"Expected members and nonmembers, or set, and not both, got members={self.members!r}, "
+                f"nonmembers={self.nonmembers!r} and set={self.set!r}.",
+                "Name two files of records, or one packaged set (reticent data list).",
+            )
         if self.set is not None and self.coins is False:
-            raise ValueError("no coins = false with a packaged set: it is split by coins")
+            raise UsageError(
+                f"Expected no coins = false with a packaged set, which is split by coins, got set={self.set!r}.",
+                "Leave coins out.",
+            )
         return self
 
 
@@ -90,11 +98,19 @@ class ModelPart(_Part):
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if sum(one is not None for one in (self.onnx, self.load, self.endpoint)) != 1:
-            raise ValueError("exactly one of onnx, load and endpoint")
+        named = [name for name in ("onnx", "load", "endpoint") if getattr(self, name) is not None]
+        if len(named) != 1:
+            raise UsageError(
+                f"Expected exactly one of onnx, load and endpoint, got {' and '.join(named) or 'none'}.",
+                "Keep one; to audit what the trainer makes of the members, leave [model] out.",
+            )
         asked = (self.queries_per_second, self.most_queries, self.request, self.response, self.headers or None)
         if self.endpoint is None and any(one is not None for one in asked):
-            raise ValueError("queries_per_second, most_queries, request, response and headers with an endpoint only")
+            raise UsageError(
+                "Expected queries_per_second, most_queries, request, response and headers with an endpoint only, got "
+                f"{named[0]}={getattr(self, named[0])!r}.",
+                "Leave them out, or name an endpoint.",
+            )
         return self
 
 
@@ -148,7 +164,10 @@ class PolicyPart(_Part):
     def _rates(self) -> Self:
         for rate in self.most_named:
             if rate not in {"0.1", "0.01", "0.001"}:
-                raise ValueError(f"most_named at the false-positive rates 0.1, 0.01 or 0.001, not {rate!r}")
+                raise UsageError(
+                    f"Expected most_named at the false-positive rates 0.1, 0.01 or 0.001, got {rate!r}.",
+                    'Write for instance most_named = {"0.01" = 0.05}.',
+                )
         return self
 
 
@@ -162,9 +181,14 @@ class OutputPart(_Part):
     def _two_files(self) -> Self:
         for name, place in (("report", self.report), ("record", self.record)):
             if place is not None and Path(place).suffix.lower() not in _ENDINGS:
-                raise ValueError(f"{name} as a path that ends in .html or .json, not {place!r}")
+                raise UsageError(
+                    f"Expected {name} as a path that ends in .html or .json, got {name}={place!r}.",
+                    "Choose one of the two endings.",
+                )
         if self.record is not None and self.report is not None and Path(self.record) == Path(self.report):
-            raise ValueError("report and record in two files")
+            raise UsageError(
+                f"Expected report and record in two files, got {self.report!r} for both.", "Rename one of them."
+            )
         return self
 
 
@@ -183,7 +207,16 @@ class AuditConfig(_Part):
     @model_validator(mode="after")
     def _something_to_audit(self) -> Self:
         if self.model is None and self.training is None:
-            raise ValueError("a [model], a [training], or both")
+            raise UsageError(
+                "Expected a [model], a [training], or both, got none.",
+                "Name the model to be audited, or the trainer that makes it.",
+            )
+        if self.training is None and self.attack.method is not None:
+            raise UsageError(
+                "Expected a [training] with a method of scoring against shadow models, got "
+                f"method={self.attack.method!r} in [attack] and no [training].",
+                "Add the trainer, or leave method out.",
+            )
         return self
 
     @classmethod
@@ -200,16 +233,20 @@ class AuditConfig(_Part):
             raise UsageError(
                 f"Expected a configuration in TOML, but {str(path)!r} cannot be read.", "Check the path."
             ) from error
-        return cls.parse(text, folder=source.absolute().parent, inside=source.name == "pyproject.toml")
+        inside = source.name == "pyproject.toml"
+        return cls.parse(text, folder=source.absolute().parent, inside=inside, file=source.name)
 
     @classmethod
-    def parse(cls, text: str, *, folder: Path | None = None, inside: bool = False) -> AuditConfig:
+    def parse(
+        cls, text: str, *, folder: Path | None = None, inside: bool = False, file: str = "the configuration"
+    ) -> AuditConfig:
         """The configuration in a text.
 
         Args:
             text: TOML.
             folder: where its paths begin; the working directory by default.
             inside: whether it stands in the table `tool.reticent.audit`.
+            file: what to call it where something in it is wrong.
 
         Raises:
             UsageError: not TOML, or something in it means nothing.
@@ -217,7 +254,10 @@ class AuditConfig(_Part):
         try:
             values = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"Expected a configuration in TOML, but: {error}.", "Mend the line.") from error
+            raise UsageError(
+                f"Expected a configuration in TOML, but {file} is none: {error}.",
+                "Texts stand in quotes, lists in brackets, and each table such as [data] begins once.",
+            ) from error
         if inside:
             values = values.get("tool", {}).get("reticent", {}).get("audit", {})
         if "folder" in values:
@@ -225,7 +265,7 @@ class AuditConfig(_Part):
         try:
             return cls(**values, folder=Path.cwd() if folder is None else folder)
         except ValidationError as error:
-            raise _told(error) from error
+            raise told(error, file, AuditConfig) from error
 
     def path(self, name: str) -> Path:
         """A path of this configuration."""
@@ -271,32 +311,3 @@ def load_object(where: str, folder: Path) -> Any:
     if not hasattr(found, name):
         raise UsageError(f"Expected {name!r} in {file!r}, but it is not there.", "Check the name behind the colon.")
     return getattr(found, name)
-
-
-def _told(error: ValidationError) -> UsageError:
-    """The first thing that is wrong, in the words of the file."""
-    first = error.errors()[0]
-    place = [str(part) for part in first["loc"]]
-    table = f"[{place[0]}]" if len(place) > 1 else "the file"
-    if first["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(place[-1], _keys(place[:-1]), n=1)
-        remedy = f"Did you mean {near[0]!r}?" if near else f"It knows {', '.join(_keys(place[:-1]))}."
-        return UsageError(f"Expected the keys of {table}, got {place[-1]!r}.", remedy)
-    if first["type"] == "value_error":
-        cause = first["ctx"]["error"]
-        if isinstance(cause, UsageError):
-            return UsageError(f"In [{place[0]}]: {cause.what}", cause.remedy)
-        told = str(cause)
-        where = f"in [{place[0]}]" if place else "in the file"
-        return UsageError(f"Expected {told}, {where}.", "See the guide to configurations.")
-    got = "" if first["type"] == "missing" else f", got {first['input']!r}"
-    return UsageError(f"Expected a right {'.'.join(place)} in {table}{got}: {first['msg']}.", "Mend it.")
-
-
-def _keys(place: list[str]) -> list[str]:
-    if not place:
-        return [name for name in AuditConfig.model_fields if name != "folder"]
-    annotation = str(AuditConfig.model_fields[place[0]].annotation) if place[0] in AuditConfig.model_fields else ""
-    parts = {part.__name__: part for part in _Part.__subclasses__()}
-    fields = next((part.model_fields for name, part in parts.items() if name in annotation), {})
-    return list(fields)

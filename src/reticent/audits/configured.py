@@ -32,6 +32,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reticent._numbers import percentage, shown
 from reticent.audits.case import checked_sides
 from reticent.audits.comparison import split
 from reticent.audits.configuration import AuditConfig, DataPart, load_object
@@ -44,9 +45,14 @@ from reticent.errors import UsageError
 from reticent.evidence.bounds import Conclusion
 from reticent.privacy import Guarantee
 from reticent.randomness import Randomness
-from reticent.training.fleets.learners import as_trainer
+from reticent.reports import written_for
+from reticent.training.fleets.learners import as_trainer, trained
 
-__all__ = ["Limit", "Ready", "carried_out", "limits", "planned", "prepared"]
+__all__ = ["Limit", "Ready", "carried_out", "limits", "planned", "prepared", "require_replaceable"]
+
+
+_WRITE = "Write json.dumps(run.guarantee.as_dict()) of the private training into it."
+_FIELDS = tuple(field.name for field in dataclasses.fields(Guarantee))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,12 +78,20 @@ class Limit:
         most: the limit.
         low: the lower end of what was measured; None if it could not be resolved.
         violated: of a claim: what its own test says, which is sharper than the lower end.
+        kind: "share", or "number".
     """
 
     name: str
     most: float
     low: float | None
     violated: bool | None = None
+    kind: str = "number"
+
+    def text(self, value: float) -> str:
+        """The limit, or what was measured, as it is printed; what is not below the limit is not rounded below it."""
+        if self.kind == "share":
+            return percentage(value)
+        return f"{value:.0f}" if float(value).is_integer() else shown(value, 4)
 
     @property
     def status(self) -> str:
@@ -117,6 +131,30 @@ def prepared(config: AuditConfig) -> Ready:
     return Ready(members, nonmembers, groups, coins, model, trainer, guarantee, source)
 
 
+def require_replaceable(config: AuditConfig) -> None:
+    """Raise `UsageError` if a file stands where a result goes, unless it is one of the same audit.
+
+    The same audit: a page or record that reticent wrote of a model of this name on data of this name.
+    """
+    data = config.data
+    name = data.name or (data.set if data.set is not None else Path(str(data.members)).stem)
+    same = f"reticent audit of {_name(config)!r} on {name!r}"
+    for key, place in (("report", config.output.report), ("record", config.output.record)):
+        if place is None or not config.path(place).is_file():
+            continue
+        there = written_for(config.path(place))
+        if there != same:
+            what = "a file that reticent did not write" if there is None else f"a {there}"
+            raise UsageError(
+                f"Expected no file, or one of a {same}, at {key}={place!r}, found {what}.",
+                f"Name another {key} in [output], or replace it with --overwrite.",
+            )
+
+
+def _name(config: AuditConfig) -> str:
+    return "the model" if config.model is None else config.model.name
+
+
 def planned(config: AuditConfig, ready: Ready) -> Power:
     """What the audit will be able to say: known before anything is trained or asked."""
     members, others = len(ready.members), len(ready.nonmembers)
@@ -144,7 +182,7 @@ def carried_out(config: AuditConfig, ready: Ready, *, progress: Callable[[int, i
         ready.nonmembers,
         trainer=ready.trainer,
         exposure=config.attack.exposure,
-        method=config.attack.method or "student",
+        method=config.attack.method,
         attacks=tuple(config.attack.attacks),
         limit=config.attack.limit,
         answers=None if config.model is None else config.model.answers,
@@ -153,7 +191,7 @@ def carried_out(config: AuditConfig, ready: Ready, *, progress: Callable[[int, i
         coins=ready.coins,
         randomness=ready.source,
         progress=progress,
-        name="the model" if config.model is None else config.model.name,
+        name=_name(config),
         guarantee=ready.guarantee,
         **options,
     )
@@ -172,9 +210,16 @@ def limits(config: AuditConfig, found: Audit) -> tuple[Limit, ...]:
     lows = {name: estimate.low for name, estimate in estimates.items()}
     given = []
     if policy.most_auc is not None:
-        given.append(Limit("right one of two (AUC)", policy.most_auc, lows.get("auc")))
+        given.append(Limit("right one of two (AUC)", policy.most_auc, lows.get("auc"), kind="share"))
     for rate, most in policy.most_named.items():
-        given.append(Limit(f"members named at {rate} false alarms", most, lows.get(f"true_positive_rate_at_{rate}")))
+        given.append(
+            Limit(
+                f"members named at {percentage(float(rate))} false alarms",
+                most,
+                lows.get(f"true_positive_rate_at_{rate}"),
+                kind="share",
+            )
+        )
     if policy.most_exposed is not None:
         given.append(Limit("records exposed", policy.most_exposed, found.record.body["exposed"]))
     if config.claim is not None:
@@ -222,6 +267,7 @@ def _read(data: DataPart, config: AuditConfig, name: str | None) -> Read:
         ignore=data.ignore,
         classes=data.classes,
         name=data.name,
+        identifier=data.id,
     )
 
 
@@ -255,7 +301,7 @@ def _model(config: AuditConfig) -> Any:
 
 def _trained(trainer: Any, members: Records, source: Randomness) -> Any:
     """The model that the trainer makes of the members, where none was given."""
-    return trainer(members, source.spawn("target"))
+    return trained(trainer, members, source.spawn("target"))
 
 
 def _require_writable(path: Path, place: str) -> None:
@@ -275,14 +321,21 @@ def _require_writable(path: Path, place: str) -> None:
 
 def _guarantee(config: AuditConfig) -> Guarantee:
     assert config.claim is not None  # noqa: S101
-    path = config.path(config.claim.guarantee)
+    path, named = config.path(config.claim.guarantee), f"guarantee={config.claim.guarantee!r}"
     try:
         values = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
+    except OSError as error:
         raise UsageError(
-            f"Expected a guarantee as JSON in {config.claim.guarantee!r}, got none.",
-            "Write json.dumps(guarantee.as_dict()).",
+            f"Expected a file for guarantee in [claim], got {named}, which cannot be read.", f"Check the path. {_WRITE}"
         ) from error
-    guarantee = Guarantee.from_dict(values)
+    except ValueError as error:
+        raise UsageError(f"Expected a guarantee as JSON, got {named}, which is none: {error}.", _WRITE) from error
+    missing = [name for name in _FIELDS if name not in values] if isinstance(values, dict) else list(_FIELDS)
+    if missing:
+        raise UsageError(f"Expected the fields of a guarantee in JSON, got {named} without {missing}.", _WRITE)
+    try:
+        guarantee = Guarantee.from_dict(values)
+    except UsageError as error:
+        raise UsageError(f"Expected a guarantee in JSON, got {named}, in which: {error.what}", _WRITE) from error
     require_whole_records(guarantee)
     return guarantee

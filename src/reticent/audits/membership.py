@@ -62,7 +62,7 @@ def audit(
     exposure: Exposure | str = Exposure.LOGITS,
     answers: str | None = None,
     confidence: float = 0.95,
-    method: str = "student",
+    method: str | None = None,
     groups: Mapping[str, npt.NDArray[Any]] | None = None,
     coins: bool = False,
     attacks: Sequence[Any] = (),
@@ -89,8 +89,9 @@ def audit(
             "scores:top 1"; see `Exposure`.
         answers: "logits", "probabilities" or "labels": what the model's answers are; by default known or recognised.
         confidence: of every interval.
-        method: of scoring against shadow models: a name from `reticent.attacks.membership.METHODS`, or "choose": the
-            one that attacks half of the shadow models best, each with the others of them; the other half judges it.
+        method: of scoring against shadow models, so only with a trainer: a name from
+            `reticent.attacks.membership.METHODS`, "student" by default, or "choose": the one that attacks half of the
+            shadow models best, each with the others of them; the other half judges it.
         groups: names of groupings to the group of each record, members first: groups are compared. Classes are anyway,
             if there are not many.
         coins: whether members were drawn from all records by independent fair coins, one for each owner, as `rt.split`
@@ -124,6 +125,12 @@ def audit(
             f"Expected groups as a dictionary, got {type(groups).__name__}.", 'Pass {"sex": one value per record}.'
         )
     exposure = Exposure.of(exposure)
+    if trainer is None and method is not None:
+        raise UsageError(
+            f"Expected a trainer with a method of scoring against shadow models, got method={method!r} and none.",
+            "Pass trainer=..., or leave method out: without shadow models the confidence of the one model is attacked.",
+        )
+    method = "student" if method is None else method
     if trainer is not None:
         _checks.at_least(8 if method == "choose" else 4, shadows=shadows)
         trainer = as_trainer(trainer)

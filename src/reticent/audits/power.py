@@ -1,4 +1,4 @@
-"""What an audit will be able to say, before anything is trained.
+r"""What an audit will be able to say, before anything is trained.
 
 Promise: `power` says of every false-positive rate whether it will be resolved on the given model and on the repeated
 trainings, and if not, what it would take; how wide intervals will be at least; and which records could come onto the
@@ -14,7 +14,7 @@ a list with false discovery rate q that holds a share s of all records holds p-v
 Example:
     >>> from reticent.audits.power import power
     >>> plan = power(1200, 1200, shadows=64, pilot_seconds=2.0)
-    >>> print(plan.sentences[1])
+    >>> print(plan.sentences[1].replace("\N{NARROW NO-BREAK SPACE}", ","))
     On the given model, 0.1 % false alarms need 10,000 non-members: there are 1,200. They will not be reported.
     >>> plan.rates[1].on_model, plan.rates[2].on_trainings, plan.seconds
     (True, True, 128.0)
@@ -29,6 +29,7 @@ from typing import Any
 from scipy.stats import norm
 
 from reticent import _checks
+from reticent._numbers import count, percentage, shown
 from reticent.audits.randomisation import smallest_p
 from reticent.audits.statistics import clopper_pearson, resolvable
 from reticent.errors import UsageError
@@ -99,29 +100,29 @@ class Power:
         """The same in words."""
         said = []
         for one in self.rates:
-            name = f"{one.rate * 100:g} % false alarms"
+            name = f"{percentage(one.rate)} false alarms"
             if not one.on_model:
                 said.append(
-                    f"On the given model, {name} need {_number(one.nonmembers_needed)} non-members: there are "
-                    f"{_number(self.nonmembers)}. They will not be reported."
+                    f"On the given model, {name} need {count(one.nonmembers_needed)} non-members: there are "
+                    f"{count(self.nonmembers)}. They will not be reported."
                 )
             if self.shadows and not one.on_trainings:
                 said.append(
-                    f"On repeated trainings, {name} need {_number(one.models_needed)} trainings with these records: "
-                    f"there are {_number(self.shadows)}. They will not be reported."
+                    f"On repeated trainings, {name} need {count(one.models_needed)} trainings with these records: "
+                    f"there are {count(self.shadows)}. They will not be reported."
                 )
-        kept = [f"{one.rate * 100:g} %" for one in self.rates if one.on_model]
+        kept = [percentage(one.rate) for one in self.rates if one.on_model]
         said.insert(0, f"On the given model, {', '.join(kept)} false alarms can be resolved." if kept else _NONE)
         said.append(
-            f"If there is no leak, the given model's area under the curve will be known to within "
-            f"{self.auc_half_width:.3f}, at {self.confidence * 100:g} % confidence."
+            f"If there is no leak, the given model's right one of two (AUC) will be known to within "
+            f"{shown(100 * self.auc_half_width, 2)} percentage points, at {percentage(self.confidence)} confidence."
         )
         if self.shadows:
             said.append(self._about_records())
         else:
             said.append("Without repeated trainings nothing can be said about single records.")
         if self.seconds is not None:
-            said.append(f"The trainings will take about {_number(math.ceil(self.seconds))} seconds.")
+            said.append(f"The trainings will take about {count(math.ceil(self.seconds))} seconds.")
         return tuple(said)
 
     def _about_records(self) -> str:
@@ -133,10 +134,10 @@ class Power:
             )
         few = math.ceil(self.smallest_share * self.people - 1e-9)
         if few <= 1:
-            return f"A single one of the {_number(self.people)} {who}, always recognised, would be listed as at risk."
+            return f"A single one of the {count(self.people)} {who}, always recognised, would be listed as at risk."
         return (
             f"With {self.shadows} trainings, {who} that are always recognised can be listed as at risk only if there "
-            f"are at least {_number(few)} of them ({self.smallest_share * 100:.2g} %); a single one needs "
+            f"are at least {count(few)} of them ({percentage(self.smallest_share, 2)}); a single one needs "
             f"{self.alone_needs} trainings."
         )
 
@@ -217,6 +218,7 @@ def _at(
     others = (members + judged) * (1 - inside)  # non-member trials of one repeated training
     trials, people = max(1, round(shadows * others)), max(1, round((members + judged) * each))
     needed = math.ceil(_EXPECTED / rate - 1e-9)
+    needed += not resolvable(rate, needed)  # the product may be rounded down
     return RatePower(
         rate,
         resolvable(rate, judged),
@@ -240,7 +242,3 @@ def _enough(wanted: float, inside: float) -> int:
     while models < _MOST_MODELS and smallest_p(models, max(1, round(models * inside))) > wanted:
         models += 1
     return models
-
-
-def _number(value: int) -> str:
-    return f"{value:,}"

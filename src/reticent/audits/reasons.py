@@ -43,6 +43,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from reticent._numbers import percentage, shown
 from reticent.data import Records
 from reticent.errors import UsageError
 from reticent.models import Fleet
@@ -181,16 +182,20 @@ def _doubted(
         outside = ~fleet.membership[:, row]
         if other == labels[row] or not outside.any():
             continue
-        shown = fleet.answers[outside, row]
-        sure, share = float(np.exp(shown[:, other]).mean()), float((shown.argmax(axis=1) == other).mean())
+        given = fleet.answers[outside, row]
+        sure, share = float(np.exp(given[:, other]).mean()), float((given.argmax(axis=1) == other).mean())
         if sure >= _SURE and share >= _AGREE:
-            own = float(np.exp(shown[:, labels[row]]).mean())
+            own = float(np.exp(given[:, labels[row]]).mean())
             text = (
-                f"label doubted: {share:.0%} of the {int(outside.sum())} models trained without it prefer one other "
-                f"class, with probability {sure:.2f} on average against {own:.2f} for the label"
+                f"label doubted: {percentage(share, 2)} of the {int(outside.sum())} models trained without it prefer "
+                f"one other class, with probability {shown(sure, 2)} on average against {_least(own)} for the label"
             )
             found.append((place, Reason("label doubted", text, sure, _SURE)))
     return found
+
+
+def _least(probability: float) -> str:
+    return "less than 0.01" if probability < 0.01 else shown(probability, 2)
 
 
 def _outliers(
@@ -209,8 +214,8 @@ def _far(distances: Floats, usual: Floats, where: str) -> list[tuple[int, Reason
         if own > limit:
             times, least = (own / middle, limit / middle) if middle > 0 else (float(own), limit)
             text = (
-                f"outlier: {times:.2g} times as far from its neighbours, by its {where}, as usual "
-                f"(99 % of the records: below {least:.2g})"
+                f"outlier: {shown(times, 2)} times as far from its neighbours, by its {where}, as usual "
+                f"(99 % of the records: below {shown(least, 2)})"
             )
             found.append((place, Reason("outlier", text, float(times), float(least))))
     return found
@@ -231,7 +236,7 @@ def _copies(
             found.append((place, Reason("copied", text, float(len(same) - 1), 1.0)))
         elif nearest > 0 and distances[place, 0] <= _NEAR * nearest:
             ratio = float(distances[place, 0] / nearest)
-            text = f"nearly copied: the nearest row is at {ratio:.2g} times the usual distance"
+            text = f"nearly copied: the nearest row is at {shown(ratio, 2)} times the usual distance"
             found.append((place, Reason("nearly copied", text, ratio, _NEAR)))
     return found
 

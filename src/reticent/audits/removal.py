@@ -44,6 +44,7 @@ import numpy.typing as npt
 from scipy.stats import t as student
 
 from reticent import _checks
+from reticent._numbers import percent, percentage, shown
 from reticent.attacks.membership import DEFAULT
 from reticent.audits.multiplicity import benjamini_hochberg
 from reticent.audits.pooled import pooled_curve
@@ -100,18 +101,17 @@ class Removal:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was found, and what follows from it."""
-        confidence = f"{self.newly_listed.confidence * 100:g} %"
+        confidence = f"{percentage(self.newly_listed.confidence)}"
         found = (
             f"After {self.removed} were taken out, {_share(self.newly_listed)} of the {self.stayed} who stayed are "
             f"listed as at risk who were not before; after as many others were taken out at random, "
             f"{_share(self.control)} ({confidence} confidence each)."
         )
         if self.p <= 1 - self.newly_listed.confidence:
-            read = f"Taking out those at risk put others in their place (p = {self.p:.2g})."
+            read = f"Taking out those at risk put others in their place (p = {shown(self.p, 2)})."
         else:
-            read = (
-                f"More than by chance and by a smaller training were not seen to take their place (p = {self.p:.2g})."
-            )
+            told = f"(p = {shown(self.p, 2)})"
+            read = f"More than by chance and by a smaller training were not seen to take their place {told}."
         return (
             found,
             read,
@@ -284,4 +284,4 @@ def _compared(arms: list[_Arm], removed: int, new_rows: tuple[int, ...], confide
 
 
 def _share(estimate: Estimate) -> str:
-    return f"{estimate.value * 100:.1f} % ({estimate.low * 100:.1f} to {estimate.high * 100:.1f})"
+    return f"{percent(estimate.value)} ({estimate.low * 100:.1f} to {estimate.high * 100:.1f})"

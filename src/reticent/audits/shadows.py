@@ -38,7 +38,7 @@ from reticent.models.kinds import adapter_of
 from reticent.randomness import Randomness, required
 from reticent.training import Recipe
 from reticent.training.fleets import Store, Trainer, fingerprint, fit_many
-from reticent.training.fleets.learners import SklearnTrainer, as_trainer
+from reticent.training.fleets.learners import SklearnTrainer, as_trainer, trained
 
 __all__ = ["Trainer", "draw_membership", "train_shadows"]
 
@@ -130,7 +130,8 @@ class _Said:
     answers: str
 
     def __call__(self, records: Records, randomness: Randomness) -> Any:
-        return _Told(adapter_of(self.trainer(records, randomness), classes=records.classes), self.answers)
+        model = trained(self.trainer, records, randomness)
+        return _Told(adapter_of(model, classes=records.classes), self.answers)
 
 
 class _Told:

@@ -22,6 +22,7 @@ from collections.abc import Mapping
 import numpy as np
 import numpy.typing as npt
 
+from reticent._numbers import percent, percentage
 from reticent.audits.statistics import clopper_pearson, resolvable, threshold_at
 from reticent.evidence import Estimate
 from reticent.models import Fleet
@@ -55,10 +56,12 @@ def doubts(
             f"{copies} of {nonmembers} non-members are exact copies of members, so they are no strangers to the model"
         )
     if several_rows:
-        found.append(
-            "some owners have several rows, and the intervals of a single network count rows as if independent"
-        )
+        found.append("some owners have several rows, and the intervals of a single model count rows as if independent")
     return tuple(found)
+
+
+def _range(shares: npt.NDArray[np.float64]) -> str:
+    return f"{percent(shares.min())} to {percent(shares.max())}"
 
 
 def trainer_doubts(
@@ -89,8 +92,8 @@ def trainer_doubts(
         low, high = clopper_pearson(int(correct[side].sum()), int(side.sum()), _SURE)
         if theirs.max() < low or theirs.min() > high:
             found.append(
-                f"the trainer's models are right about {theirs.min():.1%} to {theirs.max():.1%} of their {name}, the "
-                f"given model about {correct[side].mean():.1%}: the trainer does not repeat its training"
+                f"the trainer's models are right about {_range(theirs)} of their {name}, the given "
+                f"model about {percent(correct[side].mean())}: the trainer does not repeat its training"
             )
     # The share of false alarms differs from model to model even when all are made alike: the given model's must lie
     # outside what the trainer's models show before anything is said.
@@ -104,8 +107,7 @@ def trainer_doubts(
         low, high = clopper_pearson(above, int((~truth).sum()), _SURE)
         if theirs.max() < low or theirs.min() > high:
             found.append(
-                f"a threshold set for {asked:.1%} false alarms gives {theirs.min():.1%} to {theirs.max():.1%} on the "
-                f"trainer's models and {above / (~truth).sum():.1%} on the given one: the trainer does not repeat its "
-                "training"
+                f"a threshold set for {percentage(asked)} false alarms gives {_range(theirs)} on the trainer's models "
+                f"and {percent(above / (~truth).sum())} on the given one: the trainer does not repeat its training"
             )
     return tuple(found)

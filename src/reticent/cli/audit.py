@@ -38,6 +38,13 @@ def audit(
     json: Annotated[
         bool, typer.Option("--json", help="Print the record (of a self-test: its outcomes) as JSON.")
     ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option(
+            "--overwrite",
+            help="Replace whatever stands where the results go; without it, only results of the same audit.",
+        ),
+    ] = False,
     seed: Annotated[
         int | None, typer.Option(help="Make the run repeatable; instead of the seed in the configuration.")
     ] = None,
@@ -51,10 +58,12 @@ def audit(
             "Expected a configuration or --selftest, got neither or both.",
             "Run reticent audit CONFIG, or reticent audit --selftest.",
         )
+    if overwrite and selftest:
+        raise UsageError("Expected --overwrite with a configuration only.", "A self-test writes no file.")
     if quick and not selftest:
         raise UsageError("Expected --quick with --selftest only.", "Ask for fewer shadow models in the configuration.")
     if config is not None:
-        _configured(config, seed=seed, json=json)
+        _configured(config, seed=seed, json=json, overwrite=overwrite)
         return
     source = Randomness.secure() if seed is None else Randomness.simulated(seed)
     found = _selftest(source, quick=quick, json=json)
@@ -62,18 +71,21 @@ def audit(
         raise typer.Exit(GATE_FAILED)
 
 
-def _configured(path: Path, *, seed: int | None, json: bool) -> None:
+def _configured(path: Path, *, seed: int | None, json: bool, overwrite: bool) -> None:
+    from reticent._numbers import count
     from reticent.audits.configuration import AuditConfig
-    from reticent.audits.configured import carried_out, limits, planned, prepared
+    from reticent.audits.configured import carried_out, limits, planned, prepared, require_replaceable
     from reticent.cli._output import bars, errors, print_json
 
     config = AuditConfig.read(path)
     if seed is not None:
         config = config.model_copy(update={"attack": config.attack.model_copy(update={"seed": seed})})
+    if not overwrite:
+        require_replaceable(config)
     with _somebody_elses_errors():
         ready = prepared(config)
     if not json:
-        errors.print(f"{len(ready.members)} members, {len(ready.nonmembers)} others.", markup=False)
+        errors.print(f"{count(len(ready.members))} members, {count(len(ready.nonmembers))} others.", markup=False)
         for sentence in planned(config, ready).sentences:
             errors.print(sentence, markup=False)
     with bars(quiet=json) as report, _somebody_elses_errors():
@@ -112,9 +124,15 @@ def _somebody_elses_errors() -> Iterator[None]:
 def _tell(found: Audit, kept: tuple[Limit, ...], written: list[Path], config: AuditConfig) -> None:
     from reticent.cli._output import output
     from reticent.reports import sentences_of
+    from reticent.reports.parts import not_run, who
 
-    for sentence in sentences_of(found.record):
-        output.print(sentence + "\n", markup=False, soft_wrap=False)
+    for sentence in (*sentences_of(found.record), who(found.record.body)):
+        if sentence:
+            output.print(sentence + "\n", markup=False, soft_wrap=False)
+    output.print("Not run:")
+    for line in not_run(found.record.body):
+        output.print(f"  {line}", markup=False)
+    output.print()
     if kept:
         output.print(_policy(kept))
     if config.attack.seed is not None:
@@ -130,9 +148,9 @@ def _policy(kept: tuple[Limit, ...]) -> Any:
     for heading in ("policy", "at most", "measured, at least", ""):
         table.add_column(heading, overflow="fold")
     for limit in kept:
-        low = "not resolvable" if limit.low is None else f"{limit.low:.4g}"
+        low = "not resolvable" if limit.low is None else limit.text(limit.low)
         status = {"kept": "not exceeded", "exceeded": "EXCEEDED"}.get(limit.status, "NOT RESOLVABLE")
-        table.add_row(limit.name, f"{limit.most:g}", low, status)
+        table.add_row(limit.name, limit.text(limit.most), low, status)
     return table
 
 

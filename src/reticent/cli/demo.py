@@ -105,7 +105,7 @@ def _summary(body: dict[str, Any], target: Path) -> None:
         promise = arm["promise"]
         table.add_row(
             arm["name"],
-            f"epsilon {words.round_up(promise['epsilon'], 3):g}" if promise else "none",
+            f"epsilon {words.shown(words.round_up(promise['epsilon'], 3))}" if promise else "none",
             words.estimate(estimates["accuracy on non-members"]),
             words.estimate(estimates["auc"]),
             words.estimate(estimates.get("true_positive_rate_at_0.01")),

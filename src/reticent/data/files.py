@@ -29,11 +29,13 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from reticent.data.origin import Origin
 from reticent.data.records import Records
 from reticent.errors import DataError, UsageError
 
 __all__ = ["Read", "read_records"]
 
+_FIRST = "row 0 is the first below the header, blank lines not counted"
 _MOST = 2.0**53  # beyond it, whole numbers of double precision are no longer told apart
 
 
@@ -58,6 +60,7 @@ def read_records(
     ignore: Sequence[str] = (),
     classes: Sequence[str] | int | None = None,
     name: str | None = None,
+    identifier: str | None = None,
 ) -> Read:
     """The records of a `.csv` or `.npz` file.
 
@@ -70,6 +73,7 @@ def read_records(
         ignore: columns that are no features.
         classes: the words of the classes, in the order of their numbers; or how many classes there are.
         name: what to call the data; the file's name by default.
+        identifier: the column (array) that names a row: no feature, but reports say where to look.
 
     Raises:
         UsageError: no such file, or another ending.
@@ -85,16 +89,21 @@ def read_records(
         raise UsageError(f"Expected a file of records, but {str(path)!r} is none.", "Check the path.")
     title = source.stem if name is None else name
     if ending == ".npz":
-        return _from_npz(source, title, groups, classes)
-    return _from_csv(source, title, label=label, owner=owner, groups=groups, ignore=ignore, classes=classes)
+        return _from_npz(source, title, groups, classes, identifier)
+    return _from_csv(
+        source, title, label=label, owner=owner, groups=groups, ignore=ignore, classes=classes, identifier=identifier
+    )
 
 
-def _from_npz(source: Path, title: str, groups: Sequence[str], classes: Sequence[str] | int | None) -> Read:
+def _from_npz(
+    source: Path, title: str, groups: Sequence[str], classes: Sequence[str] | int | None, identifier: str | None
+) -> Read:
     arrays = _arrays(source)
-    missing = [one for one in ("features", "labels", *groups) if one not in arrays]
+    named = [*groups, *([] if identifier is None else [identifier])]
+    missing = [one for one in ("features", "labels", *named) if one not in arrays]
     if missing:
         raise DataError(
-            f"Expected the arrays features and labels, and {list(groups)}, in {source.name}; {missing} are missing.",
+            f"Expected the arrays features and labels, and {named}, in {source.name}; {missing} are missing.",
             "Write them with numpy.savez(path, features=..., labels=...).",
         )
     labels = arrays["labels"]
@@ -107,10 +116,19 @@ def _from_npz(source: Path, title: str, groups: Sequence[str], classes: Sequence
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8", "replace")
     if labels.dtype.kind == "U":
-        labels = _numbered(labels.tolist(), classes, source.name)
+        labels = _numbered(labels.tolist(), classes, f"labels of {source.name}", "row", range(len(labels)))
     elif classes is None and labels.size:
         _plausible(labels, source.name)
-    records = Records(arrays["features"], labels, classes=_count(classes), name=title, owners=arrays.get("owners"))
+    owners = arrays.get("owners")
+    records = Records(
+        arrays["features"],
+        labels,
+        classes=_count(classes),
+        class_names=_words(classes),
+        name=title,
+        owners=owners,
+        origin=Origin(source.name, owner=None if owners is None else "owners", identifier=identifier),
+    )
     for one in groups:
         if arrays[one].shape != (len(records),):
             raise DataError(
@@ -148,9 +166,10 @@ def _from_csv(
     groups: Sequence[str],
     ignore: Sequence[str],
     classes: Sequence[str] | int | None,
+    identifier: str | None,
 ) -> Read:
     columns, lines = _table(source)
-    named = [label, *([] if owner is None else [owner]), *groups, *ignore]
+    named = [label, *(one for one in (owner, identifier) if one is not None), *groups, *ignore]
     missing = [one for one in named if one not in columns]
     if missing:
         raise DataError(
@@ -161,17 +180,19 @@ def _from_csv(
     features = {
         one: _floats(cells, one, source.name, lines)
         for one, cells in columns.items()
-        if one not in {label, owner, *ignore, *texts}
+        if one not in {label, owner, identifier, *ignore, *texts}
     }
     if not features:
         raise DataError(f"Expected at least one feature in {source.name}, got none.", "Ignore fewer columns.")
     records = Records(
         np.stack(list(features.values()), axis=1),
-        _numbered(columns[label], classes, source.name),
+        _numbered(columns[label], classes, f"column {label!r} of {source.name}", "line", lines),
         classes=_count(classes),
+        class_names=_words(classes),
         name=title,
         owners=None if owner is None else np.array(columns[owner]),
         feature_names=tuple(features),
+        origin=Origin(source.name, _FIRST, owner, identifier),
     )
     return Read(records, {one: np.array(columns[one]) for one in groups})
 
@@ -235,26 +256,37 @@ def _floats(cells: Sequence[str], column: str, file: str, lines: Sequence[int]) 
     return values
 
 
-def _numbered(cells: Sequence[str], classes: Sequence[str] | int | None, file: str) -> npt.NDArray[np.int64]:
+def _numbered(
+    cells: Sequence[str], classes: Sequence[str] | int | None, where: str, kind: str, places: Sequence[int]
+) -> npt.NDArray[np.int64]:
+    """Class numbers of cells; `where` names their column, `kind` and `places` those of each (the line in a file)."""
     if isinstance(classes, int) or classes is None:
         try:
             values = np.array([float(cell) for cell in cells])
         except ValueError:
             raise DataError(
-                f"Expected classes as whole numbers from 0 in {file}, got words.",
+                f"Expected classes as whole numbers from 0 in {where}, got words.",
                 "Say which words stand for the classes 0, 1, ... (classes = [...]).",
             ) from None
         if not (values < _MOST).all() or (values != np.round(values)).any() or values.min() < 0:
-            raise DataError(f"Expected classes as whole numbers from 0 in {file}, got others.", "Renumber them.")
+            raise DataError(f"Expected classes as whole numbers from 0 in {where}, got others.", "Renumber them.")
         if classes is None:
-            _plausible(values, file)
+            _plausible(values, where)
         return values.astype(np.int64)
     numbers = {word: number for number, word in enumerate(classes)}
-    unknown = sum(cell not in numbers for cell in cells)
-    if unknown or len(numbers) < max(2, len(classes)):
+    if isinstance(classes, str) or len(numbers) < max(2, len(classes)):
         raise DataError(
-            f"Expected the classes {list(classes)} in {file}, got another in {unknown} records.",
-            "List every class once.",
+            f"Expected two or more words of classes, each once, got classes={classes!r}.",
+            'Write them in the order of the model\'s classes, for instance classes = ["no", "yes"].',
+        )
+    unknown = [place for place, cell in zip(places, cells, strict=True) if cell not in numbers]
+    if unknown:
+        unused = [word for word in numbers if word not in set(cells)]
+        none = f" {unused} {'is' if len(unused) == 1 else 'are'} in no {kind}." if unused else ""
+        raise DataError(
+            f"Expected one of classes={list(classes)} in {where}, got another word in {len(unknown)} of {len(cells)} "
+            f"records, the first in {kind} {unknown[0]}.",
+            f"List every word of the column in classes, letter by letter as it stands there.{none}",
         )
     return np.array([numbers[cell] for cell in cells], dtype=np.int64)
 
@@ -271,3 +303,7 @@ def _plausible(labels: npt.NDArray[Any], file: str) -> None:
 
 def _count(classes: Sequence[str] | int | None) -> int | None:
     return classes if isinstance(classes, int) or classes is None else len(classes)
+
+
+def _words(classes: Sequence[str] | int | None) -> Sequence[str] | None:
+    return None if isinstance(classes, int) else classes

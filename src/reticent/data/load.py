@@ -30,6 +30,7 @@ from reticent import _checks
 from reticent.data._readers import read_grid, read_idx, read_pgm, read_table
 from reticent.data.catalogue import Entry, Source, entries, entry
 from reticent.data.fetch import fetched
+from reticent.data.origin import Origin
 from reticent.data.records import Records
 from reticent.errors import DataError, MissingExtra, UsageError
 
@@ -66,6 +67,15 @@ _LABELS: Final = {
         ("class_not_recom", "class_priority", "class_recommend", "class_spec_prior", "class_very_recom"),
         (),
     ),
+}
+
+# The classes' own words, where the authors give them and the numbers do not say as much.
+_WORDS: Final = {
+    "adult": ("<=50K", ">50K"),
+    "breast_cancer": ("malignant", "benign"),
+    "diabetes": (f"progression up to {_PROGRESSION}", f"progression above {_PROGRESSION}"),
+    "iris": ("setosa", "versicolor", "virginica"),
+    "nursery": ("not_recom", "priority", "recommend", "spec_prior", "very_recom"),
 }
 
 
@@ -168,4 +178,12 @@ def _records(found: Entry, features: npt.NDArray[Any], labels: npt.NDArray[Any],
     unit = found.unit
     if unit is None:  # pragma: no cover (a test of the catalogue forbids it for sets with a task)
         raise DataError(f"Expected a unit for {found.name}, got none.", "Name who owns a row in the catalogue.")
-    return Records(features.astype(np.float32), labels, name=found.name, unit=unit, **more)
+    return Records(
+        features.astype(np.float32),
+        labels,
+        name=found.name,
+        unit=unit,
+        class_names=_WORDS.get(found.name),
+        origin=Origin(f"the packaged set {found.name}"),
+        **more,
+    )

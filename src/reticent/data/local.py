@@ -105,6 +105,8 @@ class LocalNoise:
             features,
             labels,
             classes=records.classes,
+            class_names=records.class_names,
+            origin=records.origin,
             name=records.name,
             unit=records.unit,
             owners=records.owners,

@@ -22,20 +22,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
+from reticent.data._arrays import as_array, as_features, as_labels, check_names, check_shapes
+from reticent.data.origin import Origin
 from reticent.errors import DataError, UsageError
 from reticent.privacy.guarantee import Guarantee
 from reticent.privacy.units import Unit
 from reticent.randomness import Randomness, required
 
 __all__ = ["Records"]
-
-_DOUBLE: Final = 8  # bytes
 
 
 class Records:
@@ -50,24 +50,28 @@ class Records:
             states that every person owns exactly one row.
         owners: (n,) an identifier of the person or client behind each row, when some own several.
         feature_names: names of the columns, for tables.
+        class_names: the classes' own words in the order of their numbers, for reports.
         public_facts: what preparing the records took for public (scaling constants, a threshold), in words; a
             guarantee of a training on them lists these among its assumptions.
         guarantee: what was promised when the records were given noise of their own (`reticent.data.local`); it holds
             for whatever is computed from them.
+        origin: the file or set whose rows these are, so that reports can say where row 3 is found.
 
     Raises:
         DataError: empty data, wrong shapes, NaN or infinity, labels out of range or not whole, names or owners that do
-            not fit the features.
+            not fit the features, words that do not fit the classes.
         UsageError: `classes` below 2, or a `unit` that is not a `Unit`.
     """
 
     __slots__ = (
+        "class_names",
         "classes",
         "feature_names",
         "features",
         "guarantee",
         "labels",
         "name",
+        "origin",
         "owners",
         "public_facts",
         "unit",
@@ -83,8 +87,10 @@ class Records:
         unit: Unit | None = None,
         owners: Any = None,
         feature_names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
         public_facts: Sequence[str] = (),
         guarantee: Guarantee | None = None,
+        origin: Origin | None = None,
     ) -> None:
         if classes is not None:
             classes = _checks.at_least(2, classes=classes)
@@ -92,11 +98,14 @@ class Records:
             unit = Unit.EXAMPLE if owners is None else Unit.PERSON
         if not isinstance(unit, Unit):
             raise UsageError(f"Expected unit to be a Unit, got unit={unit!r}.", "Pass for instance Unit.PERSON.")
-        x = _as_array(features, "features")
-        y = _as_array(labels, "labels")
-        _check_shapes(x, y)
-        self.features: npt.NDArray[Any] = _features(x)
-        self.labels: npt.NDArray[np.int64] = _labels(y, classes)
+        self.class_names = check_names(class_names, classes)
+        if self.class_names is not None:
+            classes = len(self.class_names)
+        x = as_array(features, "features")
+        y = as_array(labels, "labels")
+        check_shapes(x, y)
+        self.features: npt.NDArray[Any] = as_features(x)
+        self.labels: npt.NDArray[np.int64] = as_labels(y, classes)
         self.classes = classes if classes is not None else max(2, int(self.labels.max()) + 1)
         self.name = name
         self.unit = unit
@@ -116,6 +125,7 @@ class Records:
             )
         self.public_facts = tuple(public_facts)
         self.guarantee = guarantee
+        self.origin = origin
 
     @classmethod
     def of(cls, data: Any, *, name: str = "records") -> Records:
@@ -166,7 +176,8 @@ class Records:
         subset.classes, subset.name, subset.unit = self.classes, self.name, self.unit
         subset.owners = None if self.owners is None else self.owners[chosen]
         subset.feature_names, subset.public_facts = self.feature_names, self.public_facts
-        subset.guarantee = self.guarantee
+        subset.guarantee, subset.class_names = self.guarantee, self.class_names
+        subset.origin = None if self.origin is None else self.origin.part()
         return subset
 
     def limited(self, rows: int, randomness: Randomness) -> Records:
@@ -194,6 +205,7 @@ class Records:
             ("unit", self.unit.value, other.unit.value),
             ("list of columns", self.feature_names, other.feature_names),
             ("kind of owners", _kind_of(self.owners), _kind_of(other.owners)),
+            ("list of classes", self.class_names or other.class_names, other.class_names or self.class_names),
         ):
             if mine != theirs:
                 raise DataError(
@@ -205,10 +217,12 @@ class Records:
         guarantee = None
         if self.guarantee is not None and other.guarantee is not None:
             guarantee = self.guarantee.compose(other.guarantee)
+        classes, names = max(self.classes, other.classes), self.class_names or other.class_names
         return Records(
             np.concatenate([self.features, other.features]),
             np.concatenate([self.labels, other.labels]),
-            classes=max(self.classes, other.classes),
+            classes=classes,
+            class_names=names if names is not None and len(names) == classes else None,
             name=self.name,
             unit=self.unit,
             owners=owners,
@@ -222,6 +236,11 @@ class Records:
         if self.owners is None:
             return np.arange(len(self))
         return np.unique(self.owners, return_inverse=True)[1].reshape(-1).astype(np.int64)
+
+    @property
+    def classes_of_rows(self) -> npt.NDArray[Any]:
+        """(n,) the class of each row in its own word, or its number where there are no words."""
+        return self.labels if self.class_names is None else np.array(self.class_names)[self.labels]
 
     @property
     def owner_count(self) -> int:
@@ -251,6 +270,8 @@ class Records:
             features,
             self.labels,
             classes=self.classes,
+            class_names=self.class_names,
+            origin=self.origin,
             name=self.name,
             unit=self.unit,
             owners=self.owners,
@@ -287,91 +308,6 @@ def refuse_missing(owners: npt.NDArray[Any]) -> None:
 def plain(values: Any) -> Any:
     """A torch tensor as a numpy array, without importing torch; anything else as it is."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else values
-
-
-def _as_array(values: Any, name: str) -> npt.NDArray[Any]:
-    if hasattr(values, "detach"):  # a torch tensor, without importing torch
-        try:
-            values = values.detach().cpu().numpy()
-        except TypeError as error:
-            raise DataError(
-                f"Expected {name} of a type that NumPy knows, got {values.dtype}.", "Convert it with .float() first."
-            ) from error
-    try:
-        array = np.asarray(values)
-    except ValueError as error:
-        raise DataError(
-            f"Expected {name} as a rectangular array, got rows of different lengths.", "Pad or drop them."
-        ) from error
-    if array.dtype.kind not in "biuf":
-        encoder = "LabelEncoder" if name == "labels" else "OneHotEncoder"
-        raise DataError(
-            f"Expected numbers in {name}, got {'text' if array.dtype.kind in 'US' else array.dtype}.",
-            f"Encode them first (for instance with scikit-learn's {encoder}).",
-        )
-    return array
-
-
-def _check_shapes(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> None:
-    if x.ndim < 2 or 0 in x.shape[1:]:
-        raise DataError(
-            f"Expected features with one row per record and at least one column, got shape {x.shape}.",
-            "Reshape a single column with features[:, None].",
-        )
-    if y.ndim != 1:
-        raise DataError(
-            f"Expected labels of shape (n,), got shape {y.shape}.",
-            "Pass class numbers; turn one-hot rows into them with labels.argmax(axis=1).",
-        )
-    if len(x) != len(y):
-        raise DataError(
-            f"Expected as many labels as records, got {len(x)} records and {len(y)} labels.",
-            "Check that both come from the same rows.",
-        )
-    if len(x) == 0:
-        raise DataError("Expected at least one record, got none.", "Check the filter that selected the rows.")
-
-
-def _features(x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    if x.dtype.kind == "b":
-        return x.astype(np.float32)
-    if x.dtype.kind in "iu":
-        return _whole(x, "features")
-    with np.errstate(over="ignore"):  # a wider number that float32 cannot hold becomes infinite, and is reported below
-        cast = x.astype(np.float64 if x.dtype.kind == "f" and x.dtype.itemsize == _DOUBLE else np.float32)
-    bad = ~np.isfinite(cast).reshape(len(x), -1).all(axis=1)
-    if bad.any():
-        raise DataError(
-            f"Expected finite features, got NaN or infinity in {int(bad.sum())} of {len(x)} records "
-            f"(first at row {int(bad.argmax())}).",
-            "Impute or drop these records first.",
-        )
-    return cast
-
-
-def _labels(y: npt.NDArray[Any], classes: int | None) -> npt.NDArray[np.int64]:
-    if y.dtype.kind == "f" and (not np.isfinite(y).all() or (y != np.round(y)).any()):
-        raise DataError(
-            "Expected whole numbers as labels, got fractions, NaN or infinity.",
-            "Only classification is supported: cut a continuous target into classes.",
-        )
-    whole = _whole(y, "labels")
-    if whole.min() < 0 or (classes is not None and whole.max() >= classes):
-        asked = f"0 to {classes - 1}" if classes is not None else "0 or more"
-        raise DataError(
-            f"Expected labels from {asked}, got labels from {int(whole.min())} to {int(whole.max())}.",
-            "Renumber the classes from 0.",
-        )
-    return whole
-
-
-def _whole(array: npt.NDArray[Any], name: str) -> npt.NDArray[np.int64]:
-    """As int64; numbers beyond it would silently become others."""
-    if array.dtype.kind in "uf" and (np.abs(array) >= 2.0**63).any():
-        raise DataError(
-            f"Expected whole numbers below 2**63 in {name}, got {np.abs(array).max()}.", "Renumber them from 0."
-        )
-    return array.astype(np.int64)
 
 
 def _kind_of(owners: npt.NDArray[Any] | None) -> str | None:

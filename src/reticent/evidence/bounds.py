@@ -12,7 +12,7 @@ Example:
     >>> from reticent.evidence.bounds import LowerBound
     >>> bound = LowerBound(1.2399, delta=1e-5, confidence=0.95, method="f-DP in one run", trials=1000)
     >>> print(bound)
-    epsilon >= 1.239 at delta 1e-05 (95 %, f-DP in one run, n=1000; example/add_or_remove_one)
+    epsilon >= 1.239 at delta 1e-05 (95 %, f-DP in one run, n=1000; one example added or removed)
     >>> LowerBound.from_dict(bound.as_dict()) == bound
     True
 """
@@ -27,6 +27,7 @@ from types import MappingProxyType
 from typing import Any
 
 from reticent import _checks
+from reticent._numbers import percentage, shown
 from reticent.errors import UsageError
 from reticent.privacy.rounding import round_down
 from reticent.privacy.units import Relation, Unit, check_kinds
@@ -81,8 +82,8 @@ class LowerBound:
 
     def __str__(self) -> str:
         return (
-            f"epsilon >= {round_down(self.epsilon):.4g} at delta {self.delta:.3g} ({100 * self.confidence:.6g} %, "
-            f"{self.method}, n={self.trials}; {self.unit.value}/{self.relation.value})"
+            f"epsilon >= {shown(round_down(self.epsilon), 4)} at delta {shown(self.delta)} "
+            f"({percentage(self.confidence)}, {self.method}, n={self.trials}; {self.relation.of(self.unit)})"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -15,9 +15,12 @@ kind of model settles it (`answers`), and nothing about exposures.
 
 Example:
     >>> from sklearn.svm import LinearSVC
-    >>> from reticent.models.kinds import adapter_of
+    >>> from reticent.models.kinds import adapter_of, is_network
     >>> adapter_of(LinearSVC(), classes=2).answers, adapter_of(len, classes=2).answers
     ('logits', None)
+    >>> import torch
+    >>> is_network(adapter_of(torch.nn.Linear(3, 2), classes=2)), is_network(adapter_of(LinearSVC(), classes=2))
+    (True, False)
 """
 
 from __future__ import annotations
@@ -31,7 +34,7 @@ import numpy.typing as npt
 from reticent.errors import ModelError
 from reticent.models.asking import Adapter, evaluated
 
-__all__ = ["adapter_of"]
+__all__ = ["adapter_of", "is_network"]
 
 _ROWS = 4096  # records asked at once
 
@@ -70,6 +73,18 @@ def adapter_of(model: Any, *, classes: int) -> Adapter:
             "pair (Hugging Face model, tokenizer), a reticent.models.Endpoint, or a function from features to answers.",
         )
     return _Function(model)
+
+
+def is_network(adapter: Adapter) -> bool:
+    """Whether what is asked is known to be a neural network: a torch module, alone or as a text classifier.
+
+    A file, an address or a function may hold anything, and is not.
+    """
+    if isinstance(adapter, _Torch):
+        return True
+    from reticent.models.text import TextClassifier
+
+    return isinstance(adapter, TextClassifier)
 
 
 _METHODS = {"predict_proba": "probabilities", "decision_function": "logits", "predict": "labels"}

@@ -30,7 +30,7 @@ from reticent import _checks
 from reticent.errors import ModelError, ReticentError
 from reticent.models.asking import KINDS
 from reticent.models.exposure import Exposure
-from reticent.models.kinds import adapter_of
+from reticent.models.kinds import adapter_of, is_network
 from reticent.models.signals import SMALLEST_PROBABILITY, Signals, logsumexp
 
 __all__ = ["Target"]
@@ -79,6 +79,11 @@ class Target:
     def queries(self) -> int:
         """About how many records the model has been asked; for an endpoint, in all requests that were sent to it."""
         return int(getattr(self.adapter, "queries", self._asked))
+
+    @property
+    def noun(self) -> str:
+        """What reports may call it: "network" where it is known to be one, else "model"."""
+        return "network" if is_network(self.adapter) else "model"
 
     def require_queries(self, count: int) -> None:
         """Raise `UsageError` if so many more queries are not in the model's budget; only endpoints have one."""

@@ -55,6 +55,16 @@ class Relation(enum.Enum):
             Relation.REPLACE_ONE: "one unit is exchanged for another; the size of the data set is public",
         }[self]
 
+    def of(self, unit: Unit) -> str:
+        """What neighbours differ in, in prose.
+
+        Example:
+            >>> Relation.ADD_OR_REMOVE_ONE.of(Unit.PERSON)
+            'one person added or removed'
+        """
+        changed = {Relation.ADD_OR_REMOVE_ONE: "added or removed", Relation.REPLACE_ONE: "exchanged for another"}
+        return f"one {unit.value} {changed[self]}"
+
 
 def check_kinds(unit: object, relation: object) -> None:
     """Raise `UsageError` unless the two are a `Unit` and a `Relation`; their names alone are not accepted."""

@@ -13,7 +13,9 @@ Example:
 
 from __future__ import annotations
 
+import html
 import importlib.resources
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,12 +24,14 @@ import jinja2
 import markupsafe
 
 from reticent import _checks
-from reticent.errors import UsageError
+from reticent.errors import ReticentError, UsageError
 from reticent.evidence import Record, write_whole
 from reticent.reports import plots, tables, words
 from reticent.reports.parts import epsilon_table, parts_of, sentences_about
 
-__all__ = ["render", "save", "sentences_of"]
+__all__ = ["made_by", "render", "save", "sentences_of", "written_for"]
+
+_HEAD = 4096  # bytes in which a page says who made it
 
 
 def save(record: Record, path: str | Path) -> Path:
@@ -44,6 +48,25 @@ def save(record: Record, path: str | Path) -> Path:
         )
     content = render(record).encode() if ending == ".html" else record.to_json()
     return write_whole(target, content)
+
+
+def made_by(record: Record) -> str:
+    """What a page says of its origin, for whoever would replace it: the kind of record, the target and the data."""
+    body = record.body
+    target = body["finding"]["target"] if record.kind == "audit" else ""
+    return f"reticent {record.kind} of {target!r} on {body['data']['name']!r}"
+
+
+def written_for(path: str | Path) -> str | None:
+    """What `made_by` says of a page or record that `save` wrote there; None for any other file."""
+    content = Path(path).read_bytes()
+    try:
+        return made_by(Record.from_json(content))
+    except ReticentError:
+        found = re.search(rb'<meta name="generator" content="([^"]*)">', content[:_HEAD])
+        return None if found is None else html.unescape(found[1].decode("utf-8", "replace"))
+    except (KeyError, TypeError, AttributeError):  # a record of another kind
+        return None
 
 
 def render(record: Record) -> str:
@@ -76,6 +99,7 @@ def render(record: Record) -> str:
         "at_most": words.at_most,
         "exposed": words.exposed,
         "number": words.number,
+        "percentage": words.percentage,
         "rate_name": words.rate_name,
     }
     page = environment.get_template("report.html")
@@ -83,6 +107,8 @@ def render(record: Record) -> str:
         record=record,
         body=body,
         kind=kind,
+        noun="network" if all(words.noun_of(arm) == "network" for arm in arms) else "model",
+        made_by=made_by(record),
         arms=arms,
         verdict=sentences_of(record),
         columns=_columns(arms),
@@ -119,7 +145,7 @@ def _shown(arm: dict[str, Any]) -> dict[str, Any]:
     if arm["promise"] is None:
         return arm
     value = arm["promise"]["epsilon"]
-    shown = "unbounded" if value is None else f"{words.round_up(value, 3):g}"
+    shown = "unbounded" if value is None else words.shown(words.round_up(value, 3))
     return {**arm, "promise": {**arm["promise"], "epsilon_shown": shown}}
 
 

@@ -18,23 +18,27 @@ from typing import Any
 
 import markupsafe
 
+from reticent._numbers import percent, percentage, shown
 from reticent.privacy.rounding import round_down
+from reticent.privacy.units import Relation, Unit
 from reticent.reports import disparity as groups
 from reticent.reports.exposures import exposure_plot
 from reticent.reports.tables import (
+    WIDE,
     Table,
     about_groups,
     about_risks,
     group_table,
     html,
+    names_of,
     person_table,
     predictive_table,
     risk_table,
     spread_table,
 )
-from reticent.reports.words import estimate, percent, rate_name, round_up
+from reticent.reports.words import estimate, rate_name, round_up
 
-__all__ = ["Part", "about_epsilon", "epsilon_table", "parts_of", "sentences_about"]
+__all__ = ["Part", "about_epsilon", "epsilon_table", "not_run", "parts_of", "sentences_about", "who"]
 
 Values = Mapping[str, Any]
 
@@ -62,6 +66,28 @@ def sentences_about(body: Values) -> list[str]:
         )
     found += [f"Groups by {name}: {about_groups(values)}" for name, values in body["disparities"].items()]
     return found + about_epsilon(body["epsilon"])
+
+
+def who(body: Values) -> str:
+    """The surest of the records at risk by name, and how rows are counted; empty where nobody is listed."""
+    risks = body["at_risk"]
+    if risks is None or not risks["listed"]:
+        return ""
+    return f"At risk, the surest first: {names_of(risks)}. {_rows(body)}".strip()
+
+
+def _rows(body: Values) -> str:
+    """How rows are counted, and where; older records do not say."""
+    return str(body.get("rows", {}).get("text", ""))
+
+
+def not_run(body: Values) -> list[str]:
+    """What was asked for and not run, or not asked for, each with its reason."""
+    open_still = set(body["not_tested"].values())
+    others = [one for one in body["others"] if one["status"] == "not_run" and one["reason"] not in open_still]
+    found = [f"{one['attack']}: {one['reason']}" for one in others]
+    found += [f"groups by {name}: {why}" for name, why in body["not_compared"].items()]
+    return found + [f"{question}: {why}" for question, why in body["not_tested"].items()]
 
 
 def about_epsilon(claims: Values) -> list[str]:
@@ -113,14 +139,18 @@ def epsilon_table(named: Mapping[str, Values]) -> Table:
 
 def _claimed(verdict: Values) -> str:
     value = verdict["claimed"]
-    return "no finite epsilon" if value is None else f"epsilon {round_up(value, 3):g}"
+    return "no finite epsilon" if value is None else f"epsilon {shown(round_up(value, 3))}"
 
 
 def _bound(bound: Values) -> str:
     return (
-        f"epsilon is at least {round_down(bound['epsilon'], 3):g} at delta {bound['delta']:.3g}, with "
-        f"{bound['confidence'] * 100:g} % confidence, per {bound['unit']} ({bound['method']})"
+        f"epsilon is at least {shown(round_down(bound['epsilon'], 3))} at delta {shown(bound['delta'])}, with "
+        f"{percentage(bound['confidence'])} confidence, for {_neighbours(bound)} ({bound['method']})"
     )
+
+
+def _neighbours(bound: Values) -> str:
+    return Relation(bound["relation"]).of(Unit(bound["unit"]))
 
 
 def _table(table: Table) -> markupsafe.Markup:
@@ -136,7 +166,8 @@ def _at_risk(body: Values) -> Part | None:
     if risks is None:
         return Part("Who is at risk, and why", (f"Not run: {body['not_listed']}.",)) if body["not_listed"] else None
     figures = (_table(risk_table(risks, body["reasons"])),) if risks["listed"] else ()
-    return Part("Who is at risk, and why", (about_risks(risks),), figures)
+    said = (about_risks(risks), *((_rows(body), WIDE) if risks["listed"] else ()))
+    return Part("Who is at risk, and why", tuple(one for one in said if one), figures)
 
 
 def _predictive(body: Values) -> Part | None:
@@ -252,6 +283,6 @@ def _beforehand(body: Values) -> Part | None:
             best = method["chosen"]["table"][0]
             said.append(
                 f"Chosen among {len(method['chosen']['table'])} by the {method['chosen']['criterion']} "
-                f"({best['value']:.3f}), on half of the shadow models, which do not judge it."
+                f"({shown(best['value'])}), on half of the shadow models, which do not judge it."
             )
     return Part("What could be known beforehand", tuple(said))

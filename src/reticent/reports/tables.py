@@ -24,7 +24,8 @@ from typing import Any
 
 from markupsafe import escape
 
-from reticent.reports.words import estimate, number, percent
+from reticent._numbers import percent, percentage, shown
+from reticent.reports.words import estimate, number
 
 __all__ = [
     "Table",
@@ -32,6 +33,7 @@ __all__ = [
     "about_risks",
     "group_table",
     "html",
+    "names_of",
     "p_value",
     "person_table",
     "predictive_table",
@@ -41,6 +43,7 @@ __all__ = [
 
 Values = Mapping[str, Any]
 
+_WORD = 20  # a cell of one word, such as 1.7e-09, is not broken into lines
 _NAMES = {"auc": "Right one of two", "at_risk": "Listed as at risk"}
 _WAYS = {
     "sum": "sum of the rows' evidence",
@@ -68,11 +71,16 @@ class Table:
 def html(table: Table) -> str:
     """The table as HTML for the page's style sheet; every text is escaped."""
     heads = "".join(f'<th scope="col">{escape(one)}</th>' for one in table.columns)
-    rows = "".join(f"<tr>{''.join(f'<td>{escape(one)}</td>' for one in row)}</tr>\n" for row in table.rows)
+    rows = "".join(f"<tr>{''.join(_cell(one) for one in row)}</tr>\n" for row in table.rows)
     return (
         f'<div class="scroll"><table>\n<caption>{escape(table.caption)}</caption>\n<thead><tr>{heads}</tr></thead>\n'
         f"<tbody>\n{rows}</tbody>\n</table></div>"
     )
+
+
+def _cell(text: str) -> str:
+    whole = ' class="whole"' if len(text) <= _WORD and " " not in text else ""
+    return f"<td{whole}>{escape(text)}</td>"
 
 
 def p_value(value: float) -> str:
@@ -82,7 +90,7 @@ def p_value(value: float) -> str:
         >>> p_value(0.0314), p_value(5.4e-19), p_value(1.0)
         ('0.031', '5.4e-19', '1')
     """
-    return f"{value:.2g}"
+    return shown(value, 2)
 
 
 def about_risks(risks: Values) -> str:
@@ -93,7 +101,7 @@ def about_risks(risks: Values) -> str:
     exact = (
         "; so few trainings could not show anything about one of them with confidence for all at once"
         if risks["exposed"] is None
-        else f"; {number(risks['exposed'])} with {risks['confidence'] * 100:g} % confidence for all of them at once"
+        else f"; {number(risks['exposed'])} with {percentage(risks['confidence'])} confidence for all of them at once"
     )
     if risks["count"] == 0:
         return (
@@ -102,8 +110,23 @@ def about_risks(risks: Values) -> str:
         )
     return (
         f"{number(risks['count'])} of {tested} are listed as at risk from {models} trainings: on average at most "
-        f"{risks['level'] * 100:g} % of such a list are records that the trainings do not depend on{exact}."
+        f"{percentage(risks['level'])} of such a list are records that the trainings do not depend on{exact}."
     )
+
+
+def names_of(risks: Values, most: int = 5) -> str:
+    """The surest of the records at risk, by name."""
+    names = [one["name"] for one in risks["listed"][:most]]
+    more = (risks["count"] or 0) - len(names)
+    return f"{', '.join(names)}{f' and {number(more)} more' if more > 0 else ''}"
+
+
+WIDE = (
+    "A small p beside a wide interval is no contradiction: p says how sure it is that trainings depend on the record "
+    "at all, the interval how strongly they do; with few trainings, and nothing assumed about the answers, the second "
+    "takes far more evidence than the first."
+)
+"""Why a record with a small p-value may have a wide interval."""
 
 
 def risk_table(risks: Values, explained: Sequence[Values] = ()) -> Table:
@@ -122,9 +145,9 @@ def risk_table(risks: Values, explained: Sequence[Values] = ()) -> Table:
     some = f"The {number(shown)} surest of {number(count)}" if shown < count else f"All {number(count)}"
     caption = (
         f"{some} records (or owners of records) at risk, of {number(risks['tested'])} tested; false discovery rate "
-        f"{risks['level'] * 100:g} %. Right one of two: shown one training with the record and one without, how often "
-        "the more confident answer is from the one that had it; its intervals hold for the list. p: of the record's "
-        "own exact test. A reason is what usually goes with being remembered, not a proven cause."
+        f"{percentage(risks['level'])}. Right one of two: shown one training with the record and one without, how "
+        "often the more confident answer is from the one that had it; its intervals hold for the list. p: of the "
+        "record's own exact test. A reason is what usually goes with being remembered, not a proven cause."
     )
     return Table(caption, ("Record", _NAMES["auc"], "p", "Reasons found"), rows)
 
@@ -163,14 +186,14 @@ def spread_table(figures: Mapping[str, Values]) -> Table:
     rows = tuple(
         (
             _name(name),
-            f"{estimate(one['median'])}, {one['median']['confidence'] * 100:.3g} % confidence",
+            f"{estimate(one['median'])}, {percentage(one['median']['confidence'])} confidence",
             estimate(one["mean"]),
             f"{percent(min(one['values']))} to {percent(max(one['values']))}",
         )
         for name, one in figures.items()
     )
     models = len(next(iter(figures.values()))["values"]) if figures else 0
-    caption = f"What {models} trainings give away, each attacked by itself. One network is one draw from these."
+    caption = f"What {models} trainings give away, each attacked by itself. One model is one draw from these."
     return Table(caption, ("Figure", "Median over trainings", "Mean over trainings", "Seen"), rows)
 
 
@@ -206,8 +229,9 @@ def group_table(disparity: Values) -> Table:
     )
     left_out = f" Too small to say anything about: {', '.join(disparity['refused'])}." if disparity["refused"] else ""
     caption = (
-        "Each group, and its difference from everybody else with its p-value, adjusted over the groups. "
-        f"{disparity['confidence'] * 100:g} % intervals for all {len(groups)} groups at once, within each column."
+        "Each group, and its difference from everybody else in percentage points with its p-value, adjusted over the "
+        "groups. "
+        f"{percentage(disparity['confidence'])} intervals for all {len(groups)} groups at once, within each column."
         f"{left_out}"
     )
     return Table(caption, ("Group", "People", *(_name(name) for name in names)), rows)
@@ -234,7 +258,7 @@ def about_groups(disparity: Values) -> str:
 def _signed(difference: Values) -> str:
     value = difference["value"]
     return (
-        f"{value['value'] * 100:+.1f} ({value['low'] * 100:+.1f} to {value['high'] * 100:+.1f}), "
+        f"{value['value'] * 100:+.1f} points ({value['low'] * 100:+.1f} to {value['high'] * 100:+.1f}), "
         f"p = {p_value(difference['adjusted'])}"
     )
 
@@ -243,5 +267,5 @@ def _name(name: str) -> str:
     """A figure's name as a column head."""
     for start, words in (("true_positive_rate_at_", "Members named"), ("false_positive_rate_at_", "Others named")):
         if name.startswith(start):
-            return f"{words} at {float(name.removeprefix(start)) * 100:g} % false alarms"
+            return f"{words} at {percentage(float(name.removeprefix(start)))} false alarms"
     return _NAMES.get(name, name)

@@ -14,20 +14,29 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from reticent._numbers import count, percent, percentage, shown
 from reticent.privacy.rounding import round_up
 
-__all__ = ["at_most", "estimate", "exposed", "number", "percent", "rate_name", "rate_of", "round_up", "span", "verdict"]
+__all__ = [
+    "at_most",
+    "estimate",
+    "exposed",
+    "noun_of",
+    "number",
+    "percent",
+    "percentage",
+    "rate_name",
+    "rate_of",
+    "round_up",
+    "shown",
+    "span",
+    "verdict",
+]
 
 _HALF = 0.5
 _ACCURACY = "accuracy on non-members"
 _NAMED = "true_positive_rate_at_"
 _ONE_PERCENT = f"{_NAMED}0.01"
-
-
-def percent(value: float) -> str:
-    """A share in per cent, with as many digits as small shares need."""
-    shown = value * 100
-    return f"{shown:.2f} %" if 0 < abs(shown) < 1 else f"{shown:.1f} %"
 
 
 def at_most(value: float) -> str:
@@ -55,16 +64,16 @@ def span(values: Mapping[str, Any]) -> str:
 def number(value: Any) -> str:
     """A whole number with thin spaces between thousands; a delta or the like with four digits, rounded up."""
     if isinstance(value, int):
-        return f"{value:,}".replace(",", "\u202f")
-    return f"{round_up(value):.4g}"
+        return count(value)
+    return shown(round_up(value), 4)
 
 
 def exposed(audit: Mapping[str, Any]) -> str:
     """How many records (or owners of some) are exposed, of how many; or that so few trainings could not show one."""
-    count, data = audit["exposed"], audit["data"]
-    if count is None:
-        return f"not resolvable ({data['owners']} {_tested(data)})"
-    return f"{count} of {data['owners']}{'' if data['owners'] == data['records'] else ' owners'}"
+    found, data = audit["exposed"], audit["data"]
+    if found is None:
+        return f"not resolvable ({number(data['owners'])} {_tested(data)})"
+    return f"{number(found)} of {number(data['owners'])}{'' if data['owners'] == data['records'] else ' owners'}"
 
 
 def rate_of(name: str) -> float:
@@ -74,7 +83,7 @@ def rate_of(name: str) -> float:
 
 def rate_name(name: str) -> str:
     """The name of a rate as a column head."""
-    return f"{rate_of(name) * 100:g} %"
+    return percentage(rate_of(name))
 
 
 def verdict(arms: list[dict[str, Any]], data: Mapping[str, Any]) -> list[str]:
@@ -93,7 +102,7 @@ def verdict(arms: list[dict[str, Any]], data: Mapping[str, Any]) -> list[str]:
         reason = arm["audit"]["finding"]["reason"]
         if arm["audit"]["finding"]["status"] == "inconclusive" and arm["audit"]["repeated"]["estimates"]:
             sentences.append(
-                f"What was measured on the one network “{arm['name']}” is inconclusive: {reason}. The repeated "
+                f"What was measured on the one {noun_of(arm)} “{arm['name']}” is inconclusive: {reason}. The repeated "
                 "trainings drew their own members by coin flips; their figures stand, for the training repeated."
             )
     return sentences
@@ -139,15 +148,15 @@ def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
         text += "." if named["low"] > rate_of(_ONE_PERCENT) else ", which is not more than guessing names."
     if audit["exposed"]:
         text += (
-            f" For {audit['exposed']} of all {data['owners']} {_tested(data)}, each used in some of the "
-            f"{audit['repeated']['details']['models']} trainings by coin flips, the answers depend on whether they "
+            f" For {number(audit['exposed'])} of all {number(data['owners'])} {_tested(data)}, each used in some of "
+            f"the {audit['repeated']['details']['models']} trainings by coin flips, the answers depend on whether they "
             f"were used, with {_confidence(auc)} confidence for all of them at once."
         )
     return text + weak
 
 
 def _confidence(values: Mapping[str, Any]) -> str:
-    return f"{values['confidence'] * 100:.4g} %"
+    return percentage(values["confidence"])
 
 
 def _leaks(audit: Mapping[str, Any]) -> bool:
@@ -157,7 +166,7 @@ def _leaks(audit: Mapping[str, Any]) -> bool:
         return True
     if repeated:
         return any(value["low"] > rate_of(name) for name, value in repeated.items() if name.startswith(_NAMED))
-    # One network's threshold is itself uncertain: its own false alarms say what guessing would have named.
+    # One model's threshold is itself uncertain: its own false alarms say what guessing would have named.
     rates = [name.removeprefix(_NAMED) for name in single if name.startswith(_NAMED)]
     return any(single[_NAMED + one]["low"] > single[f"false_positive_rate_at_{one}"]["high"] for one in rates)
 
@@ -172,8 +181,8 @@ def _about_private(first: dict[str, Any], private: list[dict[str, Any]]) -> list
         measured.append(f"At {_epsilons(quiet)} no leak was measured.")
     bounds = _listed([f"{_bound(arm)} at {_epsilon(arm)}" for arm in private])
     sentences = [
-        f"From the same network trained privately, the attacker picks right {_listed(successes)}. {' '.join(measured)} "
-        f"Any attack, at 1 % false alarms: {bounds}. {_promised(private)}"
+        f"From the same {noun_of(first)} trained privately, the attacker picks right {_listed(successes)}. "
+        f"{' '.join(measured)} Any attack, at 1 % false alarms: {bounds}. {_promised(private)}"
     ]
     usual = _of(first, _ACCURACY)
     if first["kind"] == "private":  # nothing to compare with
@@ -188,7 +197,7 @@ def _about_private(first: dict[str, Any], private: list[dict[str, Any]]) -> list
 
 def _epsilon(arm: Mapping[str, Any]) -> str:
     value = arm["promise"]["epsilon"]
-    return "epsilon unbounded" if value is None else f"epsilon {round_up(value, 3):g}"
+    return "epsilon unbounded" if value is None else f"epsilon {shown(round_up(value, 3))}"
 
 
 def _bound(arm: Mapping[str, Any]) -> str:
@@ -198,8 +207,8 @@ def _bound(arm: Mapping[str, Any]) -> str:
 def _promised(private: list[dict[str, Any]]) -> str:
     if any(arm["promise"]["guarantee"]["simulated"] for arm in private):
         return (
-            "This is a simulation: its noise came from a seeded generator, so its networks promise nothing. Those "
-            "bounds are what the same training with secure noise would promise."
+            f"This is a simulation: its noise came from a seeded generator, so its {noun_of(private[0])}s promise "
+            "nothing. Those bounds are what the same training with secure noise would promise."
         )
     return (
         "Those bounds are the promise, also against attacks that nobody has thought of yet; what was measured is not."
@@ -249,15 +258,28 @@ def _about_control(control: dict[str, Any]) -> str:
     )
 
 
+def noun_of(arm: Mapping[str, Any]) -> str:
+    """What the audited thing may be called: "network" where that is known, else "model"."""
+    return str(arm["audit"].get("noun", "model"))
+
+
 def _net(arm: Mapping[str, Any]) -> str:
-    return "ordinary network" if arm["kind"] == "ordinary" else f"network “{arm['name']}”"
+    noun = noun_of(arm)
+    if arm["name"] in (f"the {noun}", "the model"):  # unnamed
+        return noun
+    return f"ordinary {noun}" if arm["kind"] == "ordinary" else f"{noun} “{arm['name']}”"
 
 
 def _trained(arm: Mapping[str, Any]) -> str:
-    """What the first figures are about: repeated trainings where there are any, else the one network."""
+    """What the first figures are about: repeated trainings where there are any, else the one model."""
     if not arm["audit"]["repeated"]["estimates"]:
         return f"the {_net(arm)}"
-    return "networks trained ordinarily" if arm["kind"] == "ordinary" else f"networks trained like “{arm['name']}”"
+    nouns = f"{noun_of(arm)}s"
+    return f"{nouns} trained ordinarily" if arm["kind"] == "ordinary" else f"{nouns} trained like {_quoted(arm)}"
+
+
+def _quoted(arm: Mapping[str, Any]) -> str:
+    return "the given one" if arm["name"] == "the model" else f"“{arm['name']}”"
 
 
 def _them(arm: Mapping[str, Any]) -> str:

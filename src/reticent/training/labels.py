@@ -305,6 +305,8 @@ def _with_labels(data: Records, labels: npt.NDArray[np.int64], guarantee: Guaran
         data.features,
         labels,
         classes=data.classes,
+        class_names=data.class_names,
+        origin=data.origin,
         name=data.name,
         unit=data.unit,
         owners=data.owners,

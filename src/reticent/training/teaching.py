@@ -204,7 +204,13 @@ def teach(
     answered = given.labels != NO_ANSWER
     learned = None
     if len(np.unique(given.labels[answered])) >= 2:
-        lesson = Records(questions[answered], given.labels[answered], classes=private.classes, name="noisy answers")
+        lesson = Records(
+            questions[answered],
+            given.labels[answered],
+            classes=private.classes,
+            class_names=private.class_names,
+            name="noisy answers",
+        )
         learned = (trainer if student is None else student)(lesson, source.spawn("student"))
     return Taught(
         learned,

@@ -122,7 +122,7 @@ def test_claims_about_something_else_are_refused():
         Guarantee(mechanisms, relation=Relation.REPLACE_ONE),
         Guarantee(mechanisms, only=("label",)),
     ):
-        with pytest.raises(UsageError, match="Expected a claim about example/add_or_remove_one"):
+        with pytest.raises(UsageError, match="Expected a claim about one example added or removed, got"):
             judge(bound(1.0), claim)
 
 

@@ -116,3 +116,17 @@ def test_a_wrong_call_is_told_from_an_error_inside(table):
         train_one(lambda records: None, table, everything, Randomness.simulated(0))
     with pytest.raises(TypeError, match="unsupported operand"):
         train_one(inside, table, everything, Randomness.simulated(0))
+
+
+def test_a_trainer_that_returns_no_model_is_named(table):
+    def forgetful(records, randomness):
+        DecisionTreeClassifier().fit(records.features, records.labels)
+
+    half = np.arange(len(table)) % 2 == 0
+    for trainer, shown in ((forgetful, "None"), (lambda records, randomness: 0.9, "0.9"), (lambda *_: [1], "a list")):
+        with pytest.raises(
+            UsageError, match=rf"trained model, got .*\(records, randomness\)={shown}\. Let .* end with"
+        ):
+            train_one(trainer, table, half, Randomness.simulated(0))
+    with pytest.raises(UsageError, match="forgetful"):
+        train_one(forgetful, table, half, Randomness.simulated(0))

@@ -32,6 +32,7 @@ import math
 from typing import Any
 
 from reticent import _checks
+from reticent._numbers import percentage, shown
 from reticent.audits.bounds.curves import epsilon_of, gaussian_above
 from reticent.audits.bounds.guessing import Budgets
 from reticent.audits.bounds.power import canaries_needed, detection_probability
@@ -109,8 +110,8 @@ def _claimed(bound: LowerBound, claim: Guarantee | float) -> float:
     if (claim.unit, claim.relation) != (bound.unit, bound.relation) or claim.only:
         only = f", {', '.join(claim.only)} only" if claim.only else ""
         raise UsageError(
-            f"Expected a claim about {bound.unit.value}/{bound.relation.value}, got {claim.unit.value}/"
-            f"{claim.relation.value}{only}.",
+            f"Expected a claim about {bound.relation.of(bound.unit)}, got one about "
+            f"{claim.relation.of(claim.unit)}{only}.",
             "Audit with canaries of the unit and relation that the claim is about.",
         )
     return claim.epsilon(bound.delta)
@@ -120,16 +121,16 @@ def _seen(bound: LowerBound, claimed: float, p_value: float | None, mu: float | 
     """What was compared with what."""
     shape = " (of a Gaussian trade-off curve)" if bound.mu is not None else ""
     seen = (
-        f"the lower bound on epsilon{shape} is {round_down(bound.epsilon, 3):.3g} at delta {bound.delta:.3g}, the "
-        f"claim is {round_up(claimed, 3):.3g}"
+        f"the lower bound on epsilon{shape} is {shown(round_down(bound.epsilon, 3))} at delta {shown(bound.delta)}, "
+        f"the claim is {shown(round_up(claimed, 3))}"
     )
     if p_value is not None:
-        shown = round_up(max(p_value, 1e-12), 2)
-        seen += f"; under the claimed trade-off curve so many correct guesses have probability {shown:.2g} at most"
+        most = shown(round_up(max(p_value, 1e-12), 2), 2)
+        seen += f"; under the claimed trade-off curve so many correct guesses have probability {most} at most"
     if mu is not None and bound.mu is not None:
         seen += (
-            f"; the claimed trade-off curve lies below that of mu {round_up(mu, 3):.3g}, and the bound on mu is "
-            f"{round_down(bound.mu, 3):.3g}"
+            f"; the claimed trade-off curve lies below that of mu {shown(round_up(mu, 3))}, and the bound on mu is "
+            f"{shown(round_down(bound.mu, 3))}"
         )
     return seen
 
@@ -137,7 +138,7 @@ def _seen(bound: LowerBound, claimed: float, p_value: float | None, mu: float | 
 def _violation(bound: LowerBound, seen: str, *, any_shape: bool) -> tuple[str, ...]:
     # Where whole curves are compared, nothing is assumed about a curve's shape.
     used = [text for text in bound.assumptions if not (any_shape and "curve" in text)] or ["none stated"]
-    first = f"Violation at {100 * bound.confidence:.6g} % confidence: {seen}."
+    first = f"Violation at {percentage(bound.confidence)} confidence: {seen}."
     return (first, "It rests on these assumptions: " + "; ".join(used) + ".")
 
 
@@ -151,7 +152,9 @@ def _no_violation(
     if power is None:
         unknown = "Whether a larger leak than claimed would have been found is not known."
         return Conclusion.INCONCLUSIVE, (f"Inconclusive: {seen}.", unknown)
-    strong = f"A Gaussian mechanism that leaks epsilon {leak:.3g}, attacked as well as it can be, would have been found"
+    strong = (
+        f"A Gaussian mechanism that leaks epsilon {shown(leak)}, attacked as well as it can be, would have been found"
+    )
     if power >= _WANTED:
         found = f"{strong} with probability {math.floor(100 * power) / 100:.2f} or more."
         return Conclusion.CONSISTENT, (f"No violation found: {seen}.", found, _NO_PROOF)

@@ -23,7 +23,7 @@ Example:
     >>> 1.6 < bound.mu < 2.0
     True
     >>> print(many_runs(inside, outside, delta=1e-5, threshold=1.0))
-    epsilon >= 1.5... at delta 1e-05 (95 %, Clopper-Pearson over runs, n=2000; example/add_or_remove_one)
+    epsilon >= 1.5... at delta 1e-05 (95 %, Clopper-Pearson over runs, n=2000; one example added or removed)
 """
 
 from __future__ import annotations

@@ -46,6 +46,7 @@ import numpy.typing as npt
 from scipy.special import bdtr, bdtrc, chdtr, chdtrc, chdtri, ndtri
 
 from reticent import _checks
+from reticent._numbers import shown
 from reticent.audits.bounds.many_runs import rate_at_least, rate_at_most
 from reticent.errors import DataError, UsageError
 from reticent.evidence import Estimate
@@ -186,7 +187,7 @@ class StepCheck:
 
     def __str__(self) -> str:
         found = "too small" if self.too_small else "too large" if self.too_large else "no deviation found"
-        return f"{self.name}: {self.observed}, claimed {self.claimed:.4g}: {found}"
+        return f"{self.name}: {self.observed}, claimed {shown(self.claimed, 4)}: {found}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""

@@ -32,6 +32,7 @@ from scipy.special import betainc, ndtr
 from scipy.stats import binom
 
 from reticent import _checks
+from reticent._numbers import shown
 from reticent.audits.bounds.counting import largest_parameters, refuted, steinke_epsilons, steinke_p_value
 from reticent.audits.bounds.curves import GAUSSIAN, Curve, approximate, claimed, epsilon_of, mu_of
 from reticent.audits.bounds.guessing import Budgets, as_budgets
@@ -74,7 +75,7 @@ class Power:
     def __str__(self) -> str:
         return (
             f"epsilon >= {self.mean:.2f} to expect, {self.low:.2f} to {self.high:.2f} in eight of ten, of a true "
-            f"{self.epsilon:.4g}, from {self.canaries} canaries in {self.runs} run(s)"
+            f"{shown(self.epsilon, 4)}, from {self.canaries} canaries in {self.runs} run(s)"
         )
 
 

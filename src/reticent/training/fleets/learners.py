@@ -19,19 +19,21 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from reticent.data import Records
-from reticent.errors import MissingExtra, UsageError
+from reticent.errors import MissingExtra, ModelError, UsageError
 from reticent.models import Target
 from reticent.randomness import Randomness
 
-__all__ = ["SklearnTrainer", "Trainer", "answers_of", "as_trainer", "sklearn_trainer", "train_one"]
+__all__ = ["SklearnTrainer", "Trainer", "answers_of", "as_trainer", "sklearn_trainer", "train_one", "trained"]
 
 _STATE = "random_state"
+_ASKED = ("ask", "predict_proba", "decision_function", "predict")
 _NEVER = -1000.0  # decision for a class that was not among the records
 
 
@@ -133,16 +135,38 @@ def train_one(
         UsageError: a trainer that cannot be called so.
         ModelError: a model that cannot be asked.
     """
+    return answers_of(trained(trainer, pool.take(mask), randomness), pool.classes, pool.features)
+
+
+def trained(trainer: Trainer, records: Records, randomness: Randomness) -> Any:
+    """What a trainer makes of records.
+
+    Raises:
+        UsageError: a trainer that cannot be called so.
+        ModelError: one that returns no model.
+    """
+    name = getattr(trainer, "__name__", type(trainer).__name__)
     try:
-        model = trainer(pool.take(mask), randomness)
+        model = trainer(records, randomness)
     except TypeError as error:
-        if error.__traceback__ is not None and error.__traceback__.tb_next is None:  # raised by the call itself
+        # raised by the call itself, in this frame, and not in the trainer
+        if error.__traceback__ is not None and error.__traceback__.tb_next is None:
             raise UsageError(
                 f"Expected a trainer called as trainer(records, randomness), but: {error}.",
-                "Give it these two parameters.",
+                f"Give {name} these two parameters.",
             ) from error
         raise
-    return answers_of(model, pool.classes, pool.features)
+    asked = callable(model) or any(hasattr(model, one) for one in _ASKED)
+    if not asked and not isinstance(model, str | Path | tuple):  # of files and pairs, `Target` says what is wrong
+        raise ModelError(
+            f"Expected the trainer to return a trained model, got {name}(records, randomness)={_short(model)}.",
+            f"Let {name} end with “return model”.",
+        )
+    return model
+
+
+def _short(value: Any) -> str:
+    return repr(value) if value is None or isinstance(value, bool | int | float) else f"a {type(value).__name__}"
 
 
 def answers_of(model: Any, classes: int, features: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
