@@ -75,6 +75,7 @@ def test_a_loop_of_ones_own_is_an_adapter():
     assert audit.passed, audit
 
 
+@pytest.mark.filterwarnings("ignore:Secure RNG turned off:UserWarning", "ignore:Full backward hook:UserWarning")
 @pytest.mark.skipif(importlib.util.find_spec("opacus") is None, reason="Opacus is not installed")
 def test_opacus_is_an_adapter():
     from opacus import PrivacyEngine
