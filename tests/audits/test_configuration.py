@@ -80,6 +80,9 @@ BASE = '[data]\nset = "digits"\n[training]\ntrainer = "a.py:b"\n'
         (BASE + '[model]\nname = "x"\n', "exactly one of onnx, load and endpoint"),
         (BASE + '[model]\nonnx = "a"\nload = "b"\n', "exactly one of onnx, load and endpoint"),
         (BASE + '[model]\nonnx = "a"\nmost_queries = 3\n', "with an endpoint only"),
+        (BASE + '[model]\nendpoint = "a"\nsnapshots = ["a"]\n', "snapshots with load"),
+        (BASE + '[model]\nonnx = "a"\nsnapshots = "a.py:b"\n', "snapshots with load"),
+        (BASE + '[model]\nload = "a"\nsnapshots = "a.py:b"\n', r'attacks = \["trajectory"\] only'),
         (BASE + '[policy]\nmost_named = {"0.05" = 0.1}\n', "false-positive rates 0.1, 0.01 or 0.001, not '0.05'"),
         (BASE.replace('trainer = "a.py:b"', ""), "training.trainer"),
         (

@@ -16,6 +16,7 @@ from reticent.attacks.membership import Choice, Method
 from reticent.audits.case import Case, describe
 from reticent.audits.outcome import Wishes
 from reticent.audits.pooled import PooledCurve
+from reticent.audits.queried import METHODS, chosen_methods
 from reticent.evidence import software
 from reticent.privacy import Guarantee
 from reticent.privacy.rounding import round_up
@@ -34,14 +35,15 @@ NOT_TESTED = {
 }
 """What a membership audit leaves open, and why: shown in every report as not run."""
 
-_ASKING_LABELS = {"gap", "agreement", "boundary"}
+_ASKING_LABELS = {METHODS[name].name for name in ("gap", "agreement", "boundary")}
+_LOOKING_INSIDE = {METHODS["gradient norm"].name}
 _BOUND_POINTS = 60
 
 
 def not_tested(wishes: Wishes) -> dict[str, str]:
     """`NOT_TESTED` without what the wished attacks test."""
-    names = {getattr(one, "name", one) for one in wishes.attacks}
-    run = ({_LABEL_ONLY} if names & _ASKING_LABELS else set()) | ({_WHITE_BOX} if "gradient norm" in names else set())
+    names = {method.name for method in chosen_methods(wishes.attacks)}
+    run = ({_LABEL_ONLY} if names & _ASKING_LABELS else set()) | ({_WHITE_BOX} if names & _LOOKING_INSIDE else set())
     return {question: why for question, why in NOT_TESTED.items() if question not in run}
 
 
@@ -63,7 +65,9 @@ def body_of(
         wishes: what was asked for.
         skipped: groupings that were not compared, with the reason.
     """
-    risks, curve, people, exposures = (parts[name] for name in ("risks", "curve", "people", "exposures"))
+    risks, curve, people, exposures, removal = (
+        parts[name] for name in ("risks", "curve", "people", "exposures", "removal")
+    )
     return {
         "data": describe(case.pool, case.truth),
         "power": {**parts["power"].as_dict(), "sentences": list(parts["power"].sentences)},
@@ -79,6 +83,7 @@ def body_of(
         "worst": [] if risks is None else [risk.as_dict() for risk in risks.risks[:20]],
         "exposed": None if risks is None else risks.exposed,
         "reasons": [one.as_dict() for one in parts["reasons"]],
+        "removal": None if removal is None else removal.as_dict(),
         "disparities": {name: one.as_dict() for name, one in parts["disparities"].items()},
         "not_compared": skipped,
         "people": None if people is None else people.as_dict(),

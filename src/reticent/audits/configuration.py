@@ -87,11 +87,14 @@ class ModelPart(_Part):
     request: Any = None
     response: str | None = None
     headers: dict[str, str] = {}
+    snapshots: str | list[str] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         if sum(one is not None for one in (self.onnx, self.load, self.endpoint)) != 1:
             raise ValueError("exactly one of onnx, load and endpoint")
+        if self.snapshots is not None and isinstance(self.snapshots, str) == (self.load is None):
+            raise ValueError("snapshots with load (as file.py:name) or with onnx (as a list of files)")
         asked = (self.queries_per_second, self.most_queries, self.request, self.response, self.headers or None)
         if self.endpoint is None and any(one is not None for one in asked):
             raise ValueError("queries_per_second, most_queries, request, response and headers with an endpoint only")
@@ -106,6 +109,7 @@ class TrainingPart(_Part):
     jobs: Annotated[int, Field(ge=1)] | None = None
     executor: Annotated[str, Field(pattern="^(dask|ray):.+$")] | None = None
     store: str | None = None
+    removal: bool = False
 
 
 class AttackPart(_Part):
@@ -184,6 +188,8 @@ class AuditConfig(_Part):
     def _something_to_audit(self) -> Self:
         if self.model is None and self.training is None:
             raise ValueError("a [model], a [training], or both")
+        if self.model is not None and self.model.snapshots is not None and "trajectory" not in self.attack.attacks:
+            raise ValueError('snapshots with attacks = ["trajectory"] only')
         return self
 
     @classmethod

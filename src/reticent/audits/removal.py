@@ -1,9 +1,9 @@
 """What happens to the others if the records at risk are taken out? An audit of the training that is left.
 
 Promise: this measures, and recommends nothing. Who is exposed depends on who else is there: taking out the most exposed
-records makes others the most exposed (the privacy onion: Carlini et al., 2022b), and those who were taken out may be
-given away by having been. So the result is never "safe now"; it is how many of those who stayed are at risk now who
-were not listed before, with an interval, beside a control.
+records makes others the most exposed (the privacy onion effect: Carlini et al., 2022b), and those who were taken out
+may be given away by having been. So the result is never "safe now"; it is how many of those who stayed are at risk now
+who were not listed before, with an interval, beside a control.
 
 The control is needed because a second audit lists somebody new in any case: records that just missed the first list,
 and a training with fewer records. It takes out equally many records (or owners) at random, none of them at risk, and
@@ -37,6 +37,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -44,7 +46,7 @@ import numpy.typing as npt
 from scipy.stats import t as student
 
 from reticent import _checks
-from reticent.attacks.membership import DEFAULT
+from reticent.attacks.membership import DEFAULT, Method
 from reticent.audits.multiplicity import benjamini_hochberg
 from reticent.audits.pooled import pooled_curve
 from reticent.audits.randomisation import column_tests
@@ -82,6 +84,7 @@ class Removal:
         auc: area under the attack's curve for the training that is left.
         control_auc: the same for the control.
         after: the list of the training that is left; its rows are those of the smaller pool.
+        control_after: the same for the control.
         new_rows: rows (first rows of owners) of the whole pool that are newly listed.
     """
 
@@ -95,6 +98,7 @@ class Removal:
     auc: Estimate
     control_auc: Estimate
     after: RiskList
+    control_after: RiskList
     new_rows: tuple[int, ...]
 
     @property
@@ -115,8 +119,9 @@ class Removal:
         return (
             found,
             read,
-            "Taking records out protects nobody reliably: who is exposed depends on who else is there, and this audit "
-            "says nothing about those who were taken out. Training with differential privacy bounds everybody's risk.",
+            "Taking records out protects nobody reliably: who is exposed depends on who else is there (the privacy "
+            "onion: Carlini et al., 2022), and this audit says nothing about those who were taken out. Training with "
+            "differential privacy bounds everybody's risk.",
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -132,6 +137,7 @@ class Removal:
             "auc": self.auc.as_dict(),
             "control_auc": self.control_auc.as_dict(),
             "after": self.after.as_dict(),
+            "control_after": self.control_after.as_dict(),
             "new_rows": list(self.new_rows),
             "sentences": list(self.sentences),
         }
@@ -147,7 +153,11 @@ def audit_after_removal(
     rows: Sequence[int] | None = None,
     exposure: Exposure = Exposure.LOGITS,
     inclusion: float = 0.5,
+    method: Method = DEFAULT,
+    answers: str | None = None,
     jobs: int | None = None,
+    executor: Executor | str | None = None,
+    store: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Removal:
     """Take the records at risk out, train again, audit again; and once more with others taken out at random.
@@ -161,7 +171,11 @@ def audit_after_removal(
         rows: what to take out (with all other rows of the same owners); the listed records by default.
         exposure: what of the models is used.
         inclusion: probability that a record is in a model's training data.
-        jobs: processes.
+        method: of scoring, for the areas under the curve; lists are made by exact tests, whatever it is.
+        answers: as in `train_shadows`.
+        jobs: as in `train_shadows`.
+        executor: as in `train_shadows`.
+        store: as in `train_shadows`.
         progress: called as progress(models_done, models) over both audits.
 
     Raises:
@@ -200,10 +214,13 @@ def audit_after_removal(
             randomness=own,
             exposure=exposure,
             inclusion=inclusion,
+            answers=answers,
             jobs=jobs,
+            executor=executor,
+            store=store,
             progress=tell,
         )
-        arms.append(_audited(fleet, left, np.searchsorted(np.unique(owner[kept]), stayed), before, own))
+        arms.append(_audited(fleet, left, np.searchsorted(np.unique(owner[kept]), stayed), before, method, own))
     first = np.unique(owner, return_index=True)[1]
     return _compared(arms, len(out), tuple(int(row) for row in first[stayed[arms[0].listed]]), before.confidence)
 
@@ -220,13 +237,13 @@ class _Arm:
     groups: int
 
 
-def _audited(fleet: Fleet, left: Records, stayed: Counts, before: RiskList, source: Randomness) -> _Arm:
+def _audited(fleet: Fleet, left: Records, stayed: Counts, before: RiskList, method: Method, source: Randomness) -> _Arm:
     owners = left.owner_index()
     risks = record_risks(
         fleet, randomness=source.spawn("risks"), owners=owners, level=before.level, confidence=before.confidence
     )
     curve = pooled_curve(
-        DEFAULT.leave_one_out(fleet.signals, fleet.membership),
+        method.leave_one_out(fleet.signals, fleet.membership),
         fleet.membership,
         rates=(),
         randomness=source.spawn("bootstrap"),
@@ -279,6 +296,7 @@ def _compared(arms: list[_Arm], removed: int, new_rows: tuple[int, ...], confide
         auc=arms[0].auc,
         control_auc=arms[1].auc,
         after=arms[0].risks,
+        control_after=arms[1].risks,
         new_rows=new_rows,
     )
 
