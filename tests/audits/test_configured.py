@@ -146,7 +146,7 @@ def test_a_trainer_that_cannot_be_watched_trains_the_model_all_the_same(folder):
 def test_snapshots_are_onnx_files_or_a_list_of_models(folder):
     text = CONFIG.replace("seed = 4", 'seed = 4\nattacks = ["trajectory"]')
     config = AuditConfig.parse(text.replace("name =", 'snapshots = "configured_fit.py:model"\nname ='), folder=folder)
-    with pytest.raises(UsageError, match="a list of models from .*, got DecisionTree"):
+    with pytest.raises(UsageError, match=r"a list of models from .*, got DecisionTree"):
         prepared(config)
     (folder / "model.onnx").write_text("")
     onnx = 'onnx = "model.onnx"\nsnapshots = ["one.onnx", "model.onnx"]'

@@ -178,9 +178,11 @@ def test_an_audit_says_why_nobody_was_taken_out(training, options, reason):
 
 
 def test_a_store_keeps_the_trainings_that_follow(tmp_path):
-    first, second = (audited(remember, shadows=16, store=tmp_path) for _ in range(2))
-    assert first.removal.as_dict() == second.removal.as_dict()
-    assert sum(path.is_dir() for path in tmp_path.iterdir()) >= 3  # three pools
+    first = audited(remember, shadows=16, store=tmp_path)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
+    assert len(kept) == 3 * 16
+    assert audited(remember, shadows=16, store=tmp_path).removal.as_dict() == first.removal.as_dict()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} == kept
 
 
 def remember(records, randomness):

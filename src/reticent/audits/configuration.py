@@ -93,7 +93,7 @@ class ModelPart(_Part):
     def _one_kind(self) -> Self:
         if sum(one is not None for one in (self.onnx, self.load, self.endpoint)) != 1:
             raise ValueError("exactly one of onnx, load and endpoint")
-        if self.snapshots is not None and isinstance(self.snapshots, str) == (self.load is None):
+        if self.snapshots is not None and (self.load if isinstance(self.snapshots, str) else self.onnx) is None:
             raise ValueError("snapshots with load (as file.py:name) or with onnx (as a list of files)")
         asked = (self.queries_per_second, self.most_queries, self.request, self.response, self.headers or None)
         if self.endpoint is None and any(one is not None for one in asked):
