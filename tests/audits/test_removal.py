@@ -144,6 +144,7 @@ def audited(training, **options):
     return rt.audit(model, members, others, coins=True, randomness=source, **options)
 
 
+@pytest.mark.slow
 def test_an_audit_takes_out_whom_it_lists_and_audits_again():
     told = []
     found = audited(Striking(most=20), method="rmia", progress=lambda *args: told.append(args))
@@ -177,6 +178,7 @@ def test_an_audit_says_why_nobody_was_taken_out(training, options, reason):
     assert bool(reason) == bool(found.record.body["not_removed"])
 
 
+@pytest.mark.slow
 def test_a_store_keeps_the_trainings_that_follow(tmp_path):
     first = audited(remember, shadows=16, store=tmp_path)
     kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}

@@ -19,6 +19,7 @@ def audit() -> Any:
     return audited(Striking(most=20))
 
 
+@pytest.mark.slow
 def test_three_audits_stand_side_by_side(audit: Any) -> None:
     table = removal_table(audit.record.body)
     everybody, without, control = table.rows
@@ -33,6 +34,7 @@ def test_three_audits_stand_side_by_side(audit: Any) -> None:
     assert f"the same {audit.removal.stayed} who stayed" in table.caption
 
 
+@pytest.mark.slow
 def test_the_page_and_the_sentences_say_that_it_protects_nobody(audit: Any) -> None:
     said = " ".join(sentences_of(audit.record))
     assert "put others in their place" in said
