@@ -129,6 +129,16 @@ def test_owners_leave_with_all_their_rows():
     assert len(after.after) == SIZE // 2 - before.count
 
 
+def test_of_a_long_list_the_surest_leave():
+    pool, trainer = pool_of(), Striking(above=79)
+    before = first_audit(trainer, pool, 24)
+    assert before.count > 150
+    after = removed(trainer, pool, before)
+    most = (SIZE - before.count) // 2
+    assert (after.removed, after.asked, after.stayed) == (most, before.count, SIZE - before.count - most)
+    assert f"After the {most} surest of {before.count} at risk were taken out" in after.sentences[0]
+
+
 def test_it_repeats():
     pool, trainer = pool_of(), Striking(most=20)
     before = first_audit(trainer, pool, 16)

@@ -54,8 +54,8 @@ def removal_table(body: Values) -> Table:
         _row("without as many others", found["control_after"], found["control_auc"], estimate(found["control"]), ""),
     )
     caption = (
-        f"The same training on fewer records: {number(found['removed'])} were taken out, those at risk or, as the "
-        f"control, as many others at random. “Newly listed” and its paired difference are about the same "
+        f"The same training on fewer records: {number(found['removed'])} were taken out, the surest of those at risk "
+        f"or, as the control, as many others at random. “Newly listed” and its paired difference are about the same "
         f"{number(found['stayed'])} who stayed in both; the other figures are about all who were left. Mean effect on "
         f"those who stayed, less the control's: {_points(found['effect_difference'])}."
     )
