@@ -9,11 +9,12 @@ The control is needed because a second audit lists somebody new in any case: rec
 and a training with fewer records. It takes out equally many records (or owners) at random, none of them at risk, and
 audits again. The figures are about the same records in both: those that stayed in both. "Newly listed" is a share of
 those. A list with a false discovery rate takes in more doubtful records the more sure ones it holds, and the control
-still holds those at risk: so the share errs towards the control, and the mean effect, which does not, stands beside it. Lists of two sets of trainings differ by more than their records would, because all records share the trainings
-(a test that counts records, such as McNemar's, called 11 to 27 % of equal trainings different in simulations at 5 %).
-So intervals and the p-value come from a jackknife that leaves out an eighth of the models at a time (Quenouille,
-1956), and are Student's; where that is narrower than Clopper and Pearson's interval (1934), the latter's ends are
-taken.
+still holds those at risk: so the share errs towards the control, and the mean effect, which does not, stands beside it.
+
+Lists of two sets of trainings differ by more than their records would, because all records share the trainings (a test
+that counts records, such as McNemar's, called 11 to 27 % of equal trainings different in simulations at 5 %). So
+intervals and the p-value come from a jackknife that leaves out an eighth of the models at a time (Quenouille, 1956),
+and are Student's; where that is narrower than Clopper and Pearson's interval (1934), the latter's ends are taken.
 
 Shapes: rows are of the pool that was handed in.
 
