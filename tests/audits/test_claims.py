@@ -7,7 +7,7 @@ import pytest
 from scipy.stats import binom
 
 from reticent.attacks.membership import DEFAULT
-from reticent.audits.claims import claim_about_model, claim_about_training, unfair
+from reticent.audits.claims import Terms, claim_about_model, claim_about_training, unfair
 from reticent.evidence.bounds import Conclusion
 from reticent.models import Fleet, Signals
 from reticent.privacy import Guarantee, Relation, SampledGaussian, Unit
@@ -30,7 +30,8 @@ def claim(noise, **more):
 
 
 def judged(seed, mu, guarantee=None, **more):
-    return claim_about_training(gaussian(seed, mu=mu), DEFAULT, delta=DELTA, inclusion=0.5, guarantee=guarantee, **more)
+    terms = Terms(DELTA, guarantee=guarantee, **more)
+    return claim_about_training(gaussian(seed, mu=mu), DEFAULT, terms, inclusion=0.5)
 
 
 @pytest.mark.slow
@@ -49,7 +50,7 @@ def test_right_claims_are_seldom_accused_and_wrong_ones_found():
 def test_one_model_against_its_references():
     fleet = gaussian(1, mu=3.0, models=33, records=2000)
     scores = DEFAULT.score(fleet.signals.model(0), fleet.take(slice(1, None)).signals, fleet.membership[1:])
-    found = claim_about_model(scores, fleet.membership[0], delta=DELTA, coins=True, guarantee=claim(2.0))
+    found = claim_about_model(scores, fleet.membership[0], Terms(DELTA, guarantee=claim(2.0)), coins=True)
     assert found.bound.epsilon > 1
     assert found.verdict.conclusion is Conclusion.VIOLATION
     assert "the given model" in str(found)
@@ -57,10 +58,10 @@ def test_one_model_against_its_references():
 
 def test_without_fair_coins_nothing_is_said():
     fleet = gaussian(2, mu=3.0)
-    unknown = claim_about_model(fleet.scores[0], fleet.membership[0], delta=DELTA, coins=False, guarantee=claim(2.0))
-    unfair = claim_about_training(fleet, DEFAULT, delta=DELTA, inclusion=0.4)
-    few = claim_about_training(fleet.take(slice(0, 7)), DEFAULT, delta=DELTA, inclusion=0.5)
-    impossible = claim_about_model(np.arange(300.0), np.ones(300, dtype=bool), delta=DELTA, coins=True)
+    unknown = claim_about_model(fleet.scores[0], fleet.membership[0], Terms(DELTA, guarantee=claim(2.0)), coins=False)
+    unfair = claim_about_training(fleet, DEFAULT, Terms(DELTA), inclusion=0.4)
+    few = claim_about_training(fleet.take(slice(0, 7)), DEFAULT, Terms(DELTA), inclusion=0.5)
+    impossible = claim_about_model(np.arange(300.0), np.ones(300, dtype=bool), Terms(DELTA), coins=True)
     for one, why in (
         (unknown, "not known that members were drawn"),
         (unfair, "probability 0.4, not 1/2"),
@@ -80,8 +81,8 @@ def test_draws_that_were_drawn_again_are_no_coins():
     assert "only 1 owners" in unfair(np.arange(100) % 2, np.where(owners % 2, 0, owners))
     fleet = gaussian(7, mu=1.0)
     for one in (
-        claim_about_training(fleet, DEFAULT, delta=DELTA, inclusion=0.5, doubt="rare"),
-        claim_about_model(fleet.scores[0], fleet.membership[0], delta=DELTA, coins=True, doubt="rare"),
+        claim_about_training(fleet, DEFAULT, Terms(DELTA, doubt="rare"), inclusion=0.5),
+        claim_about_model(fleet.scores[0], fleet.membership[0], Terms(DELTA, doubt="rare"), coins=True),
     ):
         assert one.bound is None
         assert one.reason == "rare"
@@ -100,7 +101,7 @@ def test_attacked_models_are_no_references():
             return super().score(target, references, membership)
 
     for membership in (fleet.membership, flipped):
-        claim_about_training(Fleet(fleet.signals, membership), Watched(), delta=DELTA, inclusion=0.5)
+        claim_about_training(Fleet(fleet.signals, membership), Watched(), Terms(DELTA), inclusion=0.5)
     assert all(len(one) == 8 for one in seen)
     assert all(np.array_equal(one, fleet.membership[:8]) for one in seen)
 
@@ -108,13 +109,13 @@ def test_attacked_models_are_no_references():
 def test_people_are_canaries_with_all_their_rows():
     owners = np.repeat(np.arange(150), 2)
     fleet = gaussian(4, mu=1.0, owners=owners)
-    found = claim_about_training(fleet, DEFAULT, delta=DELTA, inclusion=0.5, owners=owners, guarantee=claim(8.0))
+    found = claim_about_training(fleet, DEFAULT, Terms(DELTA, owners, guarantee=claim(8.0)), inclusion=0.5)
     assert found.bound.unit is Unit.PERSON
     assert found.bound.trials == 8 * 150
     assert found.verdict is None
     assert "about one example added or removed, the coins were about one person" in found.reason
     person = claim_about_training(
-        fleet, DEFAULT, delta=DELTA, inclusion=0.5, owners=owners, guarantee=claim(8.0, unit=Unit.PERSON)
+        fleet, DEFAULT, Terms(DELTA, owners, guarantee=claim(8.0, unit=Unit.PERSON)), inclusion=0.5
     )
     assert person.verdict.conclusion is Conclusion.VIOLATION
 

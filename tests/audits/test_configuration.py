@@ -90,6 +90,9 @@ BASE = '[data]\nset = "digits"\n[training]\ntrainer = "a.py:b"\n'
         (BASE + '[model]\nonnx = "a"\nload = "b"\n', "exactly one of onnx, load and endpoint, got onnx and load"),
         (BASE + '[model]\nonnx = "a"\nmost_queries = 3\n', "with an endpoint only"),
         (BASE + '[policy]\nmost_named = {"0.05" = 0.1}\n', "false-positive rates 0.1, 0.01 or 0.001, got '0.05'"),
+        (BASE + '[model]\nendpoint = "a"\nsnapshots = ["a"]\n', "snapshots with load"),
+        (BASE + '[model]\nonnx = "a"\nsnapshots = "a.py:b"\n', "snapshots with load"),
+        (BASE + '[model]\nload = "a"\nsnapshots = "a.py:b"\n', r'attacks = \["trajectory"\] only'),
         (BASE.replace('trainer = "a.py:b"', ""), r"the key 'trainer' in \[training\] of .*got none\. Add it"),
         (
             BASE + '[output]\nreport = "audit.pdf"\n',

@@ -11,7 +11,9 @@ import pytest
 
 from reticent.audits.configuration import AuditConfig
 from reticent.audits.configured import Limit, carried_out, limits, planned, prepared, require_replaceable
+from reticent.audits.learned import SNAPSHOTS
 from reticent.errors import DataError, NotEnoughEvidence, UsageError
+from reticent.evidence import Status
 from reticent.evidence.bounds import Conclusion
 from reticent.privacy import Guarantee, SampledGaussian, Unit
 
@@ -96,6 +98,63 @@ def test_a_configuration_is_carried_out(folder):
     assert by_name["members named at 10 % false alarms"].status == "kept"
     assert by_name["members named at 0.1 % false alarms"].status == "not resolvable"
     assert by_name["records exposed"].status in {"kept", "not resolvable"}
+
+
+WATCHED = """
+import functools, torch, reticent as rt
+from reticent.data.files import read_records
+
+fit = rt.Recipe(functools.partial(torch.nn.Linear, 4, 2), functools.partial(torch.optim.Adam, lr=0.1), epochs=9,
+                batch_size=50)
+
+
+def course():
+    records = read_records(FILE, ignore=["region"]).records
+    return fit.snapshots(records, rt.Randomness.simulated(0), 3)
+
+
+def model():
+    return course()[-1]
+"""
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_trainings_are_watched_and_those_at_risk_taken_out(folder, given):
+    (folder / "configured_fit.py").write_text(WATCHED.replace("FILE", repr(str(folder / "members.csv"))))
+    more = 'name = "the tree"\nsnapshots = "configured_fit.py:course"' if given else ""
+    text = CONFIG.replace('name = "the tree"', more).replace(
+        "seed = 4", 'seed = 4\nattacks = ["trajectory", "quantile"]'
+    )
+    if not given:
+        text = text.replace('[model]\nload = "configured_fit.py:model"\n', "")
+    config = AuditConfig.parse(text.replace("jobs = 1", "jobs = 1\nremoval = true"), folder=folder)
+    found = carried_out(config, ready := prepared(config))
+    assert len(ready.snapshots) == (3 if given else SNAPSHOTS)
+    assert [one.status for one in found.others] == [Status.EXECUTED, Status.EXECUTED]
+    assert found.others[0].details["snapshots"] == len(ready.snapshots)
+    assert (found.removal is None) == bool(found.record.body["not_removed"])
+
+
+def test_a_trainer_that_cannot_be_watched_trains_the_model_all_the_same(folder):
+    text = CONFIG.replace('[model]\nload = "configured_fit.py:model"\nname = "the tree"\n', "")
+    config = AuditConfig.parse(text.replace("seed = 4", 'seed = 4\nattacks = ["trajectory"]'), folder=folder)
+    found = carried_out(config, prepared(config))
+    assert "without snapshots" in found.others[0].reason
+    assert found.record.body["not_removed"] == ""
+
+
+def test_snapshots_are_onnx_files_or_a_list_of_models(folder):
+    text = CONFIG.replace("seed = 4", 'seed = 4\nattacks = ["trajectory"]')
+    config = AuditConfig.parse(text.replace("name =", 'snapshots = "configured_fit.py:model"\nname ='), folder=folder)
+    with pytest.raises(UsageError, match=r"a list of models from .*, got DecisionTree"):
+        prepared(config)
+    (folder / "model.onnx").write_text("")
+    onnx = 'onnx = "model.onnx"\nsnapshots = ["one.onnx", "model.onnx"]'
+    config = AuditConfig.parse(text.replace('load = "configured_fit.py:model"', onnx), folder=folder)
+    with pytest.raises(UsageError, match=r"ONNX files at \['one.onnx'\]"):
+        prepared(config)
+    (folder / "one.onnx").write_text("")
+    assert prepared(config).snapshots == (folder / "one.onnx", folder / "model.onnx")
 
 
 def test_without_a_model_the_trainer_makes_it_and_without_a_trainer_no_shadows(folder):

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+import reticent as rt
 from reticent.audits.removal import audit_after_removal
 from reticent.audits.risks import record_risks
 from reticent.audits.shadows import train_shadows
@@ -128,11 +129,76 @@ def test_owners_leave_with_all_their_rows():
     assert len(after.after) == SIZE // 2 - before.count
 
 
+def test_of_a_long_list_the_surest_leave():
+    pool, trainer = pool_of(), Striking(above=79)
+    before = first_audit(trainer, pool, 24)
+    assert before.count > 150
+    after = removed(trainer, pool, before)
+    most = (SIZE - before.count) // 2
+    assert (after.removed, after.asked, after.stayed) == (most, before.count, SIZE - before.count - most)
+    assert f"After the {most} surest of {before.count} at risk were taken out" in after.sentences[0]
+
+
 def test_it_repeats():
     pool, trainer = pool_of(), Striking(most=20)
     before = first_audit(trainer, pool, 16)
     first, second = (removed(trainer, pool, before, shadows=16, seed=3) for _ in range(2))
     assert first.as_dict() == second.as_dict()
+
+
+def audited(training, **options):
+    source = Randomness.simulated(5)
+    members, others = rt.split(pool_of(), source)
+    model = training(members, source.spawn("model"))
+    options = {"trainer": training, "shadows": 24, "jobs": 1, "removal": True, **options}
+    return rt.audit(model, members, others, coins=True, randomness=source, **options)
+
+
+@pytest.mark.slow
+def test_an_audit_takes_out_whom_it_lists_and_audits_again():
+    told = []
+    found = audited(Striking(most=20), method="rmia", progress=lambda *args: told.append(args))
+    assert found.removal.removed == found.risks.count > 20
+    assert found.removal.difference.low > 0
+    assert set(found.removal.new_rows).isdisjoint(risk.row for risk in found.risks.listed)
+    assert told == [(i + 1, 72) for i in range(72)]
+    assert found.record.body["removal"] == found.removal.as_dict()
+    assert found.record.body["not_removed"] == ""
+    assert "privacy onion" in str(found)
+    assert len(found.removal.control_after) == len(found.removal.after) == SIZE - found.removal.removed
+    # Who is at risk does not depend on the method; how well it attacks does.
+    usual = audited(Striking(most=20))
+    assert usual.removal.after.as_dict() == found.removal.after.as_dict()
+    assert usual.removal.auc != found.removal.auc
+
+
+@pytest.mark.parametrize(
+    ("training", "options", "reason"),
+    [
+        (Striking(above=10_000), {}, "there is nothing to take out"),
+        (Striking(most=20), {"trainer": None}, "no trainer was given"),
+        (Striking(most=20), {"removal": False}, ""),
+    ],
+)
+def test_an_audit_says_why_nobody_was_taken_out(training, options, reason):
+    found = audited(training, **options)
+    assert found.removal is None
+    assert found.record.body["removal"] is None
+    assert reason in found.record.body["not_removed"]
+    assert bool(reason) == bool(found.record.body["not_removed"])
+
+
+@pytest.mark.slow
+def test_a_store_keeps_the_trainings_that_follow(tmp_path):
+    first = audited(remember, shadows=16, store=tmp_path)
+    kept = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")}
+    assert len(kept) == 3 * 16
+    assert audited(remember, shadows=16, store=tmp_path).removal.as_dict() == first.removal.as_dict()
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.npz")} == kept
+
+
+def remember(records, randomness):
+    return Striking(above=200)(records, randomness)
 
 
 def test_nobody_to_take_out_or_too_few_left_is_refused():

@@ -71,6 +71,22 @@ def test_a_policy_decides_the_exit_code(ask: Ask, config: Path, policy: str, cod
     assert (config.parent / "audit.html").exists()
 
 
+def test_those_at_risk_are_taken_out_where_the_file_says_so(ask: Ask, config: Path) -> None:
+    text = CONFIG.replace("shadows = 8", "shadows = 16\nremoval = true")
+    config.write_text(text.replace("[output]", '[attack]\nattacks = ["quantile", "trajectory"]\n[output]'))
+    answer = ask("audit", str(config), "--seed", "1")
+    assert answer.code == 0
+    told, page = " ".join(answer.out.split()), (config.parent / "audit.html").read_text()
+    body = Record.from_json((config.parent / "audit.json").read_bytes()).body
+    if body["removal"] is None:
+        assert "Taking out those at risk: not run" in told
+    else:
+        assert "protects nobody reliably" in told
+    assert "If those at risk were taken out" in page
+    for reason in ("it takes 100 non-members to learn from", "without snapshots of its training"):
+        assert reason in page
+
+
 def test_mistakes_are_found_before_anything_is_trained(ask: Ask, config: Path) -> None:
     config.write_text(CONFIG.replace("shadows = 8", "shadow = 8"))
     answer = ask("audit", str(config))

@@ -73,7 +73,7 @@ def test_every_part_is_there_in_order(body: dict[str, Any]) -> None:
 def test_what_was_not_measured_has_no_part(body: dict[str, Any]) -> None:
     less = copy.deepcopy(body)
     less |= {"at_risk": None, "thresholds": [], "predictive": {}, "disparities": {}, "not_compared": {}}
-    less |= {"exposures": None, "others": [], "spread": {}, "not_listed": ""}
+    less |= {"removal": None, "not_removed": "", "exposures": None, "others": [], "spread": {}, "not_listed": ""}
     for one in less["epsilon"].values():
         one |= {"bound": None, "verdict": None}
     assert [part.title for part in parts_of(less)] == TITLES[-1:]

@@ -235,6 +235,32 @@ def test_a_recipe_trains_ordinarily_too():
     assert (run.guarantee, told) == (None, [(1, 4), (2, 4), (3, 4), (4, 4)])
 
 
+@pytest.mark.parametrize(
+    ("whole", "part"),
+    [
+        ({"plan": plan_of(0.7, steps=16)}, {"plan": plan_of(0.7, steps=4)}),
+        ({"epochs": 4, "batch_size": 24}, {"epochs": 1, "batch_size": 24}),
+    ],
+    ids=["private", "ordinary"],
+)
+def test_a_recipe_is_watched_at_equal_parts_of_the_training_it_always_does(whole, part):
+    """The first snapshot is what a training of a quarter of the steps gives, the last what the whole one gives."""
+    usual, quarter = (Recipe(lambda: network(nn.Dropout(0.5)), sgd, **how) for how in (whole, part))
+    course = usual.snapshots(DATA, Randomness.simulated(3), 4)
+    assert len(course) == 4
+    assert not any(model.training for model in course)
+    for model, recipe in ((course[0], quarter), (course[-1], usual)):
+        assert_same(model, recipe(DATA, Randomness.simulated(3)), rtol=0, atol=0)
+    assert_same(course[1], usual.snapshots(DATA, Randomness.simulated(3), 2)[0], rtol=0, atol=0)
+
+
+def test_more_snapshots_than_steps_are_refused():
+    recipe = Recipe(network, sgd, epochs=1, batch_size=40)
+    assert len(recipe.snapshots(DATA, Randomness.simulated(3), 2)) == 2
+    with pytest.raises(UsageError, match="as the training has steps, got count=3 for 2"):
+        recipe.snapshots(DATA, Randomness.simulated(3), 3)
+
+
 ELSEWHERE = nn.Parameter(torch.ones(1))
 BAD = X.copy()
 BAD[3, 1] = np.nan

@@ -17,7 +17,7 @@ from reticent.attacks.membership import Choice, Method
 from reticent.audits.case import Case, describe
 from reticent.audits.outcome import Wishes
 from reticent.audits.pooled import PooledCurve
-from reticent.audits.queried import METHODS
+from reticent.audits.queried import METHODS, chosen_methods
 from reticent.evidence import Finding, Status, software
 from reticent.privacy import Guarantee
 from reticent.privacy.rounding import round_up
@@ -36,7 +36,8 @@ NOT_TESTED = {
 }
 """What a membership audit leaves open, and why: shown in every report as not run."""
 
-_ASKING_LABELS = {"gap", "agreement", "boundary"}
+_ASKING_LABELS = {METHODS[name].name for name in ("gap", "agreement", "boundary")}
+_LOOKING_INSIDE = {METHODS["gradient norm"].name}
 _NO_PARAMETERS = METHODS["gradient norm"].unfit
 _BOUND_POINTS = 60
 
@@ -49,9 +50,10 @@ def not_tested(wishes: Wishes, others: Sequence[Finding] = (), closed: str = "")
         others: their findings, in the same order.
         closed: why the model's parameters cannot be looked into; empty if they can.
     """
-    unfit = [one.status is Status.NOT_RUN for one in others] or [False] * len(wishes.attacks)
-    names = {getattr(one, "name", one) for one, left in zip(wishes.attacks, unfit, strict=True) if not left}
-    run = ({_LABEL_ONLY} if names & _ASKING_LABELS else set()) | ({_WHITE_BOX} if "gradient norm" in names else set())
+    methods = chosen_methods(wishes.attacks)
+    unfit = [one.status is Status.NOT_RUN for one in others] or [False] * len(methods)
+    names = {method.name for method, left in zip(methods, unfit, strict=True) if not left}
+    run = ({_LABEL_ONLY} if names & _ASKING_LABELS else set()) | ({_WHITE_BOX} if names & _LOOKING_INSIDE else set())
     reasons = NOT_TESTED | ({_WHITE_BOX: closed} if closed else {})
     return {question: why for question, why in reasons.items() if question not in run}
 
@@ -74,7 +76,9 @@ def body_of(
         wishes: what was asked for.
         skipped: groupings that were not compared, with the reason.
     """
-    risks, curve, people, exposures = (parts[name] for name in ("risks", "curve", "people", "exposures"))
+    risks, curve, people, exposures, removal = (
+        parts[name] for name in ("risks", "curve", "people", "exposures", "removal")
+    )
     return {
         "data": describe(case.pool, case.truth),
         "noun": case.target.noun,
@@ -92,6 +96,7 @@ def body_of(
         "worst": [] if risks is None else [risk.as_dict() for risk in risks.risks[:20]],
         "exposed": None if risks is None else risks.exposed,
         "reasons": [one.as_dict() for one in parts["reasons"]],
+        "removal": None if removal is None else removal.as_dict(),
         "disparities": {name: one.as_dict() for name, one in parts["disparities"].items()},
         "not_compared": skipped,
         "people": None if people is None else people.as_dict(),

@@ -13,14 +13,14 @@ Owners with several rows are one canary each: the sum of their rows' scores.
 
 Example:
     >>> from reticent.attacks.membership import DEFAULT
-    >>> from reticent.audits.claims import claim_about_training
+    >>> from reticent.audits.claims import Terms, claim_about_training
     >>> from reticent.models import Fleet, Signals
     >>> from reticent.randomness import Randomness
     >>> source = Randomness.simulated(1)
     >>> membership = source.bernoulli(0.5, 16 * 200).reshape(16, 200)
     >>> odds = source.normal((16, 200)) + 2 * membership
     >>> fleet = Fleet(Signals(odds, -1 / (1 + abs(odds)), odds > 0), membership)
-    >>> found = claim_about_training(fleet, DEFAULT, delta=1e-5, inclusion=0.5)
+    >>> found = claim_about_training(fleet, DEFAULT, Terms(delta=1e-5), inclusion=0.5)
     >>> found.bound.epsilon > 1, found.verdict is None, found.what
     (True, True, 'the training, 8 runs attacked with 8 others')
 """
@@ -42,13 +42,34 @@ from reticent.evidence.bounds import LowerBound, Verdict
 from reticent.models import Fleet
 from reticent.privacy import Guarantee, Relation, Unit
 
-__all__ = ["Claim", "claim_about_model", "claim_about_training", "unfair"]
+__all__ = ["Claim", "Terms", "claim_about_model", "claim_about_training", "unfair"]
 
 _FEWEST = 8  # shadow models; half of them are attacked
 _FAIR = 0.5
 _UNLIKELY = 1e-6
 
 Floats = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True)
+class Terms:
+    """What claims about one set of records have in common.
+
+    Attributes:
+        delta: of the bounds.
+        owners: (records,) whole numbers from 0, equal for rows of one owner; each row its own by default.
+        unit: whose inclusion a coin decided.
+        guarantee: what was promised.
+        confidence: of bound and verdict.
+        doubt: why the coins were not independent (`unfair`); then nothing is said.
+    """
+
+    delta: float
+    owners: npt.NDArray[np.int64] | None = None
+    unit: Unit = Unit.EXAMPLE
+    guarantee: Guarantee | None = None
+    confidence: float = 0.95
+    doubt: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,63 +116,31 @@ def unfair(labels: npt.NDArray[np.int64], owners: npt.NDArray[np.int64]) -> str:
     return f"only {others} owners have records outside the largest class, so draws without any were drawn again"
 
 
-def claim_about_model(
-    scores: Floats,
-    truth: npt.NDArray[np.bool_],
-    *,
-    delta: float,
-    coins: bool,
-    owners: npt.NDArray[np.int64] | None = None,
-    unit: Unit = Unit.EXAMPLE,
-    guarantee: Guarantee | None = None,
-    confidence: float = 0.95,
-    doubt: str = "",
-) -> Claim:
+def claim_about_model(scores: Floats, truth: npt.NDArray[np.bool_], terms: Terms, *, coins: bool) -> Claim:
     """A lower bound from the one given model.
 
     Args:
         scores: (records,) larger for "member"; made without knowing who was one.
         truth: (records,) who was one.
-        delta: of the bound.
+        terms: delta, owners, confidence, and what was promised.
         coins: whether members were drawn by independent fair coins, one for each owner.
-        owners: (records,) whole numbers from 0, equal for rows of one owner.
-        unit: whose inclusion a coin decided.
-        guarantee: what was promised.
-        confidence: of bound and verdict.
-        doubt: why the coins were not independent (`unfair`); then nothing is said.
     """
     what = "the given model"
     if not coins:
         return Claim(what, reason="it is not known that members were drawn by independent fair coins")
-    if doubt:
-        return Claim(what, reason=doubt)
-    return _claim(what, scores[None], truth[None], owners, unit, guarantee, delta, confidence)
+    if terms.doubt:
+        return Claim(what, reason=terms.doubt)
+    return _claim(what, scores[None], truth[None], terms)
 
 
-def claim_about_training(
-    fleet: Fleet,
-    method: Method,
-    *,
-    delta: float,
-    inclusion: float,
-    owners: npt.NDArray[np.int64] | None = None,
-    unit: Unit = Unit.EXAMPLE,
-    guarantee: Guarantee | None = None,
-    confidence: float = 0.95,
-    doubt: str = "",
-) -> Claim:
+def claim_about_training(fleet: Fleet, method: Method, terms: Terms, *, inclusion: float) -> Claim:
     """A lower bound from the shadow models: the second half of them is attacked with the first.
 
     Args:
         fleet: models trained on parts that were drawn by coins.
         method: of scoring.
-        delta: of the bound.
+        terms: delta, owners, confidence, and what was promised.
         inclusion: with which probability a coin included an owner.
-        owners: (records,) whole numbers from 0, equal for rows of one owner.
-        unit: whose inclusion a coin decided.
-        guarantee: what was promised.
-        confidence: of bound and verdict.
-        doubt: why the coins were not independent (`unfair`); then nothing is said.
     """
     half = len(fleet) // 2
     what = f"the training, {len(fleet) - half} runs attacked with {half} others"
@@ -159,25 +148,17 @@ def claim_about_training(
         return Claim("the training", reason=f"it takes {_FEWEST} shadow models, half of them to be attacked")
     if inclusion != _FAIR:
         return Claim("the training", reason=f"shadow models saw a record with probability {shown(inclusion)}, not 1/2")
-    if doubt:
-        return Claim("the training", reason=doubt)
+    if terms.doubt:
+        return Claim("the training", reason=terms.doubt)
     references, targets = fleet.take(slice(0, half)), fleet.take(slice(half, None))
     scores = np.stack(
         [method.score(targets.signals.model(k), references.signals, references.membership) for k in range(len(targets))]
     )
-    return _claim(what, scores, targets.membership, owners, unit, guarantee, delta, confidence)
+    return _claim(what, scores, targets.membership, terms)
 
 
-def _claim(
-    what: str,
-    scores: Floats,
-    truth: npt.NDArray[np.bool_],
-    owners: npt.NDArray[np.int64] | None,
-    unit: Unit,
-    guarantee: Guarantee | None,
-    delta: float,
-    confidence: float,
-) -> Claim:
+def _claim(what: str, scores: Floats, truth: npt.NDArray[np.bool_], terms: Terms) -> Claim:
+    owners, unit, guarantee = terms.owners, terms.unit, terms.guarantee
     if owners is not None and len(np.unique(owners)) < len(owners):
         first = np.unique(owners, return_index=True)[1]
         scores, truth, unit = combined(scores, owners, "sum"), truth[:, first], Unit.PERSON
@@ -186,8 +167,8 @@ def _claim(
         bound = several_runs(
             list(scores),
             included,
-            delta=delta,
-            confidence=confidence,
+            delta=terms.delta,
+            confidence=terms.confidence,
             method="f-dp-any",  # nothing is known of how a training's outputs are distributed
             unit=unit,
             relation=Relation.ADD_OR_REMOVE_ONE,

@@ -18,7 +18,7 @@ from reticent.attacks.membership import METHODS, Choice, Method, choose, leave_o
 from reticent.audits.base_rates import AtThreshold, at_thresholds, predictive_values
 from reticent.audits.bodies import body_of
 from reticent.audits.case import Case
-from reticent.audits.claims import Claim, claim_about_model, claim_about_training, unfair
+from reticent.audits.claims import Claim, Terms, claim_about_model, claim_about_training, unfair
 from reticent.audits.exposures import exposure_effect, no_more_than
 from reticent.audits.groups import Disparity, disparity
 from reticent.audits.outcome import Audit, Wishes
@@ -27,6 +27,7 @@ from reticent.audits.pooled import PooledCurve, pooled_curve
 from reticent.audits.power import power
 from reticent.audits.queried import findings_without_shadows
 from reticent.audits.reasons import reasons
+from reticent.audits.removal import Removal
 from reticent.audits.risks import RiskList, record_risks
 from reticent.audits.spread import spread
 from reticent.audits.statistics import resolvable, threshold_at
@@ -74,7 +75,10 @@ def conclude(
         level=1 - case.confidence,
         inclusion=case.inclusion,
     )
-    parts = _without_shadows(case, wishes) if fleet is None else _with_shadows(case, fleet, guarantee, wishes)
+    owners = case.pool.owner_index()
+    doubt = unfair(case.pool.labels, owners)
+    terms = Terms(_delta(case, guarantee), owners, case.pool.unit, guarantee, _shared(case, fleet), doubt)
+    parts = _without_shadows(case, wishes) if fleet is None else _with_shadows(case, fleet, wishes, terms)
     choice = parts.pop("choice")
     trainers = parts.pop("doubts")
     attack, estimates = parts.pop("attack"), parts.pop("estimates")
@@ -90,20 +94,11 @@ def conclude(
         "membership": case.truth,
         "power": planned,
         "others": others,
-        "epsilon_of_model": claim_about_model(
-            parts["scores"],
-            case.truth,
-            delta=_delta(case, guarantee),
-            coins=wishes.coins,
-            owners=case.pool.owner_index(),
-            unit=case.pool.unit,
-            guarantee=guarantee,
-            confidence=_shared(case, fleet),
-            doubt=unfair(case.pool.labels, case.pool.owner_index()),
-        ),
+        "epsilon_of_model": claim_about_model(parts["scores"], case.truth, terms, coins=wishes.coins),
     }
-    skipped, not_listed = parts.pop("skipped"), parts.pop("not_listed")
-    body = body_of(case, parts, guarantee, choice, wishes, skipped) | {"not_listed": not_listed}
+    skipped = parts.pop("skipped")
+    why_not = {name: parts.pop(name) for name in ("not_listed", "not_removed")}
+    body = body_of(case, parts, guarantee, choice, wishes, skipped) | why_not
     return Audit(record=Record("audit", body, created=now()), **parts)
 
 
@@ -123,6 +118,8 @@ def _without_shadows(case: Case, wishes: Wishes) -> dict[str, Any]:
         "method": None,
         "risks": None,
         "not_listed": why,
+        "removal": None,
+        "not_removed": why if wishes.removal else "",
         "reasons": (),
         "thresholds": (),
         "predictive": {},
@@ -135,10 +132,10 @@ def _without_shadows(case: Case, wishes: Wishes) -> dict[str, Any]:
     }
 
 
-def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes: Wishes) -> dict[str, Any]:
+def _with_shadows(case: Case, fleet: Fleet, wishes: Wishes, terms: Terms) -> dict[str, Any]:
     choice, seen = _chosen(fleet, wishes)
     method = choice.method if isinstance(choice, Choice) else choice
-    owners, doubt = case.pool.owner_index(), unfair(case.pool.labels, case.pool.owner_index())
+    owners, doubt = case.pool.owner_index(), terms.doubt
     scores = method.score(case.signals, fleet.signals, fleet.membership)
     # Models on which the method was chosen do not judge it.
     reference = method.leave_one_out(fleet.signals, fleet.membership)[seen:]
@@ -157,6 +154,7 @@ def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes:
     risks = None if doubt else _risks(case, fleet)
     listed = [] if risks is None else [risk.row for risk in risks.listed[:_SHOWN]]
     at_risk = None if risks is None else risks.flags(owners)
+    removal, not_removed = _removal(risks, method, wishes, doubt)
     compared, skipped = _disparities(case, judged, reference, at_risk, wishes)
     return {
         "attack": _name_of(method),
@@ -169,6 +167,8 @@ def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes:
         "method": method,
         "risks": risks,
         "not_listed": doubt,
+        "removal": removal,
+        "not_removed": not_removed,
         "reasons": reasons(
             case.pool, fleet, listed, randomness=case.source.spawn("reasons"), groups=dict(wishes.groups) or None
         ),
@@ -178,17 +178,7 @@ def _with_shadows(case: Case, fleet: Fleet, guarantee: Guarantee | None, wishes:
         "disparities": compared,
         "people": _people(case, fleet, reference),
         "exposures": _exposures(case, fleet, method) if wishes.exposures else None,
-        "epsilon_of_training": claim_about_training(
-            fleet,
-            method,
-            delta=_delta(case, guarantee),
-            inclusion=case.inclusion,
-            owners=owners,
-            unit=case.pool.unit,
-            guarantee=guarantee,
-            confidence=_shared(case, fleet),
-            doubt=doubt,
-        ),
+        "epsilon_of_training": claim_about_training(fleet, method, terms, inclusion=case.inclusion),
         "skipped": skipped,
     }
 
@@ -202,6 +192,18 @@ def _risks(case: Case, fleet: Fleet) -> RiskList:
         level=1 - case.confidence,
         confidence=case.confidence,
     )
+
+
+def _removal(risks: RiskList | None, method: Method, wishes: Wishes, doubt: str) -> tuple[Removal | None, str]:
+    """What taking the listed records out did to the others, or why that was not run; neither if nobody asked."""
+    if wishes.removal is None:
+        return None, ""
+    if risks is None:
+        return None, doubt
+    try:
+        return wishes.removal(risks, method), ""
+    except NotEnoughEvidence as error:
+        return None, str(error)
 
 
 def _chosen(fleet: Fleet, wishes: Wishes) -> tuple[Method | Choice, int]:

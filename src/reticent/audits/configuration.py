@@ -95,6 +95,7 @@ class ModelPart(_Part):
     request: Any = None
     response: str | None = None
     headers: dict[str, str] = {}
+    snapshots: str | list[str] | None = None
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -103,6 +104,12 @@ class ModelPart(_Part):
             raise UsageError(
                 f"Expected exactly one of onnx, load and endpoint, got {' and '.join(named) or 'none'}.",
                 "Keep one; to audit what the trainer makes of the members, leave [model] out.",
+            )
+        if self.snapshots is not None and (self.load if isinstance(self.snapshots, str) else self.onnx) is None:
+            raise UsageError(
+                f"Expected snapshots with load (as file.py:name) or with onnx (as a list of files), got {named[0]} and "
+                f"snapshots as {'a text' if isinstance(self.snapshots, str) else 'a list'}.",
+                "Write them in the form of the model.",
             )
         asked = (self.queries_per_second, self.most_queries, self.request, self.response, self.headers or None)
         if self.endpoint is None and any(one is not None for one in asked):
@@ -122,6 +129,7 @@ class TrainingPart(_Part):
     jobs: Annotated[int, Field(ge=1)] | None = None
     executor: Annotated[str, Field(pattern="^(dask|ray):.+$")] | None = None
     store: str | None = None
+    removal: bool = False
 
 
 class AttackPart(_Part):
@@ -216,6 +224,11 @@ class AuditConfig(_Part):
                 "Expected a [training] with a method of scoring against shadow models, got "
                 f"method={self.attack.method!r} in [attack] and no [training].",
                 "Add the trainer, or leave method out.",
+            )
+        if self.model is not None and self.model.snapshots is not None and "trajectory" not in self.attack.attacks:
+            raise UsageError(
+                f'Expected snapshots with attacks = ["trajectory"] only, got attacks={list(self.attack.attacks)}.',
+                "Ask for the trajectory attack, or leave snapshots out.",
             )
         return self
 

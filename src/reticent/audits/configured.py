@@ -36,6 +36,7 @@ from reticent._numbers import percentage, shown
 from reticent.audits.case import checked_sides
 from reticent.audits.comparison import split
 from reticent.audits.configuration import AuditConfig, DataPart, load_object
+from reticent.audits.learned import SNAPSHOTS
 from reticent.audits.membership import Audit, audit, require_whole_records
 from reticent.audits.power import Power, power
 from reticent.data import Records
@@ -64,6 +65,7 @@ class Ready:
     groups: Mapping[str, npt.NDArray[Any]]
     coins: bool
     model: Any
+    snapshots: tuple[Any, ...]
     trainer: Any
     guarantee: Guarantee | None
     source: Randomness
@@ -124,11 +126,13 @@ def prepared(config: AuditConfig) -> Ready:
     checked_sides(members, nonmembers)
     members.joined(nonmembers).require_two_classes()
     trainer = None if config.training is None else as_trainer(load_object(config.training.trainer, config.folder))
-    model = _model(config)
+    model, snapshots = _model(config), _snapshots(config)
     if model is None:
-        model = _trained(trainer, members, source)
+        watched = "trajectory" in config.attack.attacks and callable(getattr(trainer, "snapshots", None))
+        snapshots = _watched(trainer, members, source) if watched else ()
+        model = snapshots[-1] if watched else _trained(trainer, members, source)
     coins = config.data.set is not None if config.data.coins is None else config.data.coins
-    return Ready(members, nonmembers, groups, coins, model, trainer, guarantee, source)
+    return Ready(members, nonmembers, groups, coins, model, snapshots, trainer, guarantee, source)
 
 
 def require_replaceable(config: AuditConfig) -> None:
@@ -176,6 +180,7 @@ def carried_out(config: AuditConfig, ready: Ready, *, progress: Callable[[int, i
     if training is not None:
         store = None if training.store is None else config.path(training.store)
         options = {"shadows": training.shadows, "jobs": training.jobs, "executor": training.executor, "store": store}
+        options["removal"] = training.removal
     return audit(
         ready.model,
         ready.members,
@@ -185,6 +190,7 @@ def carried_out(config: AuditConfig, ready: Ready, *, progress: Callable[[int, i
         method=config.attack.method,
         attacks=tuple(config.attack.attacks),
         limit=config.attack.limit,
+        snapshots=ready.snapshots,
         answers=None if config.model is None else config.model.answers,
         confidence=_confidence(config),
         groups=ready.groups or None,
@@ -280,9 +286,7 @@ def _model(config: AuditConfig) -> Any:
             raise UsageError(f"Expected an ONNX file at {part.onnx!r}, found none.", "Check the path.")
         return config.path(part.onnx)
     if part.load is not None:
-        found = load_object(part.load, config.folder)
-        is_model = hasattr(found, "named_parameters") or hasattr(found, "predict_proba")
-        return found if is_model or not callable(found) else found()
+        return _loaded(part.load, config)
     from reticent.models import Endpoint
 
     missing = [variable for variable in part.headers.values() if variable not in os.environ]
@@ -297,6 +301,37 @@ def _model(config: AuditConfig) -> Any:
         "headers": {header: os.environ[variable] for header, variable in part.headers.items()},
     }
     return Endpoint(str(part.endpoint), **{name: value for name, value in options.items() if value is not None})
+
+
+def _loaded(where: str, config: AuditConfig) -> Any:
+    """What is named there, or what the function of that name returns."""
+    found = load_object(where, config.folder)
+    is_model = hasattr(found, "named_parameters") or hasattr(found, "predict_proba")
+    return found if is_model or not callable(found) else found()
+
+
+def _snapshots(config: AuditConfig) -> tuple[Any, ...]:
+    """The given model as it was earlier in its training, and as it is."""
+    named = None if config.model is None else config.model.snapshots
+    if named is None:
+        return ()
+    if isinstance(named, str):
+        found = _loaded(named, config)
+        if not isinstance(found, list | tuple):
+            raise UsageError(
+                f"Expected a list of models from {named!r}, got {type(found).__name__}.",
+                "Return the snapshots in order.",
+            )
+        return tuple(found)
+    missing = [one for one in named if not config.path(one).is_file()]
+    if missing:
+        raise UsageError(f"Expected ONNX files at {missing}, found none.", "Check the paths.")
+    return tuple(config.path(one) for one in named)
+
+
+def _watched(trainer: Any, members: Records, source: Randomness) -> tuple[Any, ...]:
+    """The model that the trainer makes of the members, after equal parts of its training."""
+    return tuple(trainer.snapshots(members, source.spawn("target"), SNAPSHOTS))
 
 
 def _trained(trainer: Any, members: Records, source: Randomness) -> Any:

@@ -27,6 +27,8 @@ Example:
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -36,13 +38,18 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
+from reticent.attacks.membership import Method
 from reticent.audits.bodies import NOT_TESTED
 from reticent.audits.case import checked_sides, prepare
 from reticent.audits.concluding import attack_names, conclude
+from reticent.audits.learned import Trajectory
 from reticent.audits.outcome import Audit, Wishes
 from reticent.audits.queried import chosen_methods, require_budget
+from reticent.audits.removal import Removal, audit_after_removal
+from reticent.audits.risks import RiskList
 from reticent.audits.shadows import Trainer, train_shadows
 from reticent.audits.thresholds import RATES
+from reticent.data import Records
 from reticent.errors import UsageError
 from reticent.models import Exposure
 from reticent.privacy import Guarantee
@@ -67,6 +74,8 @@ def audit(
     coins: bool = False,
     attacks: Sequence[Any] = (),
     limit: int | None = None,
+    snapshots: Sequence[Any] = (),
+    removal: bool = False,
     jobs: int | None = None,
     executor: Executor | str | None = None,
     store: str | Path | None = None,
@@ -96,14 +105,18 @@ def audit(
             if there are not many.
         coins: whether members were drawn from all records by independent fair coins, one for each owner, as `rt.split`
             does. Then a lower bound on epsilon is stated for the given model, and shadow models are drawn so, too.
-        attacks: further attacks on the one model, which ask it again or look at its parameters: "gap", "agreement",
-            "boundary", "gradient norm"; see `reticent.audits.queried`.
-        limit: how many members, and how many others, those attack at most.
+        attacks: further attacks on the one model, which ask it again ("gap", "agreement", "boundary"), look at its
+            parameters ("gradient norm"), learn what to expect from the non-members ("quantile"), or watch trainings
+            ("trajectory"); see `reticent.audits.queried` and `reticent.audits.learned`.
+        limit: how many members, and how many others, those attack at most; "quantile" and "trajectory" attack all.
+        snapshots: for "trajectory": the model after equal parts of its training, the last of them the model itself.
+        removal: whether to take the records at risk out, train as many shadow models again, audit again, and once more
+            with as many others taken out, to tell what that does to those who stay; trains three times as many models.
         jobs: processes for the shadow models; all cores by default.
         executor: where else to train them: an executor, "dask:ADDRESS" or "ray:ADDRESS".
         store: a folder that keeps the answers of finished shadow models, for going on after a stop or with more models.
         randomness: source of every draw; the operating system's by default.
-        progress: called as progress(models_done, shadows).
+        progress: called as progress(models_done, models).
         name: what to call the model in the report.
         guarantee: what was promised about the model's training, to stand beside what is measured.
 
@@ -135,7 +148,8 @@ def audit(
         _checks.at_least(8 if method == "choose" else 4, shadows=shadows)
         trainer = as_trainer(trainer)
     inside, outside = checked_sides(members, nonmembers)
-    wishes = _wishes(method, _groups(groups, len(inside) + len(outside)), coins, attacks, limit)
+    filled = _filled(attacks, trainer, snapshots, answers)
+    wishes = _wishes(method, _groups(groups, len(inside) + len(outside)), coins, filled, limit)
     case = prepare(
         model,
         inside,
@@ -148,21 +162,22 @@ def audit(
         coins=coins,
     )
     require_budget(case, wishes.attacks, limit=limit)
+    usual: dict[str, Any] = {
+        "randomness": source,
+        "exposure": exposure,
+        "answers": answers,
+        "inclusion": case.inclusion,
+        "jobs": jobs,
+        "executor": executor,
+        "store": store,
+    }
+    models = 3 * shadows if removal else shadows
+    if removal:
+        again = {**usual, "shadows": shadows, "progress": _after(progress, shadows, models)}
+        wishes = dataclasses.replace(wishes, removal=functools.partial(_removed, trainer, case.pool, again))
     fleet = None
     if trainer is not None:
-        fleet = train_shadows(
-            trainer,
-            case.pool,
-            count=shadows,
-            randomness=source,
-            exposure=exposure,
-            answers=answers,
-            inclusion=case.inclusion,
-            jobs=jobs,
-            executor=executor,
-            store=store,
-            progress=progress,
-        )
+        fleet = train_shadows(trainer, case.pool, count=shadows, progress=_after(progress, 0, models), **usual)
     return conclude(case, fleet, guarantee, wishes)
 
 
@@ -182,8 +197,36 @@ def _wishes(
     _checks.one_of(attack_names(), method=method)
     if limit is not None:
         _checks.at_least(10, limit=limit)
-    chosen_methods(attacks)
     return Wishes(method, groups, coins, tuple(attacks), limit)
+
+
+def _filled(attacks: Sequence[Any], trainer: Trainer | None, snapshots: Any, answers: str | None) -> tuple[Any, ...]:
+    """The attacks, with what those on the course of a training need."""
+    if not isinstance(snapshots, list | tuple):
+        raise UsageError(f"Expected a list of snapshots, got {type(snapshots).__name__}.", "Put the models in a list.")
+    chosen = chosen_methods(attacks)
+    if snapshots and not any(isinstance(one, Trajectory) for one in chosen):
+        raise UsageError("Expected snapshots for the attack that uses them.", 'Ask for attacks=("trajectory",).')
+    return tuple(
+        dataclasses.replace(
+            one,
+            snapshots=tuple(one.snapshots or snapshots),
+            trainer=trainer if one.trainer is None else one.trainer,
+            answers=answers if one.answers is None else one.answers,
+        )
+        if isinstance(one, Trajectory)
+        else one
+        for one in chosen
+    )
+
+
+def _removed(trainer: Any, pool: Records, options: Mapping[str, Any], risks: RiskList, method: Method) -> Removal:
+    return audit_after_removal(trainer, pool, risks, method=method, **options)
+
+
+def _after(progress: Callable[[int, int], None] | None, models: int, total: int) -> Callable[[int, int], None] | None:
+    """Progress of a part of the models, those before it counted."""
+    return None if progress is None else lambda done, _: progress(models + done, total)
 
 
 def _groups(groups: Mapping[str, npt.NDArray[Any]] | None, records: int) -> dict[str, npt.NDArray[Any]]:

@@ -6,7 +6,7 @@ Promise: what was not measured is None or empty and has its reason in the record
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from reticent.audits.persons import PersonAudit
 from reticent.audits.pooled import PooledCurve
 from reticent.audits.power import Power
 from reticent.audits.reasons import Explained
+from reticent.audits.removal import Removal
 from reticent.audits.risks import RecordRisk, RiskList
 from reticent.audits.spread import Spread
 from reticent.evidence import Finding, Record
@@ -40,6 +41,7 @@ class Wishes:
         coins: whether members were drawn by independent fair coins, one for each owner.
         attacks: further attacks on the one model, which ask it again.
         limit: how many members, and how many others, those attack at most.
+        removal: takes the records at risk out, trains and audits again, with the given method; None: not asked for.
         exposures: whether to repeat the attack where less is shown; it costs as much as everything else together.
     """
 
@@ -49,6 +51,7 @@ class Wishes:
     attacks: tuple[Any, ...] = ()
     limit: int | None = None
     exposures: bool = True
+    removal: Callable[[RiskList, Method], Removal] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Audit:
         others: further attacks on the given model.
         risks: every record (or owner) with its test, and the list of those at risk; None without shadow models.
         reasons: for the surest of the records listed as at risk.
+        removal: what happened to the others when the records at risk were taken out; None if that was not run.
         thresholds: the given model at each threshold, with predictive values at several base rates.
         predictive: false-positive rate to predictive values of the repeated trainings.
         spread: figures over the trainings; empty with fewer than five.
@@ -88,6 +92,7 @@ class Audit:
     others: tuple[Finding, ...]
     risks: RiskList | None
     reasons: tuple[Explained, ...]
+    removal: Removal | None
     thresholds: tuple[AtThreshold, ...]
     predictive: Mapping[float, tuple[PredictiveValue, ...]]
     spread: Mapping[str, Spread]
@@ -118,4 +123,5 @@ class Audit:
     def __str__(self) -> str:
         parts = [self.repeated, self.finding, *self.others]
         claims = [claim for claim in (self.epsilon_of_training, self.epsilon_of_model) if claim.bound is not None]
-        return "\n".join(str(part) for part in (*parts, *claims))
+        removal = () if self.removal is None else self.removal.sentences
+        return "\n".join(str(part) for part in (*parts, *claims, *removal))

@@ -2,8 +2,8 @@
 
 Promise: every attack that was asked for gets its own finding: executed, inconclusive, or not run with the reason. The
 confidence is shared by the attacks that ran (Bonferroni), so picking the most successful of them afterwards is allowed.
-Scores never use memberships; thresholds are set on non-members set aside, which are then not counted. Queries are
-counted, and a budget that is too small is refused before the first one.
+A record's score never uses its own membership; thresholds are set on non-members set aside, which are then not counted.
+Queries are counted, and a budget that is too small is refused before the first one.
 
 Without shadow models there is nothing to compare a record with but other records: a record that is easy for any model
 looks like a member. So these attacks are weaker than those of `rt.audit(trainer=...)`, and finding little with them
@@ -31,7 +31,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,6 +42,7 @@ from reticent.attacks.membership.boundary import BoundarySearch, boundary_distan
 from reticent.attacks.membership.label_only import Perturbation, agreement, perturbations_for
 from reticent.attacks.membership.white_box import gradient_norm
 from reticent.audits.case import Case
+from reticent.audits.learned import Quantile, Trajectory
 from reticent.audits.thresholds import finding_of, own_thresholds
 from reticent.audits.validity import doubts
 from reticent.errors import UsageError
@@ -73,6 +74,10 @@ class Method(Protocol):
     def name(self) -> str:
         """As it stands in findings."""
 
+    @property
+    def whole(self) -> bool:
+        """Whether it attacks all records, whatever the others are limited to."""
+
     def exposure(self, case: Case) -> str:
         """What it sees of the model."""
 
@@ -81,6 +86,9 @@ class Method(Protocol):
 
     def queries(self, case: Case) -> int:
         """The most queries it makes, those about the records themselves included."""
+
+    def details(self, case: Case) -> Mapping[str, Any]:
+        """What its finding says beyond the usual, as plain values."""
 
     def scores(self, case: Case, randomness: Randomness) -> Floats:
         """(records,) larger for members."""
@@ -91,6 +99,11 @@ class Confidence:
     """The log-odds of the true label, as far as the exposure shows them."""
 
     name: str = "confidence of the true label"
+
+    @property
+    def whole(self) -> bool:
+        """As many records as it is limited to."""
+        return False
 
     def exposure(self, case: Case) -> str:
         """The case's own."""
@@ -103,6 +116,10 @@ class Confidence:
     def queries(self, case: Case) -> int:
         """None."""
         return 0
+
+    def details(self, case: Case) -> Mapping[str, Any]:
+        """Nothing more."""
+        return {}
 
     def scores(self, case: Case, randomness: Randomness) -> Floats:
         """See `Signals`."""
@@ -204,8 +221,10 @@ METHODS: dict[str, Method] = {
     "agreement": Agreement(),
     "boundary": Boundary(),
     "gradient norm": GradientNorm(),
+    "quantile": Quantile(),
+    "trajectory": Trajectory(),
 }
-"""The attacks by their short names, with their usual settings."""
+"""The attacks by their short names, with their usual settings; the last one's snapshots and trainer are an audit's."""
 
 
 def chosen_methods(methods: Sequence[Method | str]) -> tuple[Method, ...]:
@@ -234,13 +253,16 @@ def require_budget(case: Case, methods: Sequence[Method | str], *, limit: int | 
     _planned(case, chosen_methods(methods), limit)
 
 
-def _planned(case: Case, chosen: Sequence[Method], limit: int | None) -> tuple[Case, dict[str, str], list[Method]]:
-    """The part of the case that is attacked, why methods cannot be run on it, and those that can."""
+def _planned(
+    case: Case, chosen: Sequence[Method], limit: int | None
+) -> tuple[dict[str, Case], dict[str, str], list[Method]]:
+    """The part of the case that each method attacks, why it cannot be run on it, and the methods that can."""
     part = case if limit is None else _part(case, _checks.at_least(10, limit=limit))
-    unfit = {method.name: method.unfit(part) for method in chosen}
+    attacked = {method.name: case if method.whole else part for method in chosen}
+    unfit = {method.name: method.unfit(attacked[method.name]) for method in chosen}
     running = [method for method in chosen if not unfit[method.name]]
-    part.target.require_queries(sum(method.queries(part) for method in running))
-    return part, unfit, running
+    case.target.require_queries(sum(method.queries(attacked[method.name]) for method in running))
+    return attacked, unfit, running
 
 
 def findings_without_shadows(
@@ -251,7 +273,8 @@ def findings_without_shadows(
     Args:
         case: from `reticent.audits.case.prepare`.
         methods: short names from `METHODS`, or methods with settings of their own.
-        limit: attack so many members and so many non-members at most, drawn at random; all by default.
+        limit: attack so many members and so many non-members at most, drawn at random; all by default, and by methods
+            that say `whole`.
 
     Returns:
         One finding for each method, in order. `details` hold the queries it made (for those that make none: the one
@@ -269,10 +292,11 @@ def findings_without_shadows(
         nonmembers=int((~case.truth).sum()),
         several_rows=case.pool.owner_count < len(case.pool),
     )
-    part, unfit, running = _planned(case, chosen, limit)
-    each = dataclasses.replace(part, confidence=1 - (1 - case.confidence) / max(1, len(running)))
+    attacked, unfit, running = _planned(case, chosen, limit)
+    shared = 1 - (1 - case.confidence) / max(1, len(running))
     found = []
     for method in chosen:
+        part = attacked[method.name]
         if unfit[method.name]:
             seen = method.exposure(case)
             found.append(Finding.not_run(method.name, case.target.name, seen, reason=unfit[method.name]))
@@ -280,11 +304,14 @@ def findings_without_shadows(
         before = part.target.queries
         scores = method.scores(part, case.source.spawn(f"attack {method.name}"))
         made = part.target.queries - before
-        estimates = _shared(own_thresholds(each, scores), case.confidence, len(running))
+        estimates = _shared(
+            own_thresholds(dataclasses.replace(part, confidence=shared), scores), case.confidence, len(running)
+        )
         details = {
             "queries": made or len(part.pool),
             "attacks_sharing_the_confidence": len(running),
             "records_left_out": len(case.pool) - len(part.pool),
+            **method.details(part),
         }
         found.append(
             finding_of(part, method.name, estimates, reasons, 0, exposure=method.exposure(case), details=details)

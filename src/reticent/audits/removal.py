@@ -1,18 +1,20 @@
 """What happens to the others if the records at risk are taken out? An audit of the training that is left.
 
 Promise: this measures, and recommends nothing. Who is exposed depends on who else is there: taking out the most exposed
-records makes others the most exposed (the privacy onion: Carlini et al., 2022b), and those who were taken out may be
-given away by having been. So the result is never "safe now"; it is how many of those who stayed are at risk now who
-were not listed before, with an interval, beside a control.
+records makes others the most exposed (the privacy onion effect: Carlini et al., 2022b), and those who were taken out
+may be given away by having been. So the result is never "safe now"; it is how many of those who stayed are at risk now
+who were not listed before, with an interval, beside a control.
 
 The control is needed because a second audit lists somebody new in any case: records that just missed the first list,
 and a training with fewer records. It takes out equally many records (or owners) at random, none of them at risk, and
 audits again. The figures are about the same records in both: those that stayed in both. "Newly listed" is a share of
-those. Lists of two sets of trainings differ by more than their records would, because all records share the trainings
-(a test that counts records, such as McNemar's, called 11 to 27 % of equal trainings different in simulations at 5 %).
-So intervals and the p-value come from a jackknife that leaves out an eighth of the models at a time (Quenouille,
-1956), and are Student's; where that is narrower than Clopper and Pearson's interval (1934), the latter's ends are
-taken.
+those. A list with a false discovery rate takes in more doubtful records the more sure ones it holds, and the control
+still holds those at risk: so the share errs towards the control, and the mean effect, which does not, stands beside it.
+
+Lists of two sets of trainings differ by more than their records would, because all records share the trainings (a test
+that counts records, such as McNemar's, called 11 to 27 % of equal trainings different in simulations at 5 %). So
+intervals and the p-value come from a jackknife that leaves out an eighth of the models at a time (Quenouille, 1956),
+and are Student's; where that is narrower than Clopper and Pearson's interval (1934), the latter's ends are taken.
 
 Shapes: rows are of the pool that was handed in.
 
@@ -37,6 +39,8 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,7 +49,7 @@ from scipy.stats import t as student
 
 from reticent import _checks
 from reticent._numbers import percent, percentage, shown
-from reticent.attacks.membership import DEFAULT
+from reticent.attacks.membership import DEFAULT, Method
 from reticent.audits.multiplicity import benjamini_hochberg
 from reticent.audits.pooled import pooled_curve
 from reticent.audits.randomisation import column_tests
@@ -74,6 +78,7 @@ class Removal:
 
     Attributes:
         removed: records (or owners) that were taken out.
+        asked: how many were to be taken out; more than `removed` where too few others would have been left.
         stayed: records (or owners) that stayed, in the control too: what the shares are about.
         newly_listed: share of those that are on the list now and were not before.
         control: the same where equally many others were taken out at random.
@@ -83,10 +88,12 @@ class Removal:
         auc: area under the attack's curve for the training that is left.
         control_auc: the same for the control.
         after: the list of the training that is left; its rows are those of the smaller pool.
+        control_after: the same for the control.
         new_rows: rows (first rows of owners) of the whole pool that are newly listed.
     """
 
     removed: int
+    asked: int
     stayed: int
     newly_listed: Estimate
     control: Estimate
@@ -96,14 +103,16 @@ class Removal:
     auc: Estimate
     control_auc: Estimate
     after: RiskList
+    control_after: RiskList
     new_rows: tuple[int, ...]
 
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was found, and what follows from it."""
         confidence = f"{percentage(self.newly_listed.confidence)}"
+        who = f"{self.removed}" if self.removed == self.asked else f"the {self.removed} surest of {self.asked} at risk"
         found = (
-            f"After {self.removed} were taken out, {_share(self.newly_listed)} of the {self.stayed} who stayed are "
+            f"After {who} were taken out, {_share(self.newly_listed)} of the {self.stayed} who stayed are "
             f"listed as at risk who were not before; after as many others were taken out at random, "
             f"{_share(self.control)} ({confidence} confidence each)."
         )
@@ -112,17 +121,26 @@ class Removal:
         else:
             told = f"(p = {shown(self.p, 2)})"
             read = f"More than by chance and by a smaller training were not seen to take their place {told}."
+        gap = self.effect_difference
+        average = (
+            "On average over those who stayed, with and without the record are told apart "
+            f"{gap.value * 100:+.1f} percentage points ({gap.low * 100:+.1f} to {gap.high * 100:+.1f}) more often than "
+            "in the control; this does not depend on how long the lists are."
+        )
         return (
             found,
             read,
-            "Taking records out protects nobody reliably: who is exposed depends on who else is there, and this audit "
-            "says nothing about those who were taken out. Training with differential privacy bounds everybody's risk.",
+            average,
+            "Taking records out protects nobody reliably: who is exposed depends on who else is there (the privacy "
+            "onion: Carlini et al., 2022), and this audit says nothing about those who were taken out. Training with "
+            "differential privacy bounds everybody's risk.",
         )
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, and the sentences."""
         return {
             "removed": self.removed,
+            "asked": self.asked,
             "stayed": self.stayed,
             "newly_listed": self.newly_listed.as_dict(),
             "control": self.control.as_dict(),
@@ -132,6 +150,7 @@ class Removal:
             "auc": self.auc.as_dict(),
             "control_auc": self.control_auc.as_dict(),
             "after": self.after.as_dict(),
+            "control_after": self.control_after.as_dict(),
             "new_rows": list(self.new_rows),
             "sentences": list(self.sentences),
         }
@@ -147,7 +166,11 @@ def audit_after_removal(
     rows: Sequence[int] | None = None,
     exposure: Exposure = Exposure.LOGITS,
     inclusion: float = 0.5,
+    method: Method = DEFAULT,
+    answers: str | None = None,
     jobs: int | None = None,
+    executor: Executor | str | None = None,
+    store: str | Path | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Removal:
     """Take the records at risk out, train again, audit again; and once more with others taken out at random.
@@ -158,10 +181,15 @@ def audit_after_removal(
         before: its list, for the owners of the pool if it has any.
         shadows: trainings for each of the two audits; as many as the first had makes the lists comparable.
         randomness: source of every draw.
-        rows: what to take out (with all other rows of the same owners); the listed records by default.
+        rows: what to take out (with all other rows of the same owners); the listed records by default, or the surest
+            of them: half as many as are not listed, at most, so that as many others can leave and as many stay.
         exposure: what of the models is used.
         inclusion: probability that a record is in a model's training data.
-        jobs: processes.
+        method: of scoring, for the areas under the curve; lists are made by exact tests, whatever it is.
+        answers: as in `train_shadows`.
+        jobs: as in `train_shadows`.
+        executor: as in `train_shadows`.
+        store: as in `train_shadows`.
         progress: called as progress(models_done, models) over both audits.
 
     Raises:
@@ -171,9 +199,11 @@ def audit_after_removal(
     _checks.at_least(4, shadows=shadows)
     owner = pool.owner_index()
     listed = np.array([risk.row for risk in before.listed], dtype=np.int64)
-    out = np.unique(owner[listed if rows is None else np.asarray(rows, dtype=np.int64)])
-    at_risk = np.unique(np.concatenate([out, owner[listed]]))
-    others = np.setdiff1d(np.arange(int(owner.max()) + 1), at_risk)
+    asked = np.unique(owner[listed if rows is None else np.asarray(rows, dtype=np.int64)])
+    others = np.setdiff1d(np.arange(int(owner.max()) + 1), np.concatenate([asked, owner[listed]]))
+    at_risk = np.setdiff1d(np.arange(int(owner.max()) + 1), others)
+    # Lists begin with the surest.
+    out = asked if rows is not None else np.unique(owner[listed[: max(_FEWEST, len(others) // 2)]])
     if not len(out) or len(others) < len(out) + _FEWEST:
         raise NotEnoughEvidence(
             f"Expected somebody to take out and as many others, and {_FEWEST} more to stay, got {len(out)} and "
@@ -200,12 +230,17 @@ def audit_after_removal(
             randomness=own,
             exposure=exposure,
             inclusion=inclusion,
+            answers=answers,
             jobs=jobs,
+            executor=executor,
+            store=store,
             progress=tell,
         )
-        arms.append(_audited(fleet, left, np.searchsorted(np.unique(owner[kept]), stayed), before, own))
+        arms.append(_audited(fleet, left, np.searchsorted(np.unique(owner[kept]), stayed), before, method, own))
     first = np.unique(owner, return_index=True)[1]
-    return _compared(arms, len(out), tuple(int(row) for row in first[stayed[arms[0].listed]]), before.confidence)
+    return _compared(
+        arms, (len(out), len(asked)), tuple(int(row) for row in first[stayed[arms[0].listed]]), before.confidence
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -220,13 +255,13 @@ class _Arm:
     groups: int
 
 
-def _audited(fleet: Fleet, left: Records, stayed: Counts, before: RiskList, source: Randomness) -> _Arm:
+def _audited(fleet: Fleet, left: Records, stayed: Counts, before: RiskList, method: Method, source: Randomness) -> _Arm:
     owners = left.owner_index()
     risks = record_risks(
         fleet, randomness=source.spawn("risks"), owners=owners, level=before.level, confidence=before.confidence
     )
     curve = pooled_curve(
-        DEFAULT.leave_one_out(fleet.signals, fleet.membership),
+        method.leave_one_out(fleet.signals, fleet.membership),
         fleet.membership,
         rates=(),
         randomness=source.spawn("bootstrap"),
@@ -250,7 +285,7 @@ def _figures(fleet: Fleet, owners: Counts, stayed: Counts, level: float, source:
     return float(listed[stayed].mean()), float(tests.effect[stayed].mean())
 
 
-def _compared(arms: list[_Arm], removed: int, new_rows: tuple[int, ...], confidence: float) -> Removal:
+def _compared(arms: list[_Arm], removed: tuple[int, int], new_rows: tuple[int, ...], confidence: float) -> Removal:
     freedom = min(arm.groups for arm in arms) - 1
     factor = float(student.ppf(0.5 + confidence / 2, freedom))
     method = f"jackknife over {freedom + 1} groups of models, Student's interval"
@@ -269,7 +304,8 @@ def _compared(arms: list[_Arm], removed: int, new_rows: tuple[int, ...], confide
     ]
     t = 0.0 if gaps[0] == 0 else float(np.divide(gaps[0], deviation[0])) if deviation[0] > 0 else math.inf
     return Removal(
-        removed=removed,
+        removed=removed[0],
+        asked=removed[1],
         stayed=stayed,
         newly_listed=shares[0],
         control=shares[1],
@@ -279,6 +315,7 @@ def _compared(arms: list[_Arm], removed: int, new_rows: tuple[int, ...], confide
         auc=arms[0].auc,
         control_auc=arms[1].auc,
         after=arms[0].risks,
+        control_after=arms[1].risks,
         new_rows=new_rows,
     )
 

@@ -23,6 +23,7 @@ from reticent.privacy.rounding import round_down
 from reticent.privacy.units import Relation, Unit
 from reticent.reports import disparity as groups
 from reticent.reports.exposures import exposure_plot
+from reticent.reports.removal import about_removal, removal_table
 from reticent.reports.tables import (
     WIDE,
     Table,
@@ -57,6 +58,7 @@ def sentences_about(body: Values) -> list[str]:
     found = []
     if body["at_risk"] is not None:
         found.append(about_risks(body["at_risk"]))
+    found += about_removal(body)
     if body["people"] is not None:
         people = body["people"]
         best = people["ways"][people["chosen"]]
@@ -111,7 +113,7 @@ def about_epsilon(claims: Values) -> list[str]:
 
 def parts_of(body: Values) -> list[Part]:
     """The parts of one audit's page, in order."""
-    makers = (_at_risk, _predictive, _groups, _people, _exposures, _epsilon, _others, _trainings, _beforehand)
+    makers = (_at_risk, _removal, _predictive, _groups, _people, _exposures, _epsilon, _others, _trainings, _beforehand)
     return [part for part in (make(body) for make in makers) if part is not None]
 
 
@@ -168,6 +170,12 @@ def _at_risk(body: Values) -> Part | None:
     figures = (_table(risk_table(risks, body["reasons"])),) if risks["listed"] else ()
     said = (about_risks(risks), *((_rows(body), WIDE) if risks["listed"] else ()))
     return Part("Who is at risk, and why", tuple(one for one in said if one), figures)
+
+
+def _removal(body: Values) -> Part | None:
+    said = about_removal(body)
+    figures = () if body["removal"] is None else (_table(removal_table(body)),)
+    return Part("If those at risk were taken out", tuple(said), figures) if said else None
 
 
 def _predictive(body: Values) -> Part | None:

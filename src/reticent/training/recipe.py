@@ -1,10 +1,11 @@
 """A training that can be repeated on other records.
 
-Promise: a `Recipe` builds, trains and returns a network in the same way each time.
+Promise: a `Recipe` builds, trains and returns a network in the same way each time, and can show it on the way.
 """
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 from collections.abc import Callable, Iterable
 
@@ -74,8 +75,40 @@ class Recipe:
 
     def run(self, records: Records, randomness: Randomness, progress: Progress | None = None) -> Run:
         """The training with its guarantee."""
+        return self._trained(self._built(randomness), records, randomness, progress)
+
+    def snapshots(self, records: Records, randomness: Randomness, count: int) -> tuple[torch.nn.Module, ...]:
+        """The network after each of so many equal parts of its training; the last is what calling the recipe gives.
+
+        Raises:
+            UsageError: more snapshots than the training has steps.
+        """
+        _checks.at_least(1, count=count)
+        model = self._built(randomness)
+        states: list[dict[str, torch.Tensor]] = []
+
+        def keep(done: int, steps: int) -> None:
+            if steps < count:
+                raise UsageError(
+                    f"Expected at most as many snapshots as the training has steps, got count={count} for {steps}.",
+                    "Ask for fewer.",
+                )
+            if len(states) < count and done == round(steps * (len(states) + 1) / count):
+                states.append({name: value.detach().clone() for name, value in model.state_dict().items()})
+
+        trained = self._trained(model, records, randomness, keep).model
+        found = [copy.deepcopy(trained) for _ in states[:-1]]
+        for one, state in zip(found, states, strict=False):
+            one.load_state_dict(state)
+        return (*found, trained)
+
+    def _built(self, randomness: Randomness) -> torch.nn.Module:
         with seeded(randomness.spawn("build")):
-            model = self.build()
+            return self.build()
+
+    def _trained(
+        self, model: torch.nn.Module, records: Records, randomness: Randomness, progress: Progress | None
+    ) -> Run:
         plan = self.plan
         if plan is not None:
             size = units_of(plan, records.owners, len(records), example_level=self.example_level).count

@@ -4,7 +4,8 @@ Promise: `METHODS` maps a name to a method with its usual parameters; others are
 `DEFAULT` is the one that audits use.
 
 Two attacks over stored answers need more than references' answers and stand by themselves: `quantile` (features, and no
-reference models) and `trajectory` (the answers of several epochs).
+reference models) and `trajectory` (the answers of several epochs). Audits run them under these names, too, as further
+attacks: `reticent.audits.learned`.
 
 Example:
     >>> from reticent.attacks.membership import METHODS

@@ -67,6 +67,7 @@ def quantile_scores(
     *,
     kind: Kind = "gaussian",
     folds: int = _FOLDS,
+    owners: npt.NDArray[np.int64] | None = None,
     randomness: Randomness,
 ) -> Floats:
     """(records,) how far above what is expected of non-members, in standard deviations; larger for members.
@@ -77,6 +78,8 @@ def quantile_scores(
         nonmember: (records,) records that are known not to have been in the training data.
         kind: "gaussian" or "quantile"; see the module's page.
         folds: into how many parts the records are dealt.
+        owners: (records,) whole numbers from 0, equal for rows of one owner, which are dealt together; each row by
+            itself by default.
         randomness: source of the folds.
 
     Raises:
@@ -93,8 +96,11 @@ def quantile_scores(
         raise MissingExtra("scikit-learn", "lab", "Quantile regression") from error
     count = len(scores)
     table = np.asarray(features, dtype=np.float64).reshape(count, -1)
-    fold = np.empty(count, dtype=np.int64)
-    fold[randomness.permutation(count)] = np.arange(count) % folds
+    dealt = np.arange(count) if owners is None else owners
+    people = int(dealt.max()) + 1
+    fold = np.empty(people, dtype=np.int64)
+    fold[randomness.permutation(people)] = np.arange(people) % folds
+    fold = fold[dealt]
     learned = _gaussian if kind == "gaussian" else _by_levels
     result = np.empty(count)
     with threadpool_limits(1):  # threads that wait for each other cost more than they save on tables this small
@@ -112,23 +118,14 @@ def quantile_p_values(
     *,
     kind: Kind = "gaussian",
     folds: int = _FOLDS,
+    owners: npt.NDArray[np.int64] | None = None,
     randomness: Randomness,
 ) -> Floats:
     """(records,) one-sided p-values of "the record was not in the training data": ranks of `quantile_scores`.
 
-    Args:
-        scores: (records,) the model's log-odds of the true labels, or any other confidence.
-        features: (records, ...) what may be expected to matter: inputs, labels, both.
-        nonmember: (records,) records that are known not to have been in the training data.
-        kind: "gaussian" or "quantile"; see the module's page.
-        folds: into how many parts the records are dealt.
-        randomness: source of the folds.
-
-    Raises:
-        UsageError: shapes that do not fit, or too few non-members.
-        MissingExtra: scikit-learn is not installed.
+    Arguments and errors are those of `quantile_scores`.
     """
-    found = quantile_scores(scores, features, nonmember, kind=kind, folds=folds, randomness=randomness)
+    found = quantile_scores(scores, features, nonmember, kind=kind, folds=folds, owners=owners, randomness=randomness)
     known = np.sort(found[nonmember])
     as_large = len(known) - np.searchsorted(known, found, "left")
     # A record counts itself: non-members are among the known ones already, others are added.

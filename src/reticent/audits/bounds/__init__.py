@@ -1,6 +1,7 @@
 """From scores to epsilon: lower bounds with a stated confidence, tests of claims, verdicts, and the power to expect."""
 
 from reticent.audits.bounds.counting import f_dp, steinke
+from reticent.audits.bounds.detecting import Detection, detection
 from reticent.audits.bounds.exposure import exposure_bound, exposure_of
 from reticent.audits.bounds.guessing import Budgets
 from reticent.audits.bounds.judging import judge
@@ -13,6 +14,7 @@ from reticent.evidence.bounds import Conclusion, LowerBound, Verdict
 __all__ = [
     "Budgets",
     "Conclusion",
+    "Detection",
     "LowerBound",
     "Power",
     "StepCheck",
@@ -20,6 +22,7 @@ __all__ = [
     "canaries_needed",
     "check_inclusion",
     "check_noise",
+    "detection",
     "detection_probability",
     "expected_bound",
     "exposure_bound",

@@ -11,7 +11,8 @@ The rule:
                    claim is a guarantee, mu has to exceed that of the least Gaussian curve above the claim's: so a claim
                    of another shape is not refuted for its shape.
     consistent     no violation, and a Gaussian mechanism that leaks `factor` (2) times the claimed epsilon, attacked as
-                   well as it can be, would have been found with probability 0.8 or more.
+                   well as it can be, would have been found with probability 0.8 or more; for single steps, a training
+                   with so little noise that it leaks as much (`detecting`).
     inconclusive   anything else; also a claim of no finite epsilon, which nothing can violate.
 
 Example:
@@ -29,13 +30,11 @@ Example:
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from reticent import _checks
 from reticent._numbers import percentage, shown
 from reticent.audits.bounds.curves import epsilon_of, gaussian_above
-from reticent.audits.bounds.guessing import Budgets
-from reticent.audits.bounds.power import canaries_needed, detection_probability
+from reticent.audits.bounds.detecting import Detection, detection
 from reticent.errors import UsageError
 from reticent.evidence.bounds import Conclusion, LowerBound, Verdict
 from reticent.privacy import Guarantee
@@ -65,8 +64,8 @@ def judge(
         bound: from one of this package's functions.
         claim: a guarantee about the same unit and relation, or an epsilon at the bound's delta.
         p_value: of the guarantee's whole curve, from `test_claim` on the same scores; then it decides.
-        power: how probable it was that a leak of `factor` times the claim would be found; None: computed for bounds
-            from one run or several, not known for others.
+        power: how probable it was that a leak of `factor` times the claim would be found; None: computed from the
+            bound's design (`detecting`), where it is known.
         factor: by which a mechanism has to leak more than claimed, for `power`.
 
     Raises:
@@ -96,11 +95,12 @@ def judge(
         words = _violation(bound, seen, any_shape=p_value is not None or mu is not None)
         return Verdict(Conclusion.VIOLATION, words, bound, claimed, p_value, None, factor)
     leak = factor * claimed if claimed > 0 else _FROM_NOTHING
-    if power is None:
-        power = _power(bound, tested, leak)
-    else:
+    known = detection(bound, tested, leak)
+    if power is not None:
         _checks.fraction(power=power)
-    conclusion, words = _no_violation(bound, seen, power, leak, tested)
+    elif known is not None:
+        power = known.power
+    conclusion, words = _no_violation(bound, seen, power, known, leak)
     return Verdict(conclusion, words, bound, claimed, p_value, power, factor)
 
 
@@ -143,55 +143,15 @@ def _violation(bound: LowerBound, seen: str, *, any_shape: bool) -> tuple[str, .
 
 
 def _no_violation(
-    bound: LowerBound,
-    seen: str,
-    power: float | None,
-    leak: float,
-    tested: Guarantee | float,
+    bound: LowerBound, seen: str, power: float | None, known: Detection | None, leak: float
 ) -> tuple[Conclusion, tuple[str, ...]]:
     if power is None:
         unknown = "Whether a larger leak than claimed would have been found is not known."
         return Conclusion.INCONCLUSIVE, (f"Inconclusive: {seen}.", unknown)
-    strong = (
-        f"A Gaussian mechanism that leaks epsilon {shown(leak)}, attacked as well as it can be, would have been found"
-    )
+    usual = f"A Gaussian mechanism that leaks epsilon {shown(leak)}, attacked as well as it can be,"
+    strong = f"{usual if known is None else known.leak} would have been found"
     if power >= _WANTED:
         found = f"{strong} with probability {math.floor(100 * power) / 100:.2f} or more."
         return Conclusion.CONSISTENT, (f"No violation found: {seen}.", found, _NO_PROOF)
     weak = f"{strong} with probability {power:.2f} only; {_WANTED:g} is asked for."
-    return Conclusion.INCONCLUSIVE, (f"Inconclusive: {seen}.", weak, *_needed(bound, tested, leak))
-
-
-def _power(bound: LowerBound, tested: Guarantee | float, leak: float) -> float | None:
-    design: Any = bound.details
-    if not {"canaries", "runs", "guesses", "weights", "method"} <= set(design):
-        return None
-    runs = int(design["runs"])
-    return detection_probability(
-        int(design["canaries"]) // runs,
-        leak,
-        tested,
-        delta=bound.delta,
-        confidence=bound.confidence,
-        method=design["method"],
-        runs=runs,
-        guesses=Budgets(tuple(one // (2 * runs) for one in design["guesses"]), tuple(design["weights"])),
-    )
-
-
-def _needed(bound: LowerBound, tested: Guarantee | float, leak: float) -> tuple[str, ...]:
-    if "canaries" not in bound.details or "method" not in bound.details:
-        return ()
-    runs = int(bound.details["runs"])
-    needed = canaries_needed(
-        tested,
-        leak,
-        delta=bound.delta,
-        confidence=bound.confidence,
-        method=bound.details["method"],
-        runs=runs,
-        power=_WANTED,
-    )
-    if needed is None:
-        return ("Ten million canaries would not be enough to find it in this way.",)
-    return (f"That takes about {needed} canaries in each of {runs} run(s), with an attack as strong as that.",)
+    return Conclusion.INCONCLUSIVE, (f"Inconclusive: {seen}.", weak, *(() if known is None else known.needed(_WANTED)))

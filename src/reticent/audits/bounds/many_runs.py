@@ -41,7 +41,7 @@ from reticent.evidence.bounds import LowerBound
 from reticent.privacy import Relation, Unit
 from reticent.randomness import Randomness
 
-__all__ = ["many_runs", "rate_at_least", "rate_at_most"]
+__all__ = ["best_threshold", "many_runs", "rate_at_least", "rate_at_most", "values_of"]
 
 Array = npt.NDArray[np.float64]
 
@@ -89,12 +89,13 @@ def many_runs(
     inside, outside = (_scores(values, 2 if halved else 1) for values in (with_canary, without_canary))
     if isinstance(threshold, Randomness):
         (tune_in, inside), (tune_out, outside) = (_halves(values, threshold) for values in (inside, outside))
-        sign, place = _best_threshold(tune_in, tune_out, tail, delta, method)
+        sign, place = best_threshold(tune_in, tune_out, tail, delta, method)
+        tuned = [len(tune_in), len(tune_out)]
     else:
-        sign, place = 1, float(threshold)
+        sign, place, tuned = 1, float(threshold), None
     named = np.array([(sign * inside > place).sum()]), np.array([(sign * outside > place).sum()])
     true_low, false_high = rate_at_least(named[0], len(inside), tail), rate_at_most(named[1], len(outside), tail)
-    found = max(0.0, float(_values(true_low, false_high, delta, method)[0]))
+    found = max(0.0, float(values_of(true_low, false_high, delta, method)[0]))
     mu = found if method == "gaussian" else None
     details = {
         "method": method,
@@ -102,6 +103,7 @@ def many_runs(
         "without_canary": len(outside),
         "threshold": place,
         "direction": sign,
+        "tuned_on": tuned,
         "true_positives": int(named[0][0]),
         "false_positives": int(named[1][0]),
     }
@@ -131,7 +133,7 @@ def rate_at_most(successes: Any, trials: int, chance: float) -> Array:
     return 1.0 - rate_at_least(trials - np.asarray(successes), trials, chance)
 
 
-def _values(true_low: Array, false_high: Array, delta: float, method: str) -> Array:
+def values_of(true_low: Array, false_high: Array, delta: float, method: str) -> Array:
     """The bound on epsilon, or on mu, that rates from below and above give; minus infinity where there is none."""
     with np.errstate(divide="ignore", invalid="ignore"):
         if method == "gaussian":
@@ -143,7 +145,7 @@ def _values(true_low: Array, false_high: Array, delta: float, method: str) -> Ar
     return np.where(np.isfinite(found), found, -np.inf)
 
 
-def _best_threshold(inside: Array, outside: Array, tail: float, delta: float, method: str) -> tuple[int, float]:
+def best_threshold(inside: Array, outside: Array, tail: float, delta: float, method: str) -> tuple[int, float]:
     """The sign of the scores and the threshold with the largest bound on these runs, between two of their scores."""
     best = (-np.inf, 1, 0.0)
     for sign in (1, -1):
@@ -152,7 +154,7 @@ def _best_threshold(inside: Array, outside: Array, tail: float, delta: float, me
         places = np.append((values[:-1] + values[1:]) / 2, values[-1])
         named = len(ins) - np.searchsorted(ins, places, side="right")
         wrong = len(outs) - np.searchsorted(outs, places, side="right")
-        found = _values(rate_at_least(named, len(ins), tail), rate_at_most(wrong, len(outs), tail), delta, method)
+        found = values_of(rate_at_least(named, len(ins), tail), rate_at_most(wrong, len(outs), tail), delta, method)
         at = int(np.argmax(found))
         if found[at] > best[0]:
             best = (float(found[at]), sign, float(places[at]))

@@ -171,17 +171,8 @@ def several_runs(
     Args:
         scores: an array for each run; scores of different runs are never compared.
         included: an array for each run.
-        delta: as in `one_run`.
-        confidence: as in `one_run`.
-        method: as in `one_run`.
-        guesses: as in `one_run`, of each run.
-        ties: as in `one_run`.
-        unit: as in `one_run`.
-        relation: as in `one_run`.
 
-    Raises:
-        DataError: scores or coins that cannot be used, or coins that cannot have been fair.
-        UsageError: an argument that cannot mean anything.
+    The other arguments, and errors, are those of `one_run`; `guesses` is of each run.
     """
     _checks.one_of(METHODS, method=method)
     _checks.delta(delta=delta)

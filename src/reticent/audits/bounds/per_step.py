@@ -53,12 +53,12 @@ from reticent.evidence import Estimate
 from reticent.evidence.bounds import LowerBound
 from reticent.privacy import Guarantee, Relation, SampledGaussian, Unit
 
-__all__ = ["StepCheck", "check_inclusion", "check_noise", "per_step"]
+__all__ = ["MOST_MULTIPLIER", "StepCheck", "check_inclusion", "check_noise", "epsilon_of_steps", "per_step"]
 
 Array = npt.NDArray[np.float64]
 
 _ROUNDING = 1e-3  # the accountant's epsilon is above the truth by less than this share of it
-_MOST_MULTIPLIER = 1e4  # with more noise than this, the steps together give away nothing that could be shown
+MOST_MULTIPLIER = 1e4  # with more noise than this, the steps together give away nothing that could be shown
 _ASSUMPTIONS = (
     "the adversary sees every noisy gradient",
     "every step adds Gaussian noise of the same standard deviation to the sum, drawn afresh",
@@ -118,10 +118,9 @@ def per_step(
     chosen = int(np.argmax(mus))
     mu = float(mus[chosen])
     epsilon, multiplier = 0.0, None
-    if mu > 1.0 / _MOST_MULTIPLIER:
+    if mu > 1.0 / MOST_MULTIPLIER:
         multiplier = 1.0 / mu
-        whole = Guarantee((SampledGaussian(noise_multiplier=multiplier, sample_rate=rate, count=steps),))
-        epsilon = whole.epsilon(delta) * (1.0 - _ROUNDING)
+        epsilon = epsilon_of_steps(multiplier, steps, rate, delta)
     return LowerBound(
         epsilon=epsilon,
         delta=delta,
@@ -136,6 +135,7 @@ def per_step(
             "mu_of_a_step": mu,
             "steps": int(steps),
             "sample_rate": rate,
+            "known": inserted is not None,
             "with_canary": len(inside),
             "without_canary": len(outside),
             "thresholds": [float(place) for place in places],
@@ -145,6 +145,12 @@ def per_step(
             "taken_too_often": bool((true_low - (1.0 - taken) * false_high > taken).any()),
         },
     )
+
+
+def epsilon_of_steps(multiplier: float, steps: int, rate: float, delta: float) -> float:
+    """The epsilon of so many steps with this noise, at most the true one."""
+    whole = Guarantee((SampledGaussian(noise_multiplier=multiplier, sample_rate=rate, count=steps),))
+    return whole.epsilon(delta) * (1.0 - _ROUNDING)
 
 
 def _step_mus(true_low: Array, false_high: Array, rate: float) -> Array:

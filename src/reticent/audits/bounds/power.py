@@ -109,7 +109,7 @@ def expected_bound(
     budgets = as_budgets(guesses, _checks.at_least(2, canaries=canaries), runs)
     order = np.argsort(budgets.each)
     each, weights = np.asarray(budgets.each)[order], np.asarray(budgets.weights)[order]
-    drawn = _counts(canaries, each, mu_of(epsilon, delta) if epsilon > 0 else 0.0, runs)
+    drawn = _counts(canaries, each, _mu(epsilon, delta), runs)
     nodes = [_nodes(column) for column in drawn.T]
     lanes = [
         np.concatenate([np.full(len(one), value) for one, value in zip(nodes, of, strict=True)])
@@ -149,10 +149,7 @@ def detection_probability(
         UsageError: an argument that cannot mean anything.
     """
     budgets = as_budgets(guesses, _checks.at_least(2, canaries=canaries), runs)
-    hypothesis = _Hypothesis.of(claim, _checks.one_of(METHODS, method=method), _checks.delta(delta=delta))
-    chance = 1.0 - _checks.open_fraction(confidence=confidence)
-    mu = mu_of(epsilon, delta) if epsilon > 0 else 0.0
-    return _detection(hypothesis, mu, canaries, budgets, runs, chance)
+    return _detection(_Hypothesis.of(claim, method, delta, confidence), _mu(epsilon, delta), canaries, budgets, runs)
 
 
 def canaries_needed(
@@ -168,12 +165,8 @@ def canaries_needed(
     """How many canaries each run needs, so that a claim is refuted with the given probability; to some 10 %, upwards.
 
     Args:
-        claim: an epsilon, for the bound to exceed; or a guarantee, for `test_claim` to reject.
+        claim: as in `detection_probability`, like everything that is not listed here.
         epsilon: the true epsilon of the Gaussian mechanism that is to be found.
-        delta: at which delta, of both epsilons.
-        confidence: of the bound or the test.
-        method: as in `one_run`; of no meaning for a guarantee.
-        runs: how many independent runs.
         power: with which probability it is to be found.
 
     Returns:
@@ -182,16 +175,14 @@ def canaries_needed(
     Raises:
         UsageError: an argument that cannot mean anything.
     """
-    hypothesis = _Hypothesis.of(claim, _checks.one_of(METHODS, method=method), _checks.delta(delta=delta))
-    chance = 1.0 - _checks.open_fraction(confidence=confidence)
+    hypothesis, mu = _Hypothesis.of(claim, method, delta, confidence), _mu(epsilon, delta)
     _checks.open_fraction(power=power)
-    mu = mu_of(epsilon, delta) if epsilon > 0 else 0.0
     sizes = [math.ceil(10 * 10 ** (step / _PER_TENFOLD)) for step in range(6 * _PER_TENFOLD + 1)]
     low, high = 0, len(sizes)  # sizes[high] is enough; halving, as more canaries find more
     while low < high:
         middle = (low + high) // 2
         budgets = as_budgets(None, sizes[middle], runs)
-        if _detection(hypothesis, mu, sizes[middle], budgets, runs, chance) >= power:
+        if _detection(hypothesis, mu, sizes[middle], budgets, runs) >= power:
             high = middle
         else:
             low = middle + 1
@@ -200,20 +191,23 @@ def canaries_needed(
 
 @dataclasses.dataclass(frozen=True)
 class _Hypothesis:
-    """What is to be refuted: a curve at a parameter, or, without one, Steinke's bound at an epsilon."""
+    """What is to be refuted: a curve at a parameter, or, without one, Steinke's bound at an epsilon; and how surely."""
 
     curve: Curve | None
     parameter: float
     delta: float
+    chance: float
 
     @classmethod
-    def of(cls, claim: float | Guarantee, method: str, delta: float) -> _Hypothesis:
+    def of(cls, claim: float | Guarantee, method: str, delta: float, confidence: float) -> _Hypothesis:
+        _checks.one_of(METHODS, method=method)
+        delta, chance = _checks.delta(delta=delta), 1.0 - _checks.open_fraction(confidence=confidence)
         if isinstance(claim, Guarantee):
-            return cls(claimed(claim), 0.0, delta)
+            return cls(claimed(claim), 0.0, delta, chance)
         epsilon = _checks.non_negative(claim=claim)
         if method == "f-dp":
-            return cls(GAUSSIAN, mu_of(epsilon, delta), delta)
-        return cls(approximate(delta) if method == "f-dp-any" else None, epsilon, delta)
+            return cls(GAUSSIAN, mu_of(epsilon, delta), delta, chance)
+        return cls(approximate(delta) if method == "f-dp-any" else None, epsilon, delta, chance)
 
     def refutes(self, canaries: int, guesses: Array, correct: Array, chances: Array) -> npt.NDArray[np.bool_]:
         if self.curve is not None:
@@ -225,10 +219,15 @@ class _Hypothesis:
         )
 
 
-def _detection(hypothesis: _Hypothesis, mu: float, canaries: int, budgets: Budgets, runs: int, chance: float) -> float:
+def _mu(epsilon: float, delta: float) -> float:
+    """Nothing leaks at epsilon 0, though a little would at delta."""
+    return mu_of(epsilon, delta) if epsilon > 0 else 0.0
+
+
+def _detection(hypothesis: _Hypothesis, mu: float, canaries: int, budgets: Budgets, runs: int) -> float:
     """The probability that the best budget refutes the hypothesis, if the truth is mu."""
     each = np.asarray(budgets.each)
-    made, chances = 2.0 * runs * each, chance * np.asarray(budgets.weights)
+    made, chances = 2.0 * runs * each, hypothesis.chance * np.asarray(budgets.weights)
     low, high = np.zeros(len(each)), made + 1  # the least count that refutes it; made + 1 where none does
     while (high - low > 1).any():
         middle = np.floor((low + high) / 2)
