@@ -45,6 +45,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from reticent import _checks
@@ -52,7 +53,7 @@ from reticent._numbers import percent, percentage, shown
 from reticent.attacks.membership import DEFAULT, Method
 from reticent.audits.multiplicity import benjamini_hochberg
 from reticent.audits.pooled import pooled_curve
-from reticent.audits.randomisation import column_tests
+from reticent.audits.randomisation import column_tests, smallest_p
 from reticent.audits.risks import RiskList, record_risks
 from reticent.audits.shadows import Trainer, train_shadows
 from reticent.audits.statistics import clopper_pearson
@@ -275,6 +276,9 @@ def _audited(fleet: Fleet, left: Records, stayed: Counts, before: RiskList, meth
     turn = np.arange(len(fleet)) % groups
     parts = np.array([_figures(fleet.take(turn != g), owners, stayed, before.level, ties) for g in range(groups)])
     deviations = np.sqrt((groups - 1) / groups * ((parts - parts.mean(axis=0)) ** 2).sum(axis=0))
+    left_models = len(fleet) - math.ceil(len(fleet) / groups)
+    if smallest_p(left_models) * len(risks) > before.level * int(flags.sum()) > 0:
+        deviations[0] = math.inf  # none of the parts could list as few as the whole does
     whole = np.array(_figures(fleet, owners, stayed, before.level, source.spawn("risks")))
     return _Arm(risks, curve.auc, flags[stayed], whole, deviations, groups)
 
@@ -289,20 +293,22 @@ def _compared(arms: list[_Arm], removed: tuple[int, int], new_rows: tuple[int, .
     freedom = min(arm.groups for arm in arms) - 1
     factor = float(student.ppf(0.5 + confidence / 2, freedom))
     method = f"jackknife over {freedom + 1} groups of models, Student's interval"
-    shares, stayed = [], len(arms[0].listed)
+    shares, deviations, stayed = [], [], len(arms[0].listed)
     for arm in arms:
         count = int(arm.listed.sum())
         ends = clopper_pearson(count, stayed, confidence)
         half = factor * float(arm.deviations[0])
         low, high = max(0.0, min(ends[0], count / stayed - half)), min(1.0, max(ends[1], count / stayed + half))
         shares.append(Estimate(count / stayed, low, high, confidence, stayed, method))
+        least = (ends[1] - ends[0]) / (2 * norm.ppf(0.5 + confidence / 2))  # parts that agree are no certainty
+        deviations.append([max(float(arm.deviations[0]), float(least)), float(arm.deviations[1])])
     gaps = arms[0].figures - arms[1].figures
-    deviation = np.hypot(arms[0].deviations, arms[1].deviations)
+    deviation = np.hypot(*deviations)
     apart = [
-        Estimate(float(gap), float(gap - factor * one), float(gap + factor * one), confidence, stayed, method)
-        for gap, one in zip(gaps, deviation, strict=True)
+        Estimate(float(gap), max(-1.0, gap - factor * one), min(1.0, gap + factor * one), confidence, stayed, method)
+        for gap, one in zip(gaps.tolist(), deviation.tolist(), strict=True)
     ]
-    t = 0.0 if gaps[0] == 0 else float(np.divide(gaps[0], deviation[0])) if deviation[0] > 0 else math.inf
+    t = float(gaps[0] / deviation[0])
     return Removal(
         removed=removed[0],
         asked=removed[1],
@@ -310,7 +316,7 @@ def _compared(arms: list[_Arm], removed: tuple[int, int], new_rows: tuple[int, .
         newly_listed=shares[0],
         control=shares[1],
         difference=apart[0],
-        p=float(student.sf(math.copysign(t, gaps[0]), freedom)),
+        p=float(student.sf(t, freedom)),
         effect_difference=apart[1],
         auc=arms[0].auc,
         control_auc=arms[1].auc,
