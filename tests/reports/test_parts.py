@@ -142,3 +142,11 @@ def test_prose_is_for_people_and_the_record_for_machines(body: dict[str, Any]) -
     assert "add_or_remove" not in said
     assert "etwork" not in said
     assert not re.search(r"\de\+\d", said)
+
+
+def test_a_bound_that_says_nothing_is_not_called_a_bound() -> None:
+    bound = {"epsilon": 0.0, "delta": 0.0010009, "confidence": 0.98756, "unit": "example",
+             "relation": "add_or_remove_one", "method": "counted"}  # fmt: skip
+    (said,) = about_epsilon({"model": {"what": "the model", "bound": bound, "verdict": None, "reason": ""}})
+    assert "no lower bound on epsilon above 0 was found at delta 0.001, with 98.75 % confidence" in said
+    assert said.endswith("That is no sign that nothing is given away.")

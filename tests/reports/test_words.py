@@ -274,14 +274,17 @@ def test_estimates_show_their_interval_or_that_there_is_none() -> None:
     assert estimate(None) == "not resolvable"
     assert estimate(share(0.76, 0.738, 0.788)) == "76.0 % (73.8 to 78.8)"
     assert span(share(0.005, 0.001, 0.012)) == "0.10 to 1.20"
-    assert span(share(0.0, 0.0, 0.0123)) == "0.0 to 1.2"
+    assert span(share(0.0, 0.0, 0.0123)) == "0.0 to 1.3"
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_a_shown_interval_holds_its_value(a: float, b: float, c: float) -> None:
     low, value, high = sorted((a, b, c))
     shown_low, _, shown_high = span(share(value, low, high)).partition(" to ")
-    assert float(shown_low) <= float(percent(value).removesuffix(" %")) <= float(shown_high)
+    shown_value = float(percent(value).removesuffix(" %").strip("<>"))
+    assert float(shown_low) <= shown_value <= float(shown_high) + 0.01 * percent(value).startswith("<")
+    assert float(shown_low) <= 100 * low * (1 + 1e-9)
+    assert 100 * high * (1 - 1e-9) <= float(shown_high)
 
 
 def test_numbers_and_rates() -> None:

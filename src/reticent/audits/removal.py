@@ -49,7 +49,8 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from reticent import _checks
-from reticent._numbers import percent, percentage, shown
+from reticent._numbers import confidence as in_percent
+from reticent._numbers import p_value, percent, span
 from reticent.attacks.membership import DEFAULT, Method
 from reticent.audits.multiplicity import benjamini_hochberg
 from reticent.audits.pooled import pooled_curve
@@ -110,7 +111,7 @@ class Removal:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was found, and what follows from it."""
-        confidence = f"{percentage(self.newly_listed.confidence)}"
+        confidence = in_percent(self.newly_listed.confidence)
         who = f"{self.removed}" if self.removed == self.asked else f"the {self.removed} surest of {self.asked} at risk"
         found = (
             f"After {who} were taken out, {_share(self.newly_listed)} of the {self.stayed} who stayed are "
@@ -118,9 +119,9 @@ class Removal:
             f"{_share(self.control)} ({confidence} confidence each)."
         )
         if self.p <= 1 - self.newly_listed.confidence:
-            read = f"Taking out those at risk put others in their place (p = {shown(self.p, 2)})."
+            read = f"Taking out those at risk put others in their place (p = {p_value(self.p)})."
         else:
-            told = f"(p = {shown(self.p, 2)})"
+            told = f"(p = {p_value(self.p)})"
             read = f"More than by chance and by a smaller training were not seen to take their place {told}."
         gap = self.effect_difference
         average = (
@@ -303,7 +304,7 @@ def _compared(arms: list[_Arm], removed: tuple[int, int], new_rows: tuple[int, .
         least = (ends[1] - ends[0]) / (2 * norm.ppf(0.5 + confidence / 2))  # parts that agree are no certainty
         deviations.append([max(float(arm.deviations[0]), float(least)), float(arm.deviations[1])])
     gaps = arms[0].figures - arms[1].figures
-    deviation = np.hypot(*deviations)
+    deviation = np.hypot(np.array(deviations[0]), np.array(deviations[1]))
     apart = [
         Estimate(float(gap), max(-1.0, gap - factor * one), min(1.0, gap + factor * one), confidence, stayed, method)
         for gap, one in zip(gaps.tolist(), deviation.tolist(), strict=True)
@@ -327,4 +328,4 @@ def _compared(arms: list[_Arm], removed: tuple[int, int], new_rows: tuple[int, .
 
 
 def _share(estimate: Estimate) -> str:
-    return f"{percent(estimate.value)} ({estimate.low * 100:.1f} to {estimate.high * 100:.1f})"
+    return f"{percent(estimate.value)} ({span(estimate.low, estimate.high)})"

@@ -148,9 +148,8 @@ def _policy(kept: tuple[Limit, ...]) -> Any:
     for heading in ("policy", "at most", "measured, at least", ""):
         table.add_column(heading, overflow="fold")
     for limit in kept:
-        low = "not resolvable" if limit.low is None else limit.text(limit.low)
         status = {"kept": "not exceeded", "exceeded": "EXCEEDED"}.get(limit.status, "NOT RESOLVABLE")
-        table.add_row(limit.name, limit.text(limit.most), low, status)
+        table.add_row(limit.name, limit.text(limit.most), limit.measured, status)
     return table
 
 

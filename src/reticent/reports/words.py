@@ -14,11 +14,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from reticent._numbers import count, percent, percentage, shown
+from reticent._numbers import confidence, count, percent, percentage, points, shown
+from reticent._numbers import span as _span
 from reticent.privacy.rounding import round_up
 
 __all__ = [
     "at_most",
+    "confidence",
     "estimate",
     "exposed",
     "noun_of",
@@ -56,9 +58,8 @@ def estimate(values: Mapping[str, Any] | None) -> str:
 
 
 def span(values: Mapping[str, Any]) -> str:
-    """An interval of shares in per cent."""
-    digits = 2 if 0 < values["value"] * 100 < 1 else 1
-    return f"{values['low'] * 100:.{digits}f} to {values['high'] * 100:.{digits}f}"
+    """An interval of shares in per cent, rounded outwards."""
+    return _span(values["low"], values["high"], 2 if 0 < values["value"] * 100 < 1 else 1)
 
 
 def number(value: Any) -> str:
@@ -156,7 +157,7 @@ def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
 
 
 def _confidence(values: Mapping[str, Any]) -> str:
-    return percentage(values["confidence"])
+    return confidence(values["confidence"])
 
 
 def _leaks(audit: Mapping[str, Any]) -> bool:
@@ -232,8 +233,8 @@ def _cost(private: list[dict[str, Any]]) -> str:
 
 def _points(values: Mapping[str, Any]) -> str:
     """A difference of shares in percentage points."""
-    ends = sorted((abs(values["low"]) * 100, abs(values["high"]) * 100))
-    return f"{abs(values['value']) * 100:.1f} points ({ends[0]:.1f} to {ends[1]:.1f})"
+    ends = sorted((abs(values["low"]), abs(values["high"])))
+    return points(abs(values["value"]), *ends).replace("+", "")
 
 
 def _epsilons(arms: list[dict[str, Any]]) -> str:
