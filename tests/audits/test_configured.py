@@ -238,6 +238,18 @@ def test_a_trainer_that_forgets_to_return_its_model_is_named(folder):
         prepared(AuditConfig.parse(text, folder=folder))
 
 
+def test_what_the_trainer_makes_can_have_a_name(folder):
+    config = AuditConfig.parse(CONFIG.replace('load = "configured_fit.py:model"\n', ""), folder=folder)
+    found = carried_out(config, prepared(config))
+    assert found.finding.target == "the tree"
+    for place in (config.output.record, config.output.report):
+        found.save(config.path(place))
+    require_replaceable(config)  # its own results
+    other = AuditConfig.parse(CONFIG.replace("the tree", "another"), folder=folder)
+    with pytest.raises(UsageError, match="reticent audit of 'the tree'"):
+        require_replaceable(other)
+
+
 def test_limits_are_printed_as_what_they_are():
     assert Limit("a", 0.6, 0.6123).text(0.6123) == "0.6123"
     assert Limit("a", 0.6, 0.6123, kind="share").text(0.6) == "60 %"

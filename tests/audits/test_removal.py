@@ -88,7 +88,7 @@ def test_where_there_is_no_next_layer_none_is_found():
     after = removed(trainer, pool, before)
     assert after.newly_listed.low < 0.02
     assert after.p > 0.05
-    assert "were not seen to take their place" in after.sentences[1]
+    assert "others take their place, more than by chance and by a smaller training, was not seen" in after.sentences[1]
 
 
 def test_it_never_says_that_removal_protects():

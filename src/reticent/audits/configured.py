@@ -295,7 +295,7 @@ def _read(data: DataPart, config: AuditConfig, name: str | None) -> Read:
 
 def _model(config: AuditConfig) -> Any:
     part = config.model
-    if part is None:
+    if part is None or not part.given:
         return None
     if part.onnx is not None:
         if not config.path(part.onnx).is_file():

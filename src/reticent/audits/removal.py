@@ -50,7 +50,7 @@ from scipy.stats import t as student
 
 from reticent import _checks
 from reticent._numbers import confidence as in_percent
-from reticent._numbers import p_value, percent, span
+from reticent._numbers import p_value, percent, points, span
 from reticent.attacks.membership import DEFAULT, Method
 from reticent.audits.multiplicity import benjamini_hochberg
 from reticent.audits.pooled import pooled_curve
@@ -122,12 +122,12 @@ class Removal:
             read = f"Taking out those at risk put others in their place (p = {p_value(self.p)})."
         else:
             told = f"(p = {p_value(self.p)})"
-            read = f"More than by chance and by a smaller training were not seen to take their place {told}."
+            read = f"That others take their place, more than by chance and by a smaller training, was not seen {told}."
         gap = self.effect_difference
         average = (
-            "On average over those who stayed, with and without the record are told apart "
-            f"{gap.value * 100:+.1f} percentage points ({gap.low * 100:+.1f} to {gap.high * 100:+.1f}) more often than "
-            "in the control; this does not depend on how long the lists are."
+            "Less the control's, the mean effect (how often trainings with and without the record are told apart) on "
+            f"those who stayed is {points(gap.value, gap.low, gap.high)}; this does not depend on how long the lists "
+            "are."
         )
         return (
             found,

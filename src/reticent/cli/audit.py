@@ -124,9 +124,9 @@ def _somebody_elses_errors() -> Iterator[None]:
 def _tell(found: Audit, kept: tuple[Limit, ...], written: list[Path], config: AuditConfig) -> None:
     from reticent.cli._output import output
     from reticent.reports import sentences_of
-    from reticent.reports.parts import not_run, who
+    from reticent.reports.parts import further, not_run, who
 
-    for sentence in (*sentences_of(found.record), who(found.record.body)):
+    for sentence in (*sentences_of(found.record), further(found.record.body), who(found.record.body)):
         if sentence:
             output.print(sentence + "\n", markup=False, soft_wrap=False)
     output.print("Not run:")

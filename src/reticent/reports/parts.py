@@ -39,7 +39,7 @@ from reticent.reports.tables import (
 )
 from reticent.reports.words import estimate, rate_name, round_up
 
-__all__ = ["Part", "about_epsilon", "epsilon_table", "not_run", "parts_of", "sentences_about", "who"]
+__all__ = ["Part", "about_epsilon", "epsilon_table", "further", "not_run", "parts_of", "sentences_about", "who"]
 
 Values = Mapping[str, Any]
 
@@ -68,6 +68,18 @@ def sentences_about(body: Values) -> list[str]:
         )
     found += [f"Groups by {name}: {about_groups(values)}" for name, values in body["disparities"].items()]
     return found + about_epsilon(body["epsilon"])
+
+
+def further(body: Values) -> str:
+    """What the further attacks reached, each in a few words; empty where none was run."""
+    told = [
+        f"“{one['attack']}” {estimate(one['estimates']['auc'])}{'' if one['status'] == 'executed' else ', inconclusive'}"
+        for one in body["others"]
+        if "auc" in one["estimates"]
+    ]
+    if not told:
+        return ""
+    return f"Further attacks on the one {body.get('noun', 'model')}, right one of two: {'; '.join(told)}."
 
 
 def who(body: Values) -> str:

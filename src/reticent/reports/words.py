@@ -137,6 +137,12 @@ def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
         )
     weak = "" if repeated else " Without a trainer this is a weak attack; a stronger one may find more."
     if not _leaks(audit):
+        elsewhere = _elsewhere(audit)
+        if elsewhere:
+            return (
+                f"{_capital(_trained(arm))} {'give' if repeated else 'gives'} away who was used to train {_them(arm)}, "
+                f"though the usual attack did not show it: {picks} What did: {_listed(elsewhere)}."
+            )
         text = f"No leak of membership was measured from {_trained(arm)}: {picks}"
         return f"{text} That is not proof that there is none.{weak}"
     some = "" if auc["low"] > _HALF else " some of"
@@ -172,9 +178,26 @@ def _leaks(audit: Mapping[str, Any]) -> bool:
     return any(single[_NAMED + one]["low"] > single[f"false_positive_rate_at_{one}"]["high"] for one in rates)
 
 
+def _elsewhere(audit: Mapping[str, Any]) -> list[str]:
+    """What else lies above what guessing reaches: further attacks, people by all their rows, bounds on epsilon."""
+    on = f"on the one {audit.get('noun', 'model')}, right one of two"
+    found = [
+        f"“{one['attack']}”, {on} {estimate(one['estimates']['auc'])}"
+        for one in audit.get("others", ())
+        if one["status"] == "executed" and "auc" in one["estimates"] and one["estimates"]["auc"]["low"] > _HALF
+    ]
+    people = audit.get("people")
+    if people is not None and (auc := people["ways"][people["chosen"]]["auc"])["low"] > _HALF:
+        found.append(f"people by all their records, right one of two {estimate(auc)}")
+    bounds = [(one["what"], one["bound"]) for one in audit.get("epsilon", {}).values() if one["bound"] is not None]
+    found += [f"a lower bound on epsilon above 0, {what}" for what, bound in bounds if bound["epsilon"] > 0]
+    return found
+
+
 def _about_private(first: dict[str, Any], private: list[dict[str, Any]]) -> list[str]:
     successes = [f"{estimate(_of(arm, 'auc'))} at {_epsilon(arm)}" for arm in private]
-    loud, quiet = [arm for arm in private if _leaks(arm["audit"])], [arm for arm in private if not _leaks(arm["audit"])]
+    leaks = [_leaks(arm["audit"]) or bool(_elsewhere(arm["audit"])) for arm in private]
+    loud, quiet = ([arm for arm, one in zip(private, leaks, strict=True) if one is wanted] for wanted in (True, False))
     measured = []
     if loud:
         measured.append(f"At {_epsilons(loud)} that is a leak, measured.")
