@@ -73,7 +73,8 @@ def sentences_about(body: Values) -> list[str]:
 def further(body: Values) -> str:
     """What the further attacks reached, each in a few words; empty where none was run."""
     told = [
-        f"“{one['attack']}” {estimate(one['estimates']['auc'])}{'' if one['status'] == 'executed' else ', inconclusive'}"
+        f"“{one['attack']}” {estimate(one['estimates']['auc'])}"
+        f"{'' if one['status'] == 'executed' else ', inconclusive'}"
         for one in body["others"]
         if "auc" in one["estimates"]
     ]
