@@ -99,7 +99,7 @@ def render(record: Record) -> str:
         "at_most": words.at_most,
         "exposed": words.exposed,
         "number": words.number,
-        "percentage": words.percentage,
+        "confidence": words.confidence,
         "rate_name": words.rate_name,
     }
     page = environment.get_template("report.html")
