@@ -55,6 +55,7 @@ TESTED_ELSEWHERE = {
 NO_PROMISE = {
     "reticent": "the front door: names only",
     "reticent.attacks": "a list of names",
+    "reticent.data.scan": "a list of names",
     "reticent.data.tables": "a list of names",
     "reticent.attacks.membership": "a list of names",
     "reticent.audits": "a list of names",
@@ -69,6 +70,7 @@ NO_PROMISE = {
     "reticent.training.fleets": "a list of names",
     "reticent.cli.audit": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.data": "the promise stands in reticent.cli, for all commands",
+    "reticent.cli.scan": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.demo": "the promise stands in reticent.cli, for all commands",
     "reticent.privacy.units": "two lists of words",
     "reticent.training.seeding": "one context manager, which its page describes",
