@@ -41,7 +41,7 @@ def scan(
     seed: Annotated[int | None, typer.Option(help="Make the sample repeatable.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scan as JSON.")] = False,
 ) -> None:
-    """Find direct identifiers, quasi-identifiers and sensitive data in tables and texts; values are never shown.
+    """Find direct identifiers, quasi-identifiers and sensitive data in tables and texts; no value is shown.
 
     Example: reticent scan data/ --fail-on direct --output scan.html
     """

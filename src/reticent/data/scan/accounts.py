@@ -45,7 +45,8 @@ _CODE: Final = Shape(digits=(1, 40), letters=(0, 40), spaces=(0, 4), separators=
 def _code(name: str, safe_harbor: str, hints: tuple[str, ...], *against: str, means: str = "") -> Detector:
     """A code without a form of its own."""
     return Detector(
-        name, "direct", _CODE, raw=r"^[A-Za-z0-9][A-Za-z0-9 \-./:_#]{2,39}$", needs_hint=True, safe_harbor=safe_harbor,
+        name, "direct", _CODE, raw=r"^[A-Za-z0-9][A-Za-z0-9 \-./:_#]{2,39}$", needs_hint=True, loose=True,
+        safe_harbor=safe_harbor,
         hints=Hints(hints, against=("type", "status", "state", "balance", "date", *against)), means=means,
     )  # fmt: skip
 
@@ -117,7 +118,7 @@ ACCOUNTS: Final = (
         "respondent id", "householdid", "household id", "kunden id", "person nr", "staff id", "applicant id"),
         means="a pseudonym: it links rows to whoever holds its list"),
     Detector(
-        "password or secret", "direct", Shape.any(), raw=r"^\S{3,}$", needs_hint=True, safe_harbor="R",
+        "password or secret", "direct", Shape.any(), raw=r"^\S{3,}$", needs_hint=True, loose=True, safe_harbor="R",
         hints=Hints(("password", "passwd", "pwd", "passwort", "kennwort", "contrasena", "mot de passe", "secret",
             "api key", "access token", "private key", "pin code", "cvv", "cvv 2", "cvc", "security answer",
             "mothers maiden", "mothers maiden name"), against=("changed", "expiry", "reset", "date", "length")),

@@ -38,7 +38,7 @@ _BEFORE: Final = (
 )
 _WITHIN: Final = "strasse|straße|str|gasse|weg|allee|platz|straat|laan|gracht|plein|gatan|vagen|vägen|gade|vej|katu|tie"
 _ADDRESS: Final = (
-    rf"(?i)(^[0-9]+[a-z]?,? .*\b({STREETS})\b|^({_BEFORE})\.? .*[0-9]|"
+    rf"(?i)(^[0-9]+[a-z]?,? (.*\b({STREETS})|({_BEFORE}))\b|^({_BEFORE})\.? .*[0-9]|"
     rf"^[^0-9]*({_WITHIN})\.? ?[0-9]+|\bp\.?o\.? box [0-9])"
 )
 _TELEPHONE: Final = (
@@ -136,7 +136,7 @@ CONTACTS: Final = (
         hints=Hints(("address", "street", "street address", "address line", "home address", "addr", "adresse",
             "anschrift", "strasse", "hausnummer", "house number", "direccion", "domicilio", "calle", "indirizzo", "via",
             "adres", "straat", "endereco", "rua", "morada", "ulica", "osoite", "gata", "rue", "building number",
-            "secondary address", "suburb", "apartment"),
+            "secondary address", "apartment"),
             against=("ip", "mac", "email", "mail", "web", "memory", "wallet", "bitcoin", "type", "id", "e")),
     ),
     Detector(

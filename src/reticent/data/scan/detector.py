@@ -104,6 +104,7 @@ class Detector:
         needs_hint: values alone say nothing.
         hinted_shape, hinted_raw, hinted_pattern: what a value may look like where the name gives a hint.
         named: a name alone is a finding.
+        loose: most values have its pattern, so that a finding rests on the name.
         pad: digits that a number has, of which leading zeros may be lost.
         sampled: judged by this share of the first candidates (a function of them) being at least a half.
         listed: values, in small letters; a hit is one of them. At least two different ones, if there is no hint.
@@ -129,6 +130,7 @@ class Detector:
     hinted_raw: str | None = None
     hinted_pattern: str | None = None
     named: bool = True
+    loose: bool = False
     pad: int = 0
     sampled: Callable[[list[str]], float] | None = None
     listed: frozenset[str] = frozenset()

@@ -67,9 +67,9 @@ class Found:
         kind: what it is.
         group: direct, quasi, sensitive or other.
         confidence: one of `CONFIDENCES`.
-        cells: how many hit; of a finding by name only, all that have a value.
+        cells: how many hit; of a finding by name only, those that could be it, or all that have a value.
         share: of the column's cells that have a value.
-        first_row: the number of the first row that hit, from 1; None by name only.
+        first_row: the number of the first row that hit, from 1; None if no value was looked at.
         named: the column's name says so too.
         in_text: inside of longer texts, not as whole values.
         safe_harbor: letters of HIPAA's list.
@@ -175,7 +175,7 @@ def _confidence(detector: Detector, count: Count, cells: int, *, hinted: bool) -
     enough = count.passes >= detector.least * cells
     enough &= not detector.listed or len(count.different) > 1
     if hinted or (enough and (detector.sampled is None or detector.sampled(count.first_texts) >= _SAMPLED)):
-        return "pattern", False
+        return "name only" if detector.loose and hinted else "pattern", False
     return "", False
 
 
@@ -214,7 +214,7 @@ def _without_rivals(
         if detector.group not in ("direct", "quasi"):
             return True
         if how == "name only":
-            return not rivals
+            return (detector.loose and not explained) or not rivals
         return hinted or how == "checksum" or not explained or detector.least == 0.0
 
     return [one for one in firm if stays(one[0], one[1], one[3])]
@@ -224,7 +224,7 @@ def _found(
     column: str, source: str, detector: Detector, hinted: bool, count: Count, confidence: str, cells: int, *,
     sampled: bool,
 ) -> Found:  # fmt: skip
-    hits = cells if confidence == "name only" else count.passes
+    hits = count.passes if count.passes or confidence != "name only" else cells
     if confidence == "pattern" and detector.has_checksum:
         hits = count.fits
     note = detector.means
@@ -234,7 +234,7 @@ def _found(
     lucky = round(others * detector.chance / (1 - detector.chance)) if confidence == "checksum" else 0
     return Found(
         source, column, detector.name, detector.group, confidence, hits, share_of(hits, cells, sampled=sampled),
-        first_row=None if confidence == "name only" else count.first + 1, named=hinted,
+        first_row=None if count.first < 0 else count.first + 1, named=hinted,
         safe_harbor=detector.safe_harbor,
         special=detector.special, by_luck=lucky, note=note, examples=tuple(count.examples),
     )  # fmt: skip

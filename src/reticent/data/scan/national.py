@@ -234,7 +234,7 @@ NATIONAL: Final = (
     _of("Indian PAN", 4, 4, "[A-Z]{3}P[A-Z][0-9]{4}[A-Z]", ("pan", "pan number", "pan card"), letters=(6, 6),
         least=0.01),
     _of("Chinese identity number", 17, 18, f"[1-9][0-9]{{5}}(19|20)[0-9]{{2}}{_MM}{_DD}[0-9]{{3}}[0-9X]",
-        ("shenfenzheng", "resident identity", "chinese id", *_NUMBER_WORDS), check=sums.mod_11_2, chance=1 / 11,
+        ("shenfenzheng", "resident identity", "chinese id"), check=sums.mod_11_2, chance=1 / 11,
         letters=(0, 1), alpha=1e-2),
     _of("Korean RRN", 13, 13, f"[0-9]{{2}}{_MM}{_DD}[1-8][0-9]{{6}}", ("rrn", "resident registration", "jumin"),
         check=_eleven_less((2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)), chance=0.1,
@@ -247,14 +247,14 @@ NATIONAL: Final = (
         "passport number", "direct", hints=Hints(("passport", "passport number", "passport no", "reisepass",
         "passeport", "pasaporte", "passaporto", "paspoort", "reisepassnummer"), against=("country", "type", "expiry",
         "issued", "date")), needs_hint=True, hinted_raw="^[A-Za-z0-9]{6,10}$",
-        hinted_shape=Shape(digits=(2, 10), letters=(0, 4)), safe_harbor="K",
+        hinted_shape=Shape(digits=(2, 10), letters=(0, 4)), safe_harbor="K", loose=True,
     ),
     Detector(
         "other national number", "direct", hints=Hints((*_NUMBER_WORDS, "personal id", "tax id", "personalausweis",
         "ausweisnummer", "carte identite", "cedula", "dni number", "government id", "citizen id", "id card"),
         against=("type", "country")), needs_hint=True, hinted_raw="^[A-Za-z0-9./ -]{5,24}$",
         hinted_shape=Shape(digits=(4, 20), letters=(0, 8), spaces=(0, 4), separators=(0, 5)), safe_harbor="R",
-        behind="any",
+        behind="any", loose=True,
     ),
 )  # fmt: skip
 """Every kind, in no order."""

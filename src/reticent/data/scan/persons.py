@@ -59,7 +59,7 @@ def _trait(name: str, *hints: str, against: tuple[str, ...] = (), **more: object
 
 PERSONS: Final = (
     Detector(
-        "name", "direct", _NAME, raw=r"^\pL.*$", needs_hint=True, safe_harbor="A",
+        "name", "direct", _NAME, raw=r"^\pL.*$", needs_hint=True, loose=True, safe_harbor="A",
         hints=Hints((
             "name", "first name", "firstname", "given name", "forename", "fname", "last name", "lastname", "surname",
             "family name", "lname", "full name", "fullname", "middle name", "middle initial", "maiden name",
@@ -114,9 +114,9 @@ PERSONS: Final = (
         hints=Hints(("zip", "zip code", "zipcode", "zip 3")), means="to be written as 000",
     ),
     Detector(
-        "postcode", "quasi", Shape(digits=(1, 8), letters=(0, 4), spaces=(0, 1), separators=(0, 1), length=(5, 9)),
+        "postcode", "quasi", Shape(digits=(1, 8), letters=(0, 6), spaces=(0, 1), separators=(0, 1), length=(5, 9)),
         raw="^([A-Z]{1,2}[0-9][A-Z0-9]? [0-9][A-Z]{2}|[A-Z][0-9][A-Z] [0-9][A-Z][0-9]|[1-9][0-9]{3} [A-Z]{2})$",
-        least=0.05, hinted_shape=Shape(digits=(2, 9), letters=(0, 4), spaces=(0, 2), separators=(0, 1)),
+        least=0.05, hinted_shape=Shape(digits=(2, 9), letters=(0, 6), spaces=(0, 2), separators=(0, 1)),
         hinted_raw="^[A-Za-z0-9][A-Za-z0-9 -]{2,9}$", safe_harbor="B",
         hints=Hints(("postcode", "post code", "postal code", "postal", "plz", "postleitzahl", "code postal",
             "codigo postal", "cap", "cep", "postnummer", "postinumero", "kod pocztowy", "zip", "zip code",
@@ -130,7 +130,7 @@ PERSONS: Final = (
             "laengengrad", "latitud", "longitud", "geolocation")),
     ),
     Detector(
-        "place below a state", "quasi", _WORDS, raw=r"^\pL.*$", needs_hint=True, safe_harbor="B",
+        "place below a state", "quasi", _WORDS, raw=r"^\pL.*$", needs_hint=True, loose=True, safe_harbor="B",
         hints=Hints(("city", "town", "county", "district", "village", "municipality", "suburb", "neighborhood",
             "neighbourhood", "precinct", "borough", "parish", "stadt", "ort", "wohnort", "gemeinde", "ciudad",
             "localidad",

@@ -28,12 +28,12 @@ _WORDS: Final = Shape(
 
 def _kind(
     name: str, special: str, hints: tuple[str, ...], *, values: str = "", against: tuple[str, ...] = (),
-    least: float = 0.5, safe_harbor: str = "", means: str = "",
+    least: float = 0.5, safe_harbor: str = "", means: str = "", behind: str = "",
 ) -> Detector:  # fmt: skip
     listed = frozenset(value.strip() for value in values.split(",") if value.strip())
     return Detector(
         name, "sensitive", _WORDS if listed else Shape.any(), hints=Hints(hints, against=against), listed=listed,
-        least=least, special=special, needs_hint=not listed, safe_harbor=safe_harbor, means=means,
+        least=least, special=special, needs_hint=not listed, safe_harbor=safe_harbor, means=means, behind=behind,
     )  # fmt: skip
 
 
@@ -84,7 +84,7 @@ SENSITIVE: Final = (
         "chromosome",
     ), against=("product", "version"), safe_harbor="R"),
     Detector(
-        "genetic variant", "sensitive", Shape(digits=(0, 12), letters=(1, 14), separators=(0, 4), others=(0, 4),
+        "genetic variant", "sensitive", Shape(digits=(0, 12), letters=(0, 14), separators=(0, 4), others=(0, 4),
             colons=(0, 2)),
         raw=r"^(rs[0-9]{3,10}|[ACGT]/[ACGT]|[*][0-9]{1,2}/[*][0-9]{1,2}|[cgp]\.[A-Za-z0-9_*>+-]{3,})$", least=0.3,
         special="genetics", hints=Hints(("genotype", "snp", "rsid", "variant", "vkorc 1", "cyp 2 c 9")), named=False,

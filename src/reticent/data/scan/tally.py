@@ -192,7 +192,8 @@ class Tally:
         for kind, count in sorted(self._texts.items()):
             known = next((one for one in KINDS if one.name == kind), None)
             detector = next((one for one in DETECTORS if one.name == kind), None)
-            if kind in covered or (covered and not self.is_text and known is not None and known.group == "quasi"):
+            firm = known is not None and (known.sure or known.name == "e-mail address")
+            if kind in covered or (covered and not self.is_text and not firm):
                 continue
             found.append(Found(
                 source, self.name, kind, known.group if known else "direct",
