@@ -43,6 +43,18 @@ def test_one_door_to_tables_files_and_frames(tmp_path) -> None:
         scan(tmp_path / "none.csv")
 
 
+def test_sources_of_one_name_are_numbered_and_empty_ones_say_so(tmp_path) -> None:
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "a" / "p.csv").write_text("email,n\nx@example.org,1\n")
+    (tmp_path / "b" / "p.csv").write_text("n\n1\n")
+    found = scan([tmp_path / "a" / "p.csv", tmp_path / "b" / "p.csv"])
+    assert [one.name for one in found.sources] == ["p.csv [1]", "p.csv [2]"]
+    assert [one.source for one in found.found] == ["p.csv [1]"]
+    with pytest.raises(DataError, match="got none"):
+        scan({"email": pa.array([], pa.string())})
+
+
 def test_findings_point_and_show_nothing() -> None:
     found = scan(PEOPLE)
     by_column = {(one.column, one.kind): one for one in found.found}

@@ -21,6 +21,7 @@ Example:
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -100,8 +101,8 @@ def scan(
     sources = _sources(data)
     run = _Run(Keys(randomness), randomness, reader, sample, confidence, show, plain, progress)
     scanned, found, unclear, cells = [], [], [], dict.fromkeys("ABCDEFGHIJKLMNOPQR", 0)
-    for source in sources:
-        outcome, more, open_questions, looked_at = run.one(source)
+    for source, name in zip(sources, _names(sources), strict=True):
+        outcome, more, open_questions, looked_at = run.one(source, name)
         scanned.append(outcome)
         found += more
         unclear += open_questions
@@ -118,6 +119,17 @@ def scan(
         tuple(special_table(found)),
         _settings(sample, confidence, read_by, show=show, plain=plain),
     )
+
+
+def _names(sources: Sequence[Any]) -> list[str]:
+    """Of the sources; equal ones are numbered."""
+    counts = Counter(source.name for source in sources)
+    seen: Counter[str] = Counter()
+    names = []
+    for source in sources:
+        seen[source.name] += 1
+        names.append(source.name if counts[source.name] == 1 else f"{source.name} [{seen[source.name]}]")
+    return names
 
 
 def _places(scanned: Sequence[ScannedSource], one: Found) -> tuple[int, int]:
@@ -192,12 +204,12 @@ class _Run:
         self._sample, self._confidence = sample, confidence
         self._show, self._plain, self._progress = show, plain, progress
 
-    def one(self, source: Any) -> tuple[ScannedSource, list[Found], list[Unclear], dict[str, int]]:
+    def one(self, source: Any, name: str) -> tuple[ScannedSource, list[Found], list[Unclear], dict[str, int]]:
         """Read one source."""
         batches = self._told(source)
         rows = None
         if self._sample is not None:
-            table, rows = sample(batches, self._sample, self._randomness.spawn(source.name))
+            table, rows = sample(batches, self._sample, self._randomness.spawn(name))
             batches = iter(() if table is None else table.to_batches(max_chunksize=_ROWS))
         tallies: list[Tally] = []
         skipped: dict[str, str] = {}
@@ -209,7 +221,7 @@ class _Run:
                 held = Held([one.name for one in tallies])
             self._add(batch, seen, tallies, held)
             seen += batch.num_rows
-        return self._concluded(source, tallies, skipped, held, seen, seen if rows is None else rows)
+        return self._concluded(source, name, tallies, skipped, held, seen, seen if rows is None else rows)
 
     def _told(self, source: Any) -> Iterator[Any]:
         """The batches of a source; how far it is, is told."""
@@ -241,7 +253,14 @@ class _Run:
         held.add(keys)
 
     def _concluded(
-        self, source: Any, tallies: Sequence[Tally], skipped: Mapping[str, str], held: Held, seen: int, rows: int
+        self,
+        source: Any,
+        name: str,
+        tallies: Sequence[Tally],
+        skipped: Mapping[str, str],
+        held: Held,
+        seen: int,
+        rows: int,
     ) -> tuple[ScannedSource, list[Found], list[Unclear], dict[str, int]]:
         sampled = seen < rows
         found: list[Found] = []
@@ -251,7 +270,7 @@ class _Run:
         distinct = [held.distinct(place) for place in range(len(tallies))]
         for tally, different in zip(tallies, distinct, strict=True):
             exact = different if held.whole and not sampled else None
-            more, questions = tally.judged(source.name, sampled=sampled, distinct=exact)
+            more, questions = tally.judged(name, sampled=sampled, distinct=exact)
             found += more
             unclear += questions
             for letter in tally.letters:
@@ -261,11 +280,11 @@ class _Run:
                 missed = missed_at_most(0, seen, self._confidence)
             kinds = tuple(one.kind for one in more)
             columns.append(ScannedColumn(tally.name, tally.cells, different, tally.words, missed, kinds))
-        columns += [ScannedColumn(name, 0, 0, 0, None, (), why) for name, why in skipped.items()]
+        columns += [ScannedColumn(column, 0, 0, 0, None, (), why) for column, why in skipped.items()]
         sets = _singled_out(tallies, distinct, found, held)
         problems = tuple({"what": one.what, "where": one.where, "count": one.count} for one in source.problems)
         return (
-            ScannedSource(source.name, source.kind, rows, seen, tuple(columns), tuple(sets), held.rows, problems),
+            ScannedSource(name, source.kind, rows, seen, tuple(columns), tuple(sets), held.rows, problems),
             found,
             unclear,
             letters,
