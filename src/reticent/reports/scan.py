@@ -80,7 +80,7 @@ def sentences(body: Values) -> list[str]:
         one = max(worst, key=lambda each: (each["share"], -len(each["columns"])))
         said.append(
             f"{', '.join(one['columns'])} together single out {percent(one['share'])} of {number(one['of'])} rows"
-            + ("." if one["whole"] else " (the first ones; among all rows it may be fewer).")
+            + ("." if one["whole"] else " (not all rows: among all of them it may be fewer).")
         )
     said.append("What was not found may still be there: detectors miss, and names are found by columns' names only.")
     return said
@@ -121,7 +121,7 @@ def _findings(body: Values) -> list[str]:
             for one in own
         )
         heads = ("Where", "Kind", "Cells", "Share of cells with a value", "By", "First in row", "Note")
-        caption = "Cells that hit; of findings by name only, all cells with a value."
+        caption = "Cells that hit; of findings by name only, cells that could be it."
         parts += [_heading(title), html(Table(caption, (*heads, *(("Examples",) if shown else ())), rows))]
     return parts
 
@@ -145,7 +145,9 @@ def _single(body: Values) -> list[str]:
             (", ".join(one["columns"]), number(one["rows"]), percent(one["share"]), number(one["of"]), one["because"])
             for one in sets
         )
-        whole = "all rows" if sets[0]["whole"] else "the first rows: among all rows fewer may be unique"
+        whole = (
+            "all rows" if sets[0]["whole"] else "some rows (the first, or a sample): among all rows fewer may be unique"
+        )
         caption = f"{source['name']}: rows whose combination of values no other row has; of {whole}."
         drawn = [(", ".join(one["columns"]), one["share"]) for one in sets if len(one["columns"]) <= 3]
         parts += [

@@ -100,6 +100,8 @@ def test_a_sample_says_what_it_may_have_missed() -> None:
     found = scan(table, sample=400, randomness=Randomness.simulated(1))
     (source,) = found.sources
     assert (source.rows, source.looked_at) == (rows, 400)
+    assert not any(each.whole for each in source.singled_out)
+    assert all(each.first_row is None for each in found.found)
     (one,) = (one for one in found.found if one.column == "c")
     assert one.share.low < one.share.value < one.share.high
     bounds = {column.name: column.missed_at_most for column in source.columns}

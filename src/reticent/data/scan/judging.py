@@ -69,7 +69,8 @@ class Found:
         confidence: one of `CONFIDENCES`.
         cells: how many hit; of a finding by name only, those that could be it, or all that have a value.
         share: of the column's cells that have a value.
-        first_row: the number of the first row that hit, from 1; None if no value was looked at.
+        first_row: the number of the first row that hit, from 1; None if no value was looked at,
+            and of a sample.
         named: the column's name says so too.
         in_text: inside of longer texts, not as whole values.
         safe_harbor: letters of HIPAA's list.

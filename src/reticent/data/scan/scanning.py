@@ -21,6 +21,7 @@ Example:
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -271,6 +272,8 @@ class _Run:
         for tally, different in zip(tallies, distinct, strict=True):
             exact = different if held.whole and not sampled else None
             more, questions = tally.judged(name, sampled=sampled, distinct=exact)
+            if sampled:  # their places in the sample say nothing of places in the source
+                more = [dataclasses.replace(one, first_row=None) for one in more]
             found += more
             unclear += questions
             for letter in tally.letters:
@@ -281,6 +284,7 @@ class _Run:
             kinds = tuple(one.kind for one in more)
             columns.append(ScannedColumn(tally.name, tally.cells, different, tally.words, missed, kinds))
         columns += [ScannedColumn(column, 0, 0, 0, None, (), why) for column, why in skipped.items()]
+        held.whole &= not sampled
         sets = _singled_out(tallies, distinct, found, held)
         problems = tuple({"what": one.what, "where": one.where, "count": one.count} for one in source.problems)
         return (

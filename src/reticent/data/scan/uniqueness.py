@@ -53,7 +53,7 @@ class SingledOut:
         columns: of the set.
         rows: how many rows have a combination of their own.
         of: how many rows were counted.
-        whole: whether these were all rows.
+        whole: whether these were all rows; of some of them, first ones or a sample, the count overstates.
         because: why this set was looked at.
     """
 
