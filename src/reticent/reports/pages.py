@@ -70,11 +70,15 @@ def written_for(path: str | Path) -> str | None:
 
 
 def render(record: Record) -> str:
-    """The page for an audit or a comparison.
+    """The page for an audit, a comparison or a scan.
 
     Raises:
         UsageError: another kind of record.
     """
+    if record.kind == "scan":
+        from reticent.reports import scan
+
+        return scan.page(record)
     kind = _checks.one_of(("audit", "comparison"), kind=record.kind)
     body = record.body
     arms = [_shown(arm) for arm in (body["arms"] if kind == "comparison" else [_single(body)])]
