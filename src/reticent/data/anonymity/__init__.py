@@ -20,6 +20,7 @@ from reticent.data.anonymity.hierarchies import automatic, hierarchy_in_words
 from reticent.data.anonymity.measures import Measures, Sensitive, measures
 from reticent.data.anonymity.minimal_uniques import MinimalUniques, minimal_uniques
 from reticent.data.anonymity.numbers import Intervals, Quantiles, Rounding, TopBottom, Widths
+from reticent.data.anonymity.pseudonyms import Key, Pseudonymised, pseudonymise
 from reticent.data.anonymity.risks import AttackerRisk, risks
 from reticent.data.anonymity.uniqueness import Uniqueness, population_uniqueness
 
@@ -36,9 +37,11 @@ __all__ = [
     "Generalisation",
     "Goal",
     "Intervals",
+    "Key",
     "Measures",
     "MinimalUniques",
     "Prefixes",
+    "Pseudonymised",
     "Quantiles",
     "Rare",
     "Rounding",
@@ -57,5 +60,6 @@ __all__ = [
     "measures",
     "minimal_uniques",
     "population_uniqueness",
+    "pseudonymise",
     "risks",
 ]

@@ -13,7 +13,7 @@ Example:
     >>> ways = {"age": Widths((10, 20)), "zip": Prefixes((4, 3))}
     >>> found = anonymise(people, quasi=["age", "zip"], sensitive=["illness"], k=3, hierarchies=ways)
     >>> found.table["age"].values.tolist(), found.table["zip"].values.tolist()
-    (['[30, 40)', '[50, 60)'], ['0213*', '1000*'])
+    (['[20, 40)', '[40, 60)'], ['0213*', '1000*'])
     >>> found.before.measures.k, found.after.measures.k, found.cost.suppressed
     (1, 3, 0)
 """
@@ -116,8 +116,8 @@ def anonymise(
         randomness: for intervals of estimates; the operating system's by default.
         progress: called with how much is settled, and of how much.
         data: what to call the table in the record.
-        settings: of `Anonymiser`: k, l, diversity, c, t, method, suppression, hierarchies, weights, person, drop, missing,
-            ordered.
+        settings: of `Anonymiser`: k, l, diversity, c, t, method, suppression, hierarchies, weights, person, drop,
+            missing, ordered.
 
     Raises:
         UsageError: settings that do not fit.
@@ -131,7 +131,7 @@ def anonymise(
     inner = said.table
     if asked.person is not None:  # not given out, but people are counted by it
         inner = said.table.replaced([rows[asked.person].take(said.kept)])
-    looked_at = {
+    looked_at: dict[str, Any] = {
         "quasi": list(quasi),
         "sensitive": list(sensitive),
         "attackers": attackers or {EVERYTHING: list(quasi)},

@@ -94,7 +94,9 @@ class Prefixes:
 
     def __post_init__(self) -> None:
         if not self.lengths or list(self.lengths) != sorted(set(self.lengths), reverse=True) or self.lengths[-1] < 1:
-            raise UsageError(f"Expected falling lengths of at least 1, got {list(self.lengths)}.", "Begin with the most.")
+            raise UsageError(
+                f"Expected falling lengths of at least 1, got {list(self.lengths)}.", "Begin with the most."
+            )
 
     @property
     def steps(self) -> int:
@@ -133,9 +135,9 @@ class Rare:
     def fitted(self, column: Column) -> Frequent:
         """The values that are kept, of this column."""
         rows = column.counts()
-        plain = [plain(one) for one in column.values]
+        values = [plain(one) for one in column.values]
         kept = [
-            tuple(value for value, count in zip(plain, rows, strict=True) if count >= least) for least in self.counts
+            tuple(value for value, count in zip(values, rows, strict=True) if count >= least) for least in self.counts
         ]
         return Frequent(tuple(one for i, one in enumerate(kept) if not i or one != kept[i - 1]))
 

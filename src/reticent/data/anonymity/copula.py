@@ -5,14 +5,14 @@ has, and depend on each other as cuts of a Gaussian vector do. That is wrong for
 for dependence of three columns that pairs do not show; where cells depend on each other otherwise, single chances are
 off, and their mean is less so.
 
-How: for each pair of columns, the correlation under which two cut Gaussians share as much information as the two columns
-do (at most 16 groups each, less the bias of a plug-in estimate); the matrix is moved to the nearest with eigenvalues that
-are not negative. A cell's probability p is an integral over a box, by Genz's separation of variables on a lattice of
-points. Among N people drawn alike, a row is the only one of its kind with probability (1 - p)^(N - 1), and a match with
-it is right with probability (1 - (1 - p)^N) / (N p).
+How: for each pair of columns, the correlation under which two cut Gaussians share as much information as the two
+columns do (at most 16 groups each, less the bias of a plug-in estimate); the matrix is moved to the nearest with
+eigenvalues that are not negative. A cell's probability p is an integral over a box, by Genz's separation of variables
+on a lattice of points. Among N people drawn alike, a row is the only one of its kind with probability (1 - p)^(N - 1),
+and a match with it is right with probability (1 - (1 - p)^N) / (N p).
 
-Source: Rocher, Hendrickx and de Montjoye (2019), Nature Communications 10:3069, methods; Genz (1992). They fit parametric
-marginals too; here the sample's own shares are used.
+Source: Rocher, Hendrickx and de Montjoye (2019), Nature Communications 10:3069, methods; Genz (1992). They fit
+parametric marginals too; here the sample's own shares are used.
 
 Shapes: rows, columns; probabilities (rows,) float64.
 
@@ -114,7 +114,7 @@ class Copula:
         """(rows,) the chance that somebody in the population who is like this row is its person."""
         p = np.clip(self.probabilities(table), 1e-300, 1 - 1e-16)
         found: Floats = -np.expm1(_checks.at_least(1, population=population) * np.log1p(-p)) / (population * p)
-        return np.minimum(found, 1.0)
+        return np.asarray(np.minimum(found, 1.0))
 
 
 def copula_uniqueness(
@@ -245,7 +245,8 @@ def _cells(edges: Floats, more_edges: Floats, rho: float) -> Floats:
     rest = 1 - at * at
     density = np.exp(-(x * x - 2 * at * x * y + y * y) / (2 * rest)) / (2 * np.pi * np.sqrt(rest))
     below = special.ndtr(x[..., 0]) * special.ndtr(y[..., 0]) + density @ (_WEIGHTS * rho / 2)
-    return np.maximum(np.diff(np.diff(below, axis=0), axis=1), 0.0)
+    found: Floats = np.maximum(np.diff(np.diff(below, axis=0), axis=1), 0.0)
+    return found
 
 
 def _nearest(matrix: Floats) -> Floats:

@@ -15,7 +15,7 @@ ratios: Brickell and Shmatikov (2008), definition 2.
 Example:
     >>> from reticent.data.anonymity.counting import paired, distinct
     >>> pairs = paired([0, 0, 1, 1], [0, 1, 1, 1])
-    >>> pairs.count.tolist(), distinct(pairs, 2).tolist()
+    >>> pairs.rows.tolist(), distinct(pairs, 2).tolist()
     ([1, 1, 2], [2, 1])
 """
 
@@ -51,12 +51,12 @@ class Pairs(NamedTuple):
     Attributes:
         of: (pairs,) the class, from 0.
         value: (pairs,) the value's code.
-        count: (pairs,) how many rows, at least 1.
+        rows: (pairs,) how many, at least 1.
     """
 
     of: Ints
     value: Ints
-    count: Ints
+    rows: Ints
 
 
 def paired(of: Any, value: Any, count: Any = None) -> Pairs:
@@ -90,12 +90,12 @@ def paired(of: Any, value: Any, count: Any = None) -> Pairs:
 
 def regrouped(pairs: Pairs, classes: Ints) -> Pairs:
     """The pairs after classes were merged: class i is part of class `classes[i]`."""
-    return paired(classes[pairs.of], pairs.value, pairs.count)
+    return paired(classes[pairs.of], pairs.value, pairs.rows)
 
 
 def totals(pairs: Pairs, classes: int) -> Ints:
     """(classes,) rows with a known value."""
-    return np.bincount(pairs.of, weights=pairs.count, minlength=classes).astype(np.int64)
+    return np.bincount(pairs.of, weights=pairs.rows, minlength=classes).astype(np.int64)
 
 
 def distinct(pairs: Pairs, classes: int) -> Ints:
@@ -105,14 +105,14 @@ def distinct(pairs: Pairs, classes: int) -> Ints:
 
 def entropies(pairs: Pairs, classes: int) -> Floats:
     """(classes,) entropy of the values, in natural units; 0 where none is known."""
-    share = pairs.count / totals(pairs, classes)[pairs.of]
+    share = pairs.rows / totals(pairs, classes)[pairs.of]
     return np.maximum(np.bincount(pairs.of, weights=-share * np.log(share), minlength=classes), 0.0)
 
 
 def largest(pairs: Pairs, classes: int) -> Floats:
     """(classes,) share of the most frequent value; 0 where none is known."""
     found = np.zeros(classes)
-    np.maximum.at(found, pairs.of, pairs.count / totals(pairs, classes)[pairs.of])
+    np.maximum.at(found, pairs.of, pairs.rows / totals(pairs, classes)[pairs.of])
     return found
 
 
@@ -121,8 +121,8 @@ def recursive(pairs: Pairs, classes: int, l: int) -> Floats:  # noqa: E741 (the 
 
     A class is (c, l)-diverse if and only if this is below c.
     """
-    order = np.lexsort((-pairs.count, pairs.of))
-    of, count = pairs.of[order], pairs.count[order]
+    order = np.lexsort((-pairs.rows, pairs.of))
+    of, count = pairs.of[order], pairs.rows[order]
     starts = np.searchsorted(of, np.arange(classes))
     rank = np.arange(len(of)) - starts[of]
     tail = np.bincount(of, weights=np.where(rank >= l - 1, count, 0), minlength=classes)
@@ -144,11 +144,11 @@ def distances(pairs: Pairs, classes: int, overall: Floats, *, ordered: bool) -> 
         ordered: whether moving from a value to the next costs 1/(values - 1); else any move costs 1.
     """
     sizes = totals(pairs, classes)
-    share = pairs.count / sizes[pairs.of]
+    share = pairs.rows / sizes[pairs.of]
     if not ordered or len(overall) < 2:
         # Half of the sum of differences is the sum of the positive ones, and those are at values that occur.
         more = np.maximum(share - overall[pairs.value], 0.0)
-        return np.bincount(pairs.of, weights=more, minlength=classes)
+        return np.bincount(pairs.of, weights=more, minlength=classes).astype(np.float64)
     return _moved(pairs, share, sizes > 0, overall)
 
 
@@ -176,7 +176,7 @@ def _moved(pairs: Pairs, share: Floats, known: npt.NDArray[np.bool_], overall: F
 
 def gains(pairs: Pairs, classes: int, overall: Floats) -> Floats:
     """(pairs,) (q - p)/p: by how much seeing the class makes a value more likely, relative to before."""
-    share = pairs.count / totals(pairs, classes)[pairs.of]
+    share = pairs.rows / totals(pairs, classes)[pairs.of]
     before = overall[pairs.value]
     return (share - before) / before
 

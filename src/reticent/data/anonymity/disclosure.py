@@ -1,8 +1,8 @@
 """One look at a table: its measures, the risk from each named attacker, what makes rows stand out, and estimates.
 
-Promise: everything that is measured stands with what it was measured against; what was not measured says so. No value of
-a cell is in the record, counts only. A low figure is about these attackers on this day; it never means that nobody can be
-found by other means.
+Promise: everything that is measured stands with what it was measured against; what was not measured says so. No value
+of a cell is in the record, counts only. A low figure is about these attackers on this day; it never means that nobody
+can be found by other means.
 
 Example:
     >>> from reticent.data.tables import Table
@@ -46,7 +46,7 @@ class DisclosureRisk:
     Attributes:
         measures: of the table.
         attackers: the risk from each.
-        uniqueness: attacker to the estimated uniqueness in the population, where its size is known.
+        uniqueness: attacker to the estimated uniqueness in the population, where its size is known and rows are alone.
         copula: attacker to the same by a copula.
         stand_out: minimal sample uniques.
         unmeasured: columns that are neither quasi-identifiers nor sensitive.
@@ -93,7 +93,11 @@ def not_measured(found: DisclosureRisk) -> dict[str, str]:
     }
     if all(one.population is None for one in found.attackers):
         open_questions["journalist risk"] = "no population table was given"
-    if not found.uniqueness:
+    if not found.uniqueness and all(one.unique_share == 0 for one in found.attackers):
+        open_questions["uniqueness in the population"] = (
+            "no row is alone in what these attackers know, so nobody in the table is alone in the population"
+        )
+    elif not found.uniqueness:
         open_questions["uniqueness in the population"] = "the size of the population was not given, or a register was"
     if not found.measures.sensitive:
         open_questions["what classes give away"] = "no sensitive column was named"
@@ -197,7 +201,11 @@ def _estimated(
     models, copula = {}, {}
     for name, knows in named.items():
         sizes = rows.classes(knows).sizes
-        models[name] = population_uniqueness(sizes, population=population, randomness=randomness.spawn(f"{name} models"))
+        if not (sizes == 1).any():
+            continue  # whoever is not alone in the table is not alone in the population
+        models[name] = population_uniqueness(
+            sizes, population=population, randomness=randomness.spawn(f"{name} models")
+        )
         if len(knows) > 1 and rows.rows > 1:
             copula[name] = copula_uniqueness(
                 rows, knows, population=population, randomness=randomness.spawn(f"{name} copula")

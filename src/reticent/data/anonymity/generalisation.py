@@ -1,11 +1,11 @@
 """A generalisation that was fitted to a table: applied to other rows, saved and loaded.
 
-Promise: `transform` says what is left of new rows when their quasi-identifiers are said in the fitted way, and leaves out
-rows with values that the mapping does not know, and rows of classes that miss the goal in the new table by itself; both
-are counted. Saved and loaded it does the same.
+Promise: `transform` says what is left of new rows when their quasi-identifiers are said in the fitted way, and leaves
+out rows with values that the mapping does not know, and rows of classes that miss the goal in the new table by itself;
+both are counted. Saved and loaded it does the same.
 
-Not covered: new rows beside the rows it was fitted to. Two tables that each reach k give away more than one of them if a
-person is in both: release one or the other.
+Not covered: new rows beside the rows it was fitted to. Two tables that each reach k give away more than one of them if
+a person is in both: release one or the other.
 
 Example:
     >>> from reticent.data.anonymity import Anonymiser, Generalisation, Widths

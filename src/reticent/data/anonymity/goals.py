@@ -106,7 +106,7 @@ class Goal:
                 missed |= known & ~(ratio < self.c)
             if self.t is not None:
                 kept = ~out[secret.pairs.of]
-                pairs = counting.Pairs(secret.pairs.of[kept], secret.pairs.value[kept], secret.pairs.count[kept])
+                pairs = counting.Pairs(secret.pairs.of[kept], secret.pairs.value[kept], secret.pairs.rows[kept])
                 if len(pairs.of):
                     share = overall(pairs, secret.values) if secret.everybody is None else secret.everybody
                     far = counting.distances(pairs, cells.classes, share, ordered=secret.ordered)

@@ -1,17 +1,19 @@
 """Which hierarchy a column has: chosen by hand, written in a word, or by default; and how they are saved.
 
-Promise: `automatic` looks at a column's kind and at how its values are spread, never at what they mean: it knows nothing
-of regions or trades, so a tree that a person makes is better. Every choice is part of the result and can be replaced.
+Promise: `automatic` looks at a column's kind and at how its values are spread, never at what they mean: it knows
+nothing of regions or trades, so a tree that a person makes is better. Every choice is part of the result and can be
+replaced.
 
 Level 0 is the value as it is, then come the hierarchy's steps, and the last level is `*` for everybody (missing values
-too), except for `Fixed`, which has level 0 only. Below the last level a missing value stays missing: that it is, is seen.
+too), except for `Fixed`, which has level 0 only. Below the last level a missing value stays missing: that it is, is
+seen.
 
 By default: whole years, months and days of dates; numbers in widths of about a sixteenth of their range, doubled four
 times (in quantiles, where most rows would share an interval); codes such as postcodes by their first characters; other
 texts as "other" if few rows have them.
 
-In a word (the command line): `widths:5,10,20`, `quantiles:16,8,4`, `rounding:10,100`, `dates:month,year`, `prefixes:4,3`,
-`rare:10,50`, `top:90`, `bottom:18`, `fixed`.
+In a word (the command line): `widths:5,10,20`, `quantiles:16,8,4`, `rounding:10,100`, `dates:month,year`,
+`prefixes:4,3`, `rare:10,50`, `top:90`, `bottom:18`, `fixed`.
 
 Example:
     >>> from reticent.data.anonymity.hierarchies import automatic, hierarchy_in_words, levels_of
@@ -26,7 +28,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 
@@ -147,7 +149,7 @@ def hierarchy_from(values: object) -> Hierarchy:
 
 def saved(hierarchy: Hierarchy) -> dict[str, Any]:
     """Plain values, for `hierarchy_from`."""
-    return {"kind": type(hierarchy).__name__, **dataclasses.asdict(hierarchy)}
+    return {"kind": type(hierarchy).__name__, **dataclasses.asdict(cast(Any, hierarchy))}
 
 
 def _tupled(value: Any) -> Any:
@@ -176,5 +178,8 @@ def hierarchy_in_words(text: str) -> Hierarchy:
             return Widths(numbers) if word == "widths" else Rounding(numbers)
         whole = tuple(int(one) for one in parts)
     except ValueError as error:
-        raise UsageError(f"Expected {word} with its numbers, got {text!r}.", "Write widths:5,10,20, or top:90.") from error
-    return {"quantiles": Quantiles, "prefixes": Prefixes, "rare": Rare}[word](whole)
+        raise UsageError(
+            f"Expected {word} with its numbers, got {text!r}.", "Write widths:5,10,20, or top:90."
+        ) from error
+    kinds: dict[str, Any] = {"quantiles": Quantiles, "prefixes": Prefixes, "rare": Rare}
+    return cast(Hierarchy, kinds[word](whole))

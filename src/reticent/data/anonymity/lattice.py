@@ -4,17 +4,17 @@ Promise: among all combinations of one level per column whose left-out rows stay
 found: the mean over columns of the entropy lost (`losses`), rows that are left out counting as having lost everything.
 Nothing is sampled; where the lattice is too large to be held, it is refused.
 
-How: the loss of the levels alone is a sum over columns, known without looking at a row, and never more than the cost. So
-combinations are taken in the order of that sum, and none is looked at once the sum exceeds the best cost. A combination
-whose rows in classes below k (or short of distinct values) exceed the limit shows that all finer ones do too: they are
-crossed out (predictive tagging). To cross out many at once, chains from a combination up to the coarsest are bisected.
-Entropy diversity, recursive diversity and t-closeness are not monotone once rows are left out; they decide about a
-combination, and cross out nothing, unless no row may be left out.
+How: the loss of the levels alone is a sum over columns, known without looking at a row, and never more than the cost.
+So combinations are taken in the order of that sum, and none is looked at once the sum exceeds the best cost. A
+combination whose rows in classes below k (or short of distinct values) exceed the limit shows that all finer ones do
+too: they are crossed out (predictive tagging). To cross out many at once, chains from a combination up to the coarsest
+are bisected. Entropy diversity, recursive diversity and t-closeness are not monotone once rows are left out; they
+decide about a combination, and cross out nothing, unless no row may be left out.
 
 Classes are formed of the distinct combinations of values, not of rows.
 
-Sources: Samarati (2001); LeFevre et al. (2005); El Emam et al. (2009), OLA; Kohlmayer et al. (2012), Flash. The bound and
-its order are ours: OLA minimises the loss of the levels alone, and leaves out of account what is left out.
+Sources: Samarati (2001); LeFevre et al. (2005); El Emam et al. (2009), OLA; Kohlmayer et al. (2012), Flash. The bound
+and its order are ours: OLA minimises the loss of the levels alone, and leaves out of account what is left out.
 
 Example:
     >>> import numpy as np
@@ -143,7 +143,7 @@ class _Search:
                 self.progress(number + 1, losses.size)
         if self.best is None:
             raise NotEnoughEvidence(
-                f"Expected a generalisation that reaches {self.goal} with at most {self.limit} rows left out, got none.",
+                f"Expected a way to reach {self.goal} with at most {self.limit} rows left out, got none.",
                 "Allow more rows to be left out, let fixed columns be generalised, or ask for less.",
             )
         if self.progress is not None:
@@ -154,9 +154,7 @@ class _Search:
         chain = [node]
         while True:
             above = [
-                (*node[:i], level + 1, *node[i + 1 :])
-                for i, level in enumerate(node)
-                if level + 1 < losses.shape[i]
+                (*node[:i], level + 1, *node[i + 1 :]) for i, level in enumerate(node) if level + 1 < losses.shape[i]
             ]
             above = [one for one in above if self.best is None or losses[one] < self.best.cost - _SLACK]
             if not above:

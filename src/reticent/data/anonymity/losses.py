@@ -1,14 +1,15 @@
 """What generalising costs: how much less is said of each cell.
 
-Promise: two measures that hold for every way of generalising, from 0 (nothing changed) to 1 (nothing left). A cell whose
-value v now stands for a group G of the column's values has lost
+Promise: two measures that hold for every way of generalising, from 0 (nothing changed) to 1 (nothing left). A cell
+whose value v now stands for a group G of the column's values has lost
 
-* entropy: log2(n_G / n_v), with n rows of the table before; divided by what the column loses when it is `*` for everybody
-  (non-uniform entropy). Values that stand out cost much, common ones little.
+* entropy: log2(n_G / n_v), with n rows of the table before; divided by what the column loses when it is `*` for
+  everybody (non-uniform entropy). Values that stand out cost much, common ones little.
 * span: (distinct values in G - 1) / (distinct values - 1).
 
-A row that is left out has lost all of it in every quasi-identifier. A missing cell is a value like others. Columns weigh
-the same, unless weights say otherwise. Neither measure knows what the table is for; measure the model that is trained.
+A row that is left out has lost all of it in every quasi-identifier. A missing cell is a value like others. Columns
+weigh the same, unless weights say otherwise. Neither measure knows what the table is for; measure the model that is
+trained.
 
 Sources: de Waal and Willenborg (1999) and Gionis and Tassa (2009), non-uniform entropy; Iyengar (2002), span.
 

@@ -5,8 +5,8 @@ changes nothing. Rows with a value that the mapping does not know are pointed ou
 
 Not covered: whether other rows, said in this way, reach a goal together. `Generalisation.transform` looks.
 
-A saved mapping holds what it learned: edges, frequent values, and for texts that were cut by their order the list of all
-of them. Keep it like the table.
+A saved mapping holds what it learned: edges, frequent values, and for texts that were cut by their order the list of
+all of them. Keep it like the table.
 
 Example:
     >>> from reticent.data.anonymity.mappings import FullDomain
@@ -196,7 +196,9 @@ class Partition:
 
 
 def _edges(order: tuple[Any, ...], kind: str) -> npt.NDArray[Any]:
-    return np.array(list(order), dtype={"date": "datetime64[us]", "yes or no": bool}.get(kind, None))
+    kinds: dict[str, Any] = {"date": "datetime64[us]", "yes or no": bool}
+    found: npt.NDArray[Any] = np.array(list(order), dtype=kinds.get(kind))
+    return found
 
 
 def _said(value: Any) -> str:
@@ -218,7 +220,8 @@ def _texts(values: tuple[Any, ...], tree: Tree | None) -> str:
 
 
 def ranked(column: Column, tree: Tree | None) -> tuple[Ints, npt.NDArray[np.float64], list[Any]]:
-    """(rows,) ranks of a column's values, 0 for missing; (distinct + 1,) where the ranks lie; and the values in order."""
+    """(rows,) ranks of a column's values, 0 for missing; (distinct + 1,) where the ranks lie; and the values in
+    order."""
     used = column.compacted()
     count = len(used.values)
     order = np.arange(count)
@@ -279,14 +282,14 @@ def mapping_from(values: object) -> Mapping:
             return FullDomain(names, hierarchies, tuple(fields["levels"]))
         trees = tuple(None if one is None else hierarchy_from(one) for one in fields["trees"])
         tree = [np.array(fields[one], dtype=np.int64) for one in ("column", "cut", "left")]
-        _grown(*tree, width=len(names))
+        _grown(tree[0], tree[1], tree[2], width=len(names))
         return Partition(
             names,
             tuple(fields["kinds"]),
             tuple(tuple(one) for one in fields["orders"]),
             tuple(one if isinstance(one, Tree) else None for one in trees),
             tuple(fields["with_missing"]),
-            Cuts(*tree, np.zeros(0, np.int64)),
+            Cuts(tree[0], tree[1], tree[2], np.zeros(0, np.int64)),
         )
     except (KeyError, TypeError) as error:
         raise UsageError(f"Expected a whole mapping, but it lacks {error}.", "Save it again.") from error

@@ -5,9 +5,9 @@ measured each for itself, and the worst of them is what the table has. With `oth
 other sensitive columns is measured. These are properties of a table, not the chance that somebody is found: risks
 against named attackers are in `reticent.data.anonymity.risks`.
 
-Missing values: quasi-identifiers that are missing are alike (an attacker sees that they are missing). A missing sensitive
-value is left out of its class by default, because it makes a class no more diverse; `missing="value"` makes it a value.
-Classes without one known value are counted apart: there is nothing to disclose in them.
+Missing values: quasi-identifiers that are missing are alike (an attacker sees that they are missing). A missing
+sensitive value is left out of its class by default, because it makes a class no more diverse; `missing="value"` makes
+it a value. Classes without one known value are counted apart: there is nothing to disclose in them.
 
 Where other tools differ (pycanon 1.0.1): it leaves rows with a missing quasi-identifier out of k; its recursive
 diversity divides the smallest count, where the definition has the largest; its entropy diversity is cut to a whole
@@ -62,7 +62,8 @@ class Sensitive:
         ordered: whether the distance is that of ordered values.
         t: largest earth mover's distance of a class from everybody.
         beta: largest relative gain of a class (basic beta-likeness).
-        enhanced_beta: the same if every gain is at most -log of the value's share, as the enhanced notion asks; else None.
+        enhanced_beta: the same if every gain is at most -log of the value's share, as the enhanced notion asks; else
+            None.
         delta: largest absolute log ratio; None (infinite) if some class lacks a value that others have.
         delta_of_present: the same over values that occur.
     """
@@ -117,7 +118,9 @@ class Measures:
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {
-            **{field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "sensitive"},
+            **{
+                field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "sensitive"
+            },
             "quasi": list(self.quasi),
             "sensitive": [one.as_dict() for one in self.sensitive],
         }
@@ -129,7 +132,8 @@ class Measures:
 
 
 def roles(table: Table, quasi: Sequence[str], sensitive: Sequence[str] = (), person: str | None = None) -> None:
-    """Check that columns exist, that there is a quasi-identifier, that no column has two parts, and that there are rows.
+    """Check that columns exist, that there is a quasi-identifier, that no column has two parts, and that there are
+    rows.
 
     Raises:
         UsageError: one of these does not hold.
@@ -160,8 +164,9 @@ def coded(column: Column, missing: str) -> tuple[np.ndarray[Any, np.dtype[np.int
 
 def overall(pairs: counting.Pairs, values: int) -> counting.Floats:
     """(values,) share of each value among all rows of the pairs."""
-    counts = np.bincount(pairs.value, weights=pairs.count, minlength=values)
-    return counts / counts.sum() if len(pairs.of) else counts
+    counts = np.bincount(pairs.value, weights=pairs.rows, minlength=values)
+    found: counting.Floats = counts.astype(np.float64) / max(float(counts.sum()), 1.0)
+    return found
 
 
 def people_in(of_rows: counting.Ints, classes: int, owner: Column) -> counting.Ints:
@@ -214,7 +219,9 @@ def measures(
         if others_known and len(sensitive) > 1:
             classes = table.classes([*quasi, *(other for other in sensitive if other != name)])
         each.append(
-            _sensitive(table[name], classes.of_rows, len(classes.sizes), missing, orders.get(name), 2 if l is None else l)
+            _sensitive(
+                table[name], classes.of_rows, len(classes.sizes), missing, orders.get(name), 2 if l is None else l
+            )
         )
     gone = np.zeros(table.rows, dtype=bool)
     for name in quasi:

@@ -3,9 +3,9 @@
 Promise: counts only, of rows and of sets; no value is shown. All sets of up to `largest` columns are looked at, none is
 sampled; where that would be too many, it is refused. A row without such a set may still be unique in more columns.
 
-How: a set of columns makes a row unique or not; the set is minimal for the row if no smaller set within it does, and one
-column less is all that needs to be asked. The score of a row is that of SUDA: each of its minimal sets of s columns
-counts (c - s) (c - s - 1) ... (c - m) for c columns and sets of at most m, so small sets count most.
+How: a set of columns makes a row unique or not; the set is minimal for the row if no smaller set within it does, and
+one column less is all that needs to be asked. The score of a row is that of SUDA: each of its minimal sets of s
+columns counts (c - s) (c - s - 1) ... (c - m) for c columns and sets of at most m, so small sets count most.
 
 Sources: Elliot, Manning and Ford (2002); Manning, Haglin and Keane (2008), SUDA2.
 
@@ -129,7 +129,5 @@ def minimal_uniques(table: Table, names: Sequence[str], *, largest: int = 3) -> 
                     by_column[name] += weight * number
         before = found
     total = float(scores.sum())
-    columns = {
-        name: InColumn(int(rows_of[name].sum()), by_column[name] / total if total else 0.0) for name in names
-    }
+    columns = {name: InColumn(int(rows_of[name].sum()), by_column[name] / total if total else 0.0) for name in names}
     return MinimalUniques(table.rows, most, int((smallest > 0).sum()), counts, columns, smallest, scores)

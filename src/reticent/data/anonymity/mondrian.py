@@ -1,13 +1,14 @@
 """Multidimensional partitioning (Mondrian): the table is halved again and again, as long as both halves reach the goal.
 
 Promise: every part reaches the goal, and no row is left out. A part is cut at the median of the column in which it is
-widest (values between its ends, as a share of the whole column); if a half would miss the goal, the next widest column is
-tried. Parts are generalised each for itself, so the same value can be said exactly in one part and roughly in another:
-less is lost than with whole columns, and analyses that compare rows have to cope with ranges of different widths.
+widest (values between its ends, as a share of the whole column); if a half would miss the goal, the next widest column
+is tried. Parts are generalised each for itself, so the same value can be said exactly in one part and roughly in
+another: less is lost than with whole columns, and analyses that compare rows have to cope with ranges of different
+widths.
 
-How: all parts of a round are cut at once: rows are sorted by part and value, medians are read off, and the goal is judged
-for all halves together. Numbers and dates are cut by value; texts by their order, or by that of a tree if they have one.
-Greedy, not optimal.
+How: all parts of a round are cut at once: rows are sorted by part and value, medians are read off, and the goal is
+judged for all halves together. Numbers and dates are cut by value; texts by their order, or by that of a tree if they
+have one. Greedy, not optimal.
 
 Missing values come before all others. New rows go down the same cuts; a text that was not there before, and a missing
 value where there was none, belong to no part.
@@ -20,7 +21,8 @@ Example:
     >>> import numpy as np
     >>> from reticent.data.anonymity.goals import Cells, Goal
     >>> from reticent.data.anonymity.mondrian import partition
-    >>> found = partition(np.array([[1], [2], [3], [4]]), lambda of, n: Cells(np.bincount(of, minlength=n), None, ()), Goal(k=2))
+    >>> cells = lambda of, parts: Cells(np.bincount(of, minlength=parts), None, ())
+    >>> found = partition(np.array([[1], [2], [3], [4]]), cells, Goal(k=2))
     >>> found.part.tolist(), found.column.tolist(), found.cut.tolist()
     ([1, 1, 2, 2], [0, -1, -1], [2, -1, -1])
 """

@@ -1,9 +1,9 @@
 """The chance that a row is traced to its person, for each named attacker: prosecutor, journalist and marketer.
 
 Promise: risks are about an attacker who knows the named columns of the people he looks for, exactly as they stand in
-the table, and nothing else; there is one figure per attacker, never one for the table. They are exact for the table (and
-the population table, if there is one): nothing is estimated, so there are no intervals. Beside them stands what an
-attacker without the columns achieves: one row of all.
+the table, and nothing else; there is one figure per attacker, never one for the table. They are exact for the table
+(and the population table, if there is one): nothing is estimated, so there are no intervals. Beside them stands what
+an attacker without the columns achieves: one row of all.
 
 Attackers, with f the rows of a class in the table and F those in the population:
 
@@ -174,7 +174,5 @@ def _joined(one: Column, other: Column) -> Column:
     values = np.union1d(one.values, other.values) if len(one.values) and len(other.values) else None
     if values is None:
         values = one.values if len(one.values) else other.values
-    parts = [
-        np.append(np.searchsorted(values, part.values), -1).astype(np.int32)[part.codes] for part in (one, other)
-    ]
+    parts = [np.append(np.searchsorted(values, part.values), -1).astype(np.int32)[part.codes] for part in (one, other)]
     return Column(one.name, np.concatenate(parts), values)

@@ -1,16 +1,16 @@
 """How many people are unique in the population, estimated from a sample when there is no register.
 
-Promise: every estimate has an interval, its n and its method, and says what it rests on; an estimator that has no answer
-says why. The rows have to be a random sample of a population of known size. An interval covers the drawing of the
-sample, not a model that is wrong: the estimators are there together so that one sees how far they are apart.
+Promise: every estimate has an interval, its n and its method, and says what it rests on; an estimator that has no
+answer says why. The rows have to be a random sample of a population of known size. An interval covers the drawing of
+the sample, not a model that is wrong: the estimators are there together so that one sees how far they are apart.
 
 * `match`: the chance that a match of a row that is unique in the sample is right, DIS:
   pi n_1 / (pi n_1 + 2 (1 - pi) n_2), no model of the population.
 * `zayatz`: Bayes' rule with the sample's class sizes for the population's.
 * `snb`: class sizes are 1 + negative binomial; the number of classes is Shlosser's third estimate (Haas and Stokes,
   1998), shape and scale solve the equations of the expected numbers of uniques and pairs.
-* `pitman`: the sample is a Pitman partition, fitted by maximum likelihood; the expected number of uniques among N, given
-  the sample, in closed form.
+* `pitman`: the sample is a Pitman partition, fitted by maximum likelihood; the expected number of uniques among N,
+  given the sample, in closed form.
 * the rule of Dankar et al. (2012): Pitman where at most a tenth is sampled, else the smaller of SNB and Zayatz; where
   the chosen one has no answer, Zayatz.
 
@@ -121,7 +121,7 @@ def population_uniqueness(
         if isinstance(value, str):
             return value
         fraction = rows / population
-        tried = (figure(one, round(one.size @ one.classes / fraction)) for one in again)
+        tried = (figure(one, round(float(one.size @ one.classes) / fraction)) for one in again)
         answers = [one for one in tried if not isinstance(one, str)]
         if len(answers) < draws / 2:
             return "it has no answer for most samples like this one"
@@ -280,11 +280,14 @@ def _pitman(histogram: _Histogram, population: int) -> float | str:
         return "its likelihood has no maximum for this sample"
     log = special.gammaln
     # A class of one stays alone while `more` people come; a newcomer opens a class and stays alone.
-    stay = log(theta + rows + alpha - 1 + more) - log(theta + rows + alpha - 1) + log(theta + rows) - log(
-        theta + rows + more
+    stay = (
+        log(theta + rows + alpha - 1 + more)
+        - log(theta + rows + alpha - 1)
+        + log(theta + rows)
+        - log(theta + rows + more)
     )
-    alone = log(theta + rows + alpha - 1 + more) - log(theta + rows + alpha) + log(theta + rows) - log(
-        theta + rows + more
+    alone = (
+        log(theta + rows + alpha - 1 + more) - log(theta + rows + alpha) + log(theta + rows) - log(theta + rows + more)
     )
     expected = uniques * np.exp(stay) + more * (theta + classes * alpha) * np.exp(alone)
     return float(min(expected / population, 1.0))
@@ -302,9 +305,9 @@ def _pitman_parameters(histogram: _Histogram, rows: int, classes: int) -> tuple[
         joined = float(((log(size - alpha) - log(1 - alpha)) * count).sum())
         return float(-(opened + joined - log(theta + rows) + log(theta + 1)))
 
-    starts = ([0.0, np.log(classes)], [-3.0, np.log(classes / 4 + 1)])
-    ends = [optimize.minimize(loss, start, method="Nelder-Mead", options={"maxiter": 400}) for start in starts]
-    best = min(ends, key=lambda end: float(end.fun))
+    # To a thousandth of the log-likelihood, and of log-odds and logarithm: far finer than the sample says.
+    options = {"maxiter": 400, "xatol": 1e-3, "fatol": 1e-3}
+    best = optimize.minimize(loss, [0.0, np.log(classes)], method="Nelder-Mead", options=options)
     alpha = float(np.clip(special.expit(best.x[0]), 1e-9, 1 - 1e-9))
     return float(np.exp(np.clip(best.x[1], -30, 40))) - alpha, alpha
 
