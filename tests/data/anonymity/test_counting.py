@@ -7,7 +7,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reticent.data.anonymity import counting
@@ -23,6 +23,7 @@ def by_class(given_rows: list[tuple[int, int]]) -> dict[int, Counter[int]]:
     return found
 
 
+@settings(deadline=None)
 @given(rows)
 def test_every_figure_is_that_of_a_loop(given_rows: list[tuple[int, int]]) -> None:
     of, value = (np.array(part) for part in zip(*given_rows, strict=True))
@@ -59,7 +60,10 @@ def test_every_figure_is_that_of_a_loop(given_rows: list[tuple[int, int]]) -> No
         assert counting.distances(pairs, classes, overall, ordered=False)[c] == pytest.approx(equal, abs=1e-12)
         assert counting.distances(pairs, classes, overall, ordered=True)[c] == pytest.approx(ordered, abs=1e-12)
     for one, v, gain, ratio in zip(
-        pairs.of, pairs.value, counting.gains(pairs, classes, overall), counting.log_ratios(pairs, classes, overall),
+        pairs.of,
+        pairs.value,
+        counting.gains(pairs, classes, overall),
+        counting.log_ratios(pairs, classes, overall),
         strict=True,
     ):
         q = loop[int(one)][int(v)] / sum(loop[int(one)].values())
@@ -67,6 +71,7 @@ def test_every_figure_is_that_of_a_loop(given_rows: list[tuple[int, int]]) -> No
         assert ratio == pytest.approx(abs(math.log(q / overall[v])), abs=1e-12)
 
 
+@settings(deadline=None)
 @given(rows, st.lists(st.integers(0, 2), min_size=6, max_size=6))
 def test_merging_is_counting_again(given_rows: list[tuple[int, int]], into: list[int]) -> None:
     of, value = (np.array(part) for part in zip(*given_rows, strict=True))

@@ -18,7 +18,11 @@ def test_prosecutor_by_hand() -> None:
     assert (found.classes, found.smallest, found.prosecutor_highest) == (4, 1, 1.0)
     assert found.prosecutor_average == pytest.approx(4 / 6)  # classes/rows
     assert (found.prosecutor_at_risk, found.unique_share) == (pytest.approx(2 / 6), pytest.approx(2 / 6))
-    assert (found.baseline, found.marketer, found.journalist_highest) == (pytest.approx(1 / 6), found.prosecutor_average, None)
+    assert (found.baseline, found.marketer, found.journalist_highest) == (
+        pytest.approx(1 / 6),
+        found.prosecutor_average,
+        None,
+    )
     assert risks(PEOPLE, ["age"]).prosecutor_average == pytest.approx(3 / 6)
 
 

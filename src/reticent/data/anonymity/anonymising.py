@@ -4,7 +4,8 @@ Promise: the table that comes out reaches its goal, checked again on itself, not
 and after, against the same attackers. Columns that are neither quasi-identifiers nor dropped are untouched.
 
 It does not make a table anonymous: it bounds the chance of attackers who know no more than the quasi-identifiers. A
-column that was forgotten undoes it, and so does a second release of the same people.
+column that was forgotten undoes it, and so does a second release of the same people. That no less was said than the goal
+asks tells something too: who knows the method can work some of it back (Wong et al., 2007; Cohen, 2022).
 
 Example:
     >>> from reticent.data.anonymity import Prefixes, Widths, anonymise
@@ -39,6 +40,8 @@ from reticent.reports import save as save_record
 
 __all__ = ["Anonymised", "anonymise", "k_anonymised"]
 
+_METHOD = "that no less was said than the goal asks can be used to work some of it back (Cohen, 2022): not tried"
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Anonymised:
@@ -68,13 +71,14 @@ class Anonymised:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; no value of a cell is among them."""
+        after = self.after.as_dict()
         return {
             "data": self.data,
             "method": self.method,
             "goal": dataclasses.asdict(self.generalisation.goal),
             "cost": self.cost.as_dict(),
             "before": self.before.as_dict(),
-            "after": self.after.as_dict(),
+            "after": {**after, "not_measured": {**after["not_measured"], "attackers who know the method": _METHOD}},
             "untouched": list(self.untouched),
             "dropped": [
                 *self.generalisation.drop,

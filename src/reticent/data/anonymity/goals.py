@@ -105,12 +105,7 @@ class Goal:
                 ratio = counting.recursive(secret.pairs, cells.classes, int(self.l))
                 missed |= known & ~(ratio < self.c)
             if self.t is not None:
-                kept = ~out[secret.pairs.of]
-                pairs = counting.Pairs(secret.pairs.of[kept], secret.pairs.value[kept], secret.pairs.rows[kept])
-                if len(pairs.of):
-                    share = overall(pairs, secret.values) if secret.everybody is None else secret.everybody
-                    far = counting.distances(pairs, cells.classes, share, ordered=secret.ordered)
-                    missed |= far > self.t + _SLACK
+                missed |= secret.distances(~out, cells.classes) > self.t + _SLACK
         return missed
 
 
@@ -129,6 +124,21 @@ class Secret:
     values: int
     ordered: bool
     everybody: counting.Floats | None = None
+
+    def distances(self, kept: Mask, classes: int) -> counting.Floats:
+        """(classes,) distance of the classes that are kept from everybody who is kept; 0 for the others."""
+        inside = kept[self.pairs.of]
+        pairs = counting.Pairs(self.pairs.of[inside], self.pairs.value[inside], self.pairs.rows[inside])
+        if not len(pairs.of):
+            return np.zeros(classes)
+        if self.everybody is not None:
+            return counting.distances(pairs, classes, self.everybody, ordered=self.ordered)
+        # Values that nobody has any more are no steps on the way from one to another.
+        share = overall(pairs, self.values)
+        there = share > 0
+        places = (np.cumsum(there) - 1).astype(np.int64)
+        found = counting.Pairs(pairs.of, places[pairs.value], pairs.rows)
+        return counting.distances(found, classes, share[there], ordered=self.ordered)
 
     def short_of(self, least: float, classes: int) -> Mask:
         """(classes,) those with known values, but too few different ones."""
