@@ -77,10 +77,11 @@ def anonymise(
     from reticent.data.tables import read
 
     _may_be_written(to, output, save)
+    _paired(to, pseudonymise, key, required=apply is not None)
     if apply is not None:
         rows = read(file)
         done = Generalisation.load(apply).transform(rows)
-        _finish(done.table, to, pseudonymise, key, required=True)
+        _finish(done.table, to, pseudonymise, key)
         errors.print(
             f"{done.table.rows} rows; left out: {done.unknown} with unknown values, {done.short} in small classes.",
             markup=False,
@@ -120,7 +121,7 @@ def anonymise(
                 progress=lambda done, total: report(method, done, total),
             )
         after = found.after
-        _finish(found.table, to, pseudonymise, key, required=False)
+        _finish(found.table, to, pseudonymise, key)
         if save is not None:
             found.generalisation.save(save)
     written = found.save(output) if output is not None else None
@@ -187,17 +188,21 @@ def _hierarchies(words: list[str], trees: list[str]) -> dict[str, Any]:
     return found
 
 
-def _finish(table: Table, to: Path | None, columns: str, key: Path | None, *, required: bool) -> None:
-    """Exchange identifiers, if asked, and write the table."""
-    from reticent.cli._output import errors
-    from reticent.data.anonymity import Key
-    from reticent.data.anonymity import pseudonymise as exchange
+def _paired(to: Path | None, columns: str, key: Path | None, *, required: bool) -> None:
     from reticent.errors import UsageError
 
     if (columns or required) and to is None:
         raise UsageError("Expected --to, got none.", "Say where the table goes.")
     if bool(columns) != (key is not None):
         raise UsageError("Expected --pseudonymise and --key together, got one of them.", "Pass both.")
+
+
+def _finish(table: Table, to: Path | None, columns: str, key: Path | None) -> None:
+    """Exchange identifiers, if asked, and write the table."""
+    from reticent.cli._output import errors
+    from reticent.data.anonymity import Key
+    from reticent.data.anonymity import pseudonymise as exchange
+
     if columns and key is not None:
         secret = Key.read(key) if key.exists() else Key.new()
         done = exchange(table, _listed(columns), secret)

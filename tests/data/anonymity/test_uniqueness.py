@@ -93,7 +93,7 @@ def test_against_populations_with_known_truth(people: int, cells: int, spread: f
     of = simulated(7, people, cells, spread)
     truth = (np.bincount(of) == 1).sum() / people
     sizes, right = sampled(of, fraction, 8)
-    found = population_uniqueness(sizes, population=people, randomness=Randomness.simulated(1))
+    found = population_uniqueness(sizes, population=people, randomness=Randomness.simulated(1), draws=40)
     assert found.match.value == pytest.approx(right, abs=0.03)
     # The models are wrong here, as ever: above a tenth the rule is within 4 points, else within 10.
     assert found.estimate.value == pytest.approx(truth, abs=0.04 if fraction > 0.1 else 0.1)
@@ -114,6 +114,13 @@ def test_intervals_of_a_right_match_cover_it() -> None:
     assert hits >= 16
     wrong = population_uniqueness(sizes, population=200_000, randomness=Randomness.simulated(1), draws=40)
     assert not wrong.match.contains(right)  # a population ten times as large is noticed
+
+
+def test_large_classes_are_no_trouble() -> None:
+    sizes = [1] * 200 + [2] * 60 + [5_000, 80_000, 400_000]
+    found = population_uniqueness(sizes, population=1_000_000, randomness=Randomness.simulated(1), draws=20)
+    assert set(found.models) == {"zayatz", "snb", "pitman"}
+    assert found.estimate.value < 1e-3
 
 
 def test_no_answer_has_a_reason() -> None:

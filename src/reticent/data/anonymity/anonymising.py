@@ -4,8 +4,8 @@ Promise: the table that comes out reaches its goal, checked again on itself, not
 and after, against the same attackers. Columns that are neither quasi-identifiers nor dropped are untouched.
 
 It does not make a table anonymous: it bounds the chance of attackers who know no more than the quasi-identifiers. A
-column that was forgotten undoes it, and so does a second release of the same people. That no less was said than the goal
-asks tells something too: who knows the method can work some of it back (Wong et al., 2007; Cohen, 2022).
+column that was forgotten undoes it, and so does a second release of the same people. That no less was said than the
+goal asks tells something too: who knows the method can work some of it back (Wong et al., 2007; Cohen, 2022).
 
 Example:
     >>> from reticent.data.anonymity import Prefixes, Widths, anonymise

@@ -261,7 +261,7 @@ def _shlosser(histogram: _Histogram, fraction: float) -> float:
     i, f = histogram.size.astype(float), histogram.classes.astype(float)
     q, squared = fraction, fraction * fraction
     kept = (1 - q) ** i
-    first = (i * squared * (1 - squared) ** (i - 1)) @ f / ((kept * ((1 + q) ** i - 1)) @ f)
+    first = (i * squared * (1 - squared) ** (i - 1)) @ f / (((1 - squared) ** i - kept) @ f)
     second = (kept @ f) / ((i * q * (1 - q) ** (i - 1)) @ f)
     return float(f.sum() + histogram.of(1) * first * second**2)
 
