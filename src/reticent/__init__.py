@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reticent.audits import Arm, Audit, Comparison, audit, compare, split
     from reticent.data import Records
+    from reticent.data.anonymity import anonymise, disclosure_risk
     from reticent.data.scan import scan
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
@@ -42,9 +43,11 @@ _ROOMS = {
     "Records": "data",
     "Relation": "privacy",
     "Unit": "privacy",
+    "anonymise": "data.anonymity",
     "audit": "audits",
     "check_model": "training",
     "compare": "audits",
+    "disclosure_risk": "data.anonymity",
     "make_private": "training",
     "scan": "data.scan",
     "split": "audits",
@@ -68,9 +71,11 @@ __all__ = [
     "Records",
     "Relation",
     "Unit",
+    "anonymise",
     "audit",
     "check_model",
     "compare",
+    "disclosure_risk",
     "make_private",
     "scan",
     "split",

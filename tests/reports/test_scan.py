@@ -44,7 +44,7 @@ def test_a_sample_has_intervals_bounds_and_examples() -> None:
 
 
 def test_sentences_and_bars() -> None:
-    said = sentences(scan({"n": [1, 1]}).as_dict())
+    said = sentences(scan({"n": [1, 1]}).record())
     assert "Direct identifiers: none found." in said
     assert "detectors miss" in said[-1]
     tree = Tree.fromstring(bars([("a" * 60, 0.5), ("<b>", 0.0)]))

@@ -91,10 +91,10 @@ def _failed(groups: tuple[str, ...]) -> None:
 
 def _tell(found: Scan, written: Path | None) -> None:
     from reticent.cli._output import output
-    from reticent.reports.scan import sentences
+    from reticent.reports import sentences_of
 
     body = found.as_dict()
-    for sentence in sentences(body):
+    for sentence in sentences_of(found.record()):
         output.print(sentence, markup=False, soft_wrap=False)
     output.print()
     output.print(str(found), markup=False)

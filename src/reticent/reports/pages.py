@@ -8,7 +8,7 @@ Example:
     >>> from reticent.reports import render
     >>> render(Record("training", {}, created="2026-01-01T00:00:00Z"))
     Traceback (most recent call last):
-    reticent.errors.UsageError: Expected kind to be one of audit, comparison, ...; got kind='training'. Choose one of them.
+    reticent.errors.UsageError: Expected kind to be one of audit, ...; got kind='training'. Choose one of them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ __all__ = ["made_by", "render", "save", "sentences_of", "written_for"]
 
 _HEAD = 4096  # bytes in which a page says who made it
 
-# Kinds of records, and the module that has `page(record)` and `sentences(body)` for each.
+# Kinds of records, and the module that has `page(record)` and `sentences(record)` for each.
 _OWN = {
     "scan": "scan",
     "disclosure": "anonymity",
@@ -91,8 +91,8 @@ def render(record: Record) -> str:
     """
     own = _own(record)
     if own is not None:
-        page: str = own.page(record)
-        return page
+        made: str = own.page(record)
+        return made
     kind = _checks.one_of(("audit", "comparison", *_OWN), kind=record.kind)
     body = record.body
     arms = [_shown(arm) for arm in (body["arms"] if kind == "comparison" else [_single(body)])]
@@ -142,7 +142,7 @@ def sentences_of(record: Record) -> list[str]:
     """What the record says, in the sentences that its page begins with."""
     body, own = record.body, _own(record)
     if own is not None:
-        found: list[str] = own.sentences(body)
+        found: list[str] = own.sentences(record)
         return found
     if record.kind == "comparison":
         return words.verdict(body["arms"], body["data"])

@@ -40,7 +40,7 @@ def page(record: Record) -> str:
     """The page for a scan's record."""
     body = record.body
     style = importlib.resources.files("reticent.reports").joinpath("templates", "style.css").read_text("utf-8")
-    verdict = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(body))
+    verdict = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(record))
     parts = [*_findings(body), *_single(body), *_lists(body), *_columns(body), *_limits(body)]
     software = ", ".join(f"{escape(name)} {escape(version)}" for name, version in body["software"].items())
     sources = f"{len(body['sources'])} source{'s' if len(body['sources']) != 1 else ''}"
@@ -60,8 +60,9 @@ def page(record: Record) -> str:
     )
 
 
-def sentences(body: Values) -> list[str]:
+def sentences(record: Record) -> list[str]:
     """What the scan says, in sentences."""
+    body = record.body
     rows = sum(source["rows"] for source in body["sources"])
     seen = sum(source["looked_at"] for source in body["sources"])
     columns = sum(len(source["columns"]) for source in body["sources"])
