@@ -1,9 +1,9 @@
 """Delimited text (CSV, TSV, semicolons) in pieces, every cell as text.
 
-Promise: every row comes out, in order. A row with too few cells has missing ones at its end; one with too many keeps all
-that is left over in its last cell, as it is written; both are counted, with their lines. Blank lines are no rows. Cells
-are as they are written, without the quotes: line breaks, zero bytes and leading zeros are kept, and an empty cell is an
-empty text.
+Promise: every row comes out, in order. A row with too few cells has missing ones at its end; one with too many keeps
+all that is left over in its last cell, as it is written; both are counted, with their lines. Blank lines are no rows.
+Cells are as they are written, without the quotes: line breaks, zero bytes and leading zeros are kept, and an empty cell
+is an empty text.
 
 How: text is cut into chunks of whole rows (`rows`), and arrow parses each; rows that it refuses for their number of
 cells are split here and put back in their places.

@@ -126,7 +126,8 @@ def _sample(head: bytes, grammar: Grammar) -> list[list[str]]:
     found = ends(head, grammar)
     if not len(found) or (found[-1] < len(head) and len(head) < HEAD):  # the last row of a short file
         found = [*found, len(head)]  # type: ignore[assignment]
-    rows, start = [], 0
+    rows: list[list[str]] = []
+    start = 0
     for end in found[: _ROWS + 1]:
         row = head[start : int(end)].rstrip(b"\r\n")
         start = int(end)

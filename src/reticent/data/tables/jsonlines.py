@@ -1,10 +1,10 @@
 """JSON lines in pieces: an object on each line, its nested values flattened with dots, every cell as text.
 
-Promise: every line comes out, in order, and all pieces have the same columns, those that appear late included: a file of
-more than one block is gone through twice, first for its keys. `{"a": {"b": 1}}` has the column "a.b". Lists are kept as
-JSON in one cell, a key that comes twice in one object gets a number, and a line that is no object is kept as text in the
-column "(no object)"; all of these are counted, with their lines. Null is missing, like a key that is not there. A number
-may be written in another way than in the file ("1.50" as "1.5"), with the same value.
+Promise: every line comes out, in order, and all pieces have the same columns, those that appear late included: a file
+of more than one block is gone through twice, first for its keys. `{"a": {"b": 1}}` has the column "a.b". Lists are kept
+as JSON in one cell, a key that comes twice in one object gets a number, and a line that is no object is kept as text in
+the column "(no object)"; all of these are counted, with their lines. Null is missing, like a key that is not there. A
+number may be written in another way than in the file ("1.50" as "1.5"), with the same value.
 
 How: arrow parses each chunk; where it cannot keep what is there (mixed types, lists, numbers beyond double precision,
 broken lines), Python does.

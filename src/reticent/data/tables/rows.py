@@ -4,9 +4,9 @@ Promise: text is cut at ends of rows only, which a line break in quotes is not; 
 more than about `LONGEST` bytes are held. A quote that is never closed is read as a letter of its line, so that it takes
 no other rows with it; a row that is longer than `LONGEST` is cut; both are noted with their line.
 
-The grammar is that of RFC 4180 (Shafranovich, 2005) as widely read: a cell is quoted if a quote is its first letter; two
-quotes in it are one; what follows the closing quote belongs to the cell; a quote elsewhere is a letter. Rows end in LF,
-CR LF or CR.
+The grammar is that of RFC 4180 (Shafranovich, 2005) as widely read: a cell is quoted if a quote is its first letter;
+two quotes in it are one; what follows the closing quote belongs to the cell; a quote elsewhere is a letter. Rows end in
+LF, CR LF or CR.
 
 How: if every quote with an even number of quotes before it stands at the beginning of a cell, or right behind a quote,
 counting quotes tells what is quoted (numpy); only where that is not so a regular expression goes through the rows.
@@ -64,7 +64,8 @@ def ends(text: bytes, grammar: Grammar, *, final: bool = True) -> npt.NDArray[np
     letters = np.frombuffer(text, np.uint8)
     quotes = np.flatnonzero(letters == ord(grammar.quote))
     if _plain(letters, quotes, grammar):
-        return found[np.searchsorted(quotes, found) % 2 == 0]
+        outside: npt.NDArray[np.int64] = found[np.searchsorted(quotes, found) % 2 == 0]
+        return outside
     row = _patterns(grammar)[1]
     slow, at = [], 0
     while (match := row.match(text, at)) is not None and match.end() > at:
@@ -116,7 +117,8 @@ def _patterns(grammar: Grammar) -> tuple[re.Pattern[bytes], re.Pattern[bytes]]:
 
 def split(row: bytes, grammar: Grammar, most: int | None = None) -> list[str]:
     """The cells of a row; after `most - 1` of them the last one is all that is left, as it is written."""
-    pattern, quote, cells, at = _patterns(grammar)[0], grammar.quote or "", [], 0
+    pattern, quote, at = _patterns(grammar)[0], grammar.quote or "", 0
+    cells: list[str] = []
     stop = -1 if grammar.delimiter is None else ord(grammar.delimiter)
     body = row.rstrip(b"\r\n") if row.endswith((b"\r", b"\n")) else row
     while match := pattern.match(body, at):
