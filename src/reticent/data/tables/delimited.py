@@ -97,7 +97,7 @@ class Delimited:
             return
         tab = self.path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
         found = dialect(
-            head[:HEAD],
+            head[: max(HEAD, head.find(b"\n") + 1)],  # the first row whole
             delimiter=self.delimiter,
             quote=self.quote,
             header=self.header,
@@ -120,11 +120,12 @@ class Delimited:
 
 
 def _head(blocks: Iterator[bytes]) -> bytes:
-    """At least as much as is looked at, if there is as much."""
+    """At least as much as is looked at, and the first row whole, if there is as much."""
     head = b""
     for block in blocks:
         head += block
-        if len(head) >= HEAD and head.strip(b"\r\n"):
+        begun = head.lstrip(b"\r\n")
+        if len(head) > LONGEST or (len(head) >= HEAD and (b"\n" in begun or b"\r" in begun)):
             break
     return head
 

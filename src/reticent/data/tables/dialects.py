@@ -6,7 +6,7 @@ what stands below them is no header, and then columns are called by their number
 
 How: each delimiter and quote is tried on the head. Its score is the share of rows with the most frequent number of
 cells, times how many cells those have, (c - 1)/c, times the share of cells that are clean: numbers, or text without
-another delimiter. It is a small form of van den Burg, Nazabal and Sutton (2019, "Wrangling messy CSV files by detecting
+another delimiter, or lines of its own. It is a small form of van den Burg, Nazabal and Sutton (2019, "Wrangling messy CSV files by detecting
 row and type patterns"), whose pattern and type scores these are. A first line `sep=;`, which Excel writes and reads,
 decides.
 
@@ -147,13 +147,18 @@ def _score(rows: Sequence[Sequence[str]], grammar: Grammar) -> float:
     alike = sum(len(row) == width for row in rows) / len(rows)
     others = re.compile("[" + re.escape("".join(one for one in DELIMITERS if one != grammar.delimiter)) + "]")
     cells = [cell for row in rows for cell in row]
-    marks = f"{grammar.quote}" if grammar.quote else '"'
-    clean = sum(
-        bool(_NUMBER.fullmatch(cell)) or not (others.search(cell) or (not grammar.quote and marks in cell[:1]))
-        for cell in cells
-    )
+    clean = sum(_is_clean(cell, grammar, others) for cell in cells)
     header = 1.0 if len(rows[0]) == width else 0.5
     return header * alike * (width - 1) / width * (0.05 + clean / len(cells))
+
+
+def _is_clean(cell: str, grammar: Grammar, others: re.Pattern[str]) -> bool:
+    """Whether a cell looks like one, and not like several, or like one in quotes that are not taken for such."""
+    if _NUMBER.fullmatch(cell):
+        return True
+    if others.search(cell) or ("\n" in cell and (grammar.delimiter or "\n") in cell):
+        return False
+    return bool(grammar.quote) or not (len(cell) > 1 and cell[0] == cell[-1] == '"')
 
 
 def _has_header(rows: Sequence[Sequence[str]]) -> bool:
