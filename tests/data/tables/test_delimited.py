@@ -14,6 +14,7 @@ from hypothesis import example, given, settings
 from reticent.data.tables import delimited, streams
 from reticent.data.tables.delimited import Delimited
 from reticent.errors import UsageError
+from tests.data.tables.letters import all_rows, letter_by_letter
 
 CELLS = st.text(st.sampled_from('ab1,;"\n\r é\0\t'), max_size=6)
 
@@ -53,13 +54,13 @@ def test_what_a_program_writes_comes_back(tmp_path_factory, rows, block):
 @example(text='1,2,3\n"a\nb",2\n\n1,2,3,4,"5,6"\n,,\n', block=7)
 @example(text='1,2,3\n1\n4,5,"6\n7,8\n', block=50)
 @given(
-    text=st.lists(st.sampled_from(["a", "é", ",", '"', "\n", "\r\n", "\r", " ", "\0", "1,2,3\n"]), max_size=40).map("".join),
+    text=st.lists(st.sampled_from(["a", "é", ",", '"', "\n", "\r\n", "\r", " ", "\0", "1,2,3\n"]), max_size=40).map(
+        "".join
+    ),
     block=st.integers(1, 60),
 )
 def test_every_row_of_any_text_is_there(tmp_path_factory, text, block):
-    """Against a parser that goes letter by letter (the one of test_rows)."""
-    from tests.data.tables.test_rows import all_rows, letter_by_letter
-
+    """Against a parser that goes letter by letter (letters.py)."""
     path = tmp_path_factory.mktemp("csv") / "t.csv"
     path.write_bytes(("x,y,z\n" + text).encode())
     with pytest.MonkeyPatch.context() as patch:
@@ -136,7 +137,9 @@ def test_headers_that_are_missing_doubled_or_too_short(tmp_path):
 
 def test_a_header_that_is_longer_than_what_is_looked_at(tmp_path):
     path = tmp_path / "wide.csv"
-    path.write_text(",".join(f"a long name of a column {number}" for number in range(20_000)) + "\n" + "1," * 19_999 + "1\n")
+    path.write_text(
+        ",".join(f"a long name of a column {number}" for number in range(20_000)) + "\n" + "1," * 19_999 + "1\n"
+    )
     found, source = cells_of(path)
     assert len(found[0]) == 20_000
     assert source.problems == ()

@@ -22,7 +22,7 @@ from reticent.errors import UsageError
         ("'a','b'\n'x,y','1'\n", Grammar(",", "'")),
         ("text\nhello world\nmore words\n", Grammar(None, '"')),
         ("sep=|\na|b\n", Grammar("|", '"')),
-        ("id\tnote\n1\t\"open\n2\tx\n3\t\"again\n4\ty\n5\tz\n", Grammar("\t", None)),
+        ('id\tnote\n1\t"open\n2\tx\n3\t"again\n4\ty\n5\tz\n', Grammar("\t", None)),
         ('a,b\n"multi\nline, text",1\n"x",2\n', Grammar(",", '"')),
     ],
 )

@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -43,6 +44,7 @@ __all__ = ["Delimited"]
 _NEVER: Final = "\x1f"  # for arrow, which needs a delimiter
 _SHORT: Final = "rows with fewer cells than there are columns; the others are missing"
 _LONG: Final = "rows with more cells than there are columns; the last one has what is left over"
+_FIRST: Final = re.compile(rb"[^\r\n](?:\r\n|\r(?=.)|\n)", re.DOTALL)  # the end of the first row
 _TALL: Final = 1_000
 
 
@@ -97,7 +99,7 @@ class Delimited:
             return
         tab = self.path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
         found = dialect(
-            head[: max(HEAD, head.find(b"\n") + 1)],  # the first row whole
+            head[: max(HEAD, first.end() if (first := _FIRST.search(head)) else 0)],
             delimiter=self.delimiter,
             quote=self.quote,
             header=self.header,
@@ -124,8 +126,7 @@ def _head(blocks: Iterator[bytes]) -> bytes:
     head = b""
     for block in blocks:
         head += block
-        begun = head.lstrip(b"\r\n")
-        if len(head) > LONGEST or (len(head) >= HEAD and (b"\n" in begun or b"\r" in begun)):
+        if len(head) > LONGEST or (len(head) >= HEAD and _FIRST.search(head)):
             break
     return head
 

@@ -96,7 +96,9 @@ class JsonLines:
         names = list(dict.fromkeys(name for one in head for name in one.cells))
         if len(head) > 1 and not (columns and set(columns) <= set(names)):
             names = self._all_names(names)
-        if not names and not any(one.rows for one in head):
+        if not names:
+            if rows_without := sum(one.rows for one in itertools.chain(head, map(parser.parsed, chunks))):
+                notes.add("objects without keys, which are no rows", count=rows_without)
             return
         kept = chosen(names, columns, self.name)
         first = 0
@@ -153,14 +155,18 @@ class _Parser:
         """The columns, or None if arrow cannot make them as they are."""
         import pyarrow as pa
 
+        order: list[str] = []
         for _ in range(2):
             table = self._read(text, pa)
-            if table is None or not table.num_columns:
+            if table is None or not table.num_columns or len(set(table.column_names)) < table.num_columns:
                 return None
+            order = order or table.column_names
+            table = table.select(order)  # arrow gives those first whose types it was told
             dated = [field for field in table.schema if _dates(field.type, pa)]
             if not dated:
                 break
             self.texts |= {field.name: _undated(field.type, pa) for field in dated}
+        count = table.num_rows  # which a table without columns forgets
         while any(pa.types.is_struct(kind) for kind in table.schema.types):
             table = table.flatten()
         names = table.column_names
@@ -176,7 +182,7 @@ class _Parser:
             if kind:
                 self.kinds.setdefault(name, set()).add(kind)
             cells[name] = pa.concat_arrays(column.cast(pa.string()).chunks)
-        return _Parsed(table.num_rows, cells)
+        return _Parsed(count, cells)
 
     def _read(self, text: bytes, pa: Any) -> Any:
         import pyarrow.json

@@ -115,6 +115,6 @@ def _paragraphs(chunks: Iterator[Chunk], notes: Notes) -> Iterator[tuple[bytes, 
 
 def _parted(text: bytes) -> Iterator[tuple[bytes, str]]:
     mark = b"\0\0parted\0\0"
-    found = [part for part in _BLANK.split(text.strip(b"\n")) if part.strip()]
+    found = [part.strip(b"\n") for part in _BLANK.split(b"\n" + text + b"\n") if part.strip()]
     if found:
         yield mark.join(found), mark.decode()

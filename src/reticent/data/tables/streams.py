@@ -78,7 +78,7 @@ def known_encoding(encoding: str) -> str:
         UsageError: it knows none.
     """
     with contextlib.suppress(LookupError):
-        b"".decode(encoding)
+        "a".encode(encoding)
         return codecs.lookup(encoding).name
     raise UsageError(f"Expected the name of an encoding, got encoding={encoding!r}.", "Name one such as 'cp1252'.")
 
