@@ -64,7 +64,9 @@ class Flat:
     def column(self, name: str, cells: Any, missing: Collection[str]) -> Column:
         """A column with the type that it has; text stays text."""
         if name in self.unsigned:
-            return Column.inferred(name, cells, missing=missing)
+            found = Column.inferred(name, cells, missing=missing)
+            if found.values.dtype.kind == "i":  # else some are beyond 64 bits with a sign
+                return found
         return text_column(name, cells, missing)
 
 

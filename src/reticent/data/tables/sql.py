@@ -117,6 +117,8 @@ def _engine(address: str) -> Any:
         if url.get_backend_name() == "sqlite":
             return _sqlite(url.database, sqlalchemy, NullPool)
         return sqlalchemy.create_engine(url, poolclass=NullPool, hide_parameters=True)
+    except UsageError:
+        raise
     except NoSuchModuleError:
         raise UsageError(
             "Expected the address of a database that SQLAlchemy knows, got another kind.",
