@@ -51,6 +51,13 @@ def test_what_is_said_is_held_to():
         ("name,city\nAnn,Bonn\nname,city\nBob,Ulm\n", True),
         ("5,6\n", False),
         ("a\n", True),
+        ("place,1990,1991,1992\nBonn,1,2,3\n", True),
+        ("0,1,2\n5,6,7\n", True),
+        ("kind,name\nkind,Ann\nother,Bob\n", False),
+        ("kind,name,town\nkind,Ann,Ulm\nother,Bob,Bonn\n", True),
+        ("P-0012 x\nP-0013 y\nP-7 z\n", False),
+        ("q1,q2\nno,yes\nyes,no\n", True),
+        ("Ann,34,1.5\nBob,35,2.5\n", False),
     ],
 )
 def test_headers(head, header):

@@ -1,17 +1,19 @@
 """How a delimited file is written, found from its head: delimiter, quotes, and whether it has a header.
 
 Promise: what is found is what makes the rows of the head most alike and their cells cleanest; whatever is found can be
-said instead. Rows of data are not taken for names of columns where that can be told: a first row whose cells look like
-what stands below them is no header, and then columns are called by their number.
+said instead. Rows of data are not taken for names of columns where that can be told: a first row with a number, a date
+or an address above others of its kind, or of which half of the cells come again below, or have digits in the same
+places as most there ("P-0012"), is no header (unless its numbers count up, like years), and then columns are called by
+their number.
 
 How: each delimiter and quote is tried on the head. Its score is the share of rows with the most frequent number of
 cells, times how many cells those have, (c - 1)/c, times the share of cells that are clean: numbers, or text without
-another delimiter, or lines of its own. It is a small form of van den Burg, Nazabal and Sutton (2019, "Wrangling messy CSV files by detecting
-row and type patterns"), whose pattern and type scores these are. A first line `sep=;`, which Excel writes and reads,
-decides.
+another delimiter, or lines of its own. It is a small form of van den Burg, Nazabal and Sutton (2019, "Wrangling messy
+CSV files by detecting row and type patterns"), whose pattern and type scores these are. A first line `sep=;`, which
+Excel writes and reads, decides.
 
 Not covered: backslashes before quotes, comments, several letters as a delimiter. A file of text columns only, without a
-header, in which no value of the first row comes again, is taken to have one.
+header, in which no value of the first row comes again, is taken to have one: say `header=False`.
 
 Example:
     >>> from reticent.data.tables.dialects import dialect
@@ -166,15 +168,35 @@ def _has_header(rows: Sequence[Sequence[str]]) -> bool:
     if not rows:
         return False
     first = rows[0]
+    if len(rows) == 1:
+        return not any(_NUMBER.fullmatch(cell) or _ADDRESS.fullmatch(cell) for cell in first)
+    if _counts_up(first):
+        return True
     below = [row for row in rows[1:] if row != first]
+    again, filled = 0, 0
     for place, cell in enumerate(first):
         column = [row[place] for row in below if place < len(row) and row[place].strip()]
         if not column or not cell.strip():
             continue
-        if cell in column:
-            return False
+        filled += 1
+        again += cell in column or (any(map(str.isdigit, cell)) and _usually(column, _shape(cell)))
         for pattern in (_NUMBER, _DATED, _ADDRESS):
             alike = sum(bool(pattern.fullmatch(one)) for one in column)
             if pattern.fullmatch(cell) and alike > len(column) / 2:
                 return False
-    return not (len(rows) == 1 and any(_NUMBER.fullmatch(cell) or _ADDRESS.fullmatch(cell) for cell in first))
+    return not filled or again < filled / 2
+
+
+def _shape(cell: str) -> str:
+    """The cell with its digits and letters alike: "P-0012" is "a-9"."""
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"[0-9]+", "9", cell.strip()))
+
+
+def _usually(column: Sequence[str], shape: str) -> bool:
+    return sum(_shape(cell) == shape for cell in column) > len(column) / 2
+
+
+def _counts_up(cells: Sequence[str]) -> bool:
+    """Whether the numbers of a row are years, or numbers of columns: three or more, each one above the last."""
+    numbers = [int(cell) for cell in cells if re.fullmatch(r"\s*[0-9]{1,4}\s*", cell)]
+    return len(numbers) > 2 and all(b == a + 1 for a, b in zip(numbers, numbers[1:], strict=False))

@@ -1,7 +1,7 @@
 """Plain text in pieces: a row for every line, or for every paragraph, in one column called "text".
 
 Promise: every line comes out, in order, without its line break; blank lines are rows too, so that row 0 is line 1.
-Paragraphs are what blank lines part; they keep the line breaks inside them. A line or paragraph that is longer than 32
+Paragraphs are what blank lines part; they keep the line breaks inside them. A line or paragraph that is longer than 16
 MiB comes in parts, which is noted.
 
 Example:

@@ -31,7 +31,7 @@ from reticent.data.tables.pieces import Notes
 
 __all__ = ["LONGEST", "Chunk", "Grammar", "cut", "ends", "split"]
 
-LONGEST: Final = 1 << 25
+LONGEST: Final = 1 << 24
 _LF, _CR = 10, 13
 
 
