@@ -2,9 +2,9 @@
 
 Run: python benchmarks/sources.py [--json] [--rows 1000000] [--gigabytes 10]
 
-Files are made here, in a folder for temporary files (`TMPDIR`), and deleted again; each is read in a process of its own.
-Processor time is the process's without its start; memory is its peak, and what Python with arrow takes before reading is
-given beside it. `--gigabytes 0` leaves out the large file.
+Files are made here, in a folder for temporary files (`TMPDIR`), and deleted again; each is read in a process of its
+own. Processor time is the process's without its start; memory is its peak, and what Python with arrow takes before
+reading is given beside it. `--gigabytes 0` leaves out the large file.
 
 Bars: 1,000,000 rows of 20 text columns in well under 10 s of processor time (delimited text); a file of 10 GB in a few
 hundred MB of memory.
@@ -22,9 +22,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+
+from reticent.randomness import Randomness
 
 READ = """
 import json, resource, sys, time
@@ -57,9 +58,9 @@ COLUMNS = 20
 
 def blocks(rows: int) -> Iterator[list[list[str]]]:
     """Rows of 20 texts, 10,000 at a time."""
-    rng = np.random.default_rng(0)
+    source = Randomness.simulated(0)
     for _ in range(0, rows, 10_000):
-        numbers = rng.integers(0, 1_000_000, (10_000, COLUMNS))
+        numbers = source.integers(1_000_000, 10_000 * COLUMNS).reshape(10_000, COLUMNS).tolist()
         yield [[f"text{number} value" for number in row] for row in numbers]
 
 

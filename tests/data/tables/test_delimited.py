@@ -10,11 +10,11 @@ import hypothesis.strategies as st
 import pandas as pd
 import pytest
 from hypothesis import example, given, settings
+from tests.data.tables.letters import all_rows, letter_by_letter
 
 from reticent.data.tables import delimited, streams
 from reticent.data.tables.delimited import Delimited
 from reticent.errors import UsageError
-from tests.data.tables.letters import all_rows, letter_by_letter
 
 CELLS = st.text(st.sampled_from('ab1,;"\n\r é\0\t'), max_size=6)
 

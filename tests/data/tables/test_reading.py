@@ -51,7 +51,7 @@ def test_many_pieces_make_the_same_table_as_pandas(tmp_path, monkeypatch):
     table = read(tmp_path / "t.csv")
     assert [column.kind for column in table.columns] == ["number", "text", "text", "number"]
     for name in frame:
-        assert table[name].cells().tolist() == [None if value != value else value for value in frame[name].tolist()]
+        assert table[name].cells().tolist() == [None if pd.isna(value) else value for value in frame[name].tolist()]
         assert (np.diff(np.argsort(table[name].values, kind="stable")) == 1).all()
     assert table["age"].counts().sum() == 20_000
     assert (table["age"].counts() > 0).all()

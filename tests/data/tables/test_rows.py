@@ -6,10 +6,10 @@ import hypothesis.strategies as st
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
+from tests.data.tables.letters import all_rows
 
 from reticent.data.tables.pieces import Notes
 from reticent.data.tables.rows import Grammar, cut, ends, split
-from tests.data.tables.letters import all_rows
 
 COMMA = Grammar(",", '"')
 LETTERS = st.lists(st.sampled_from(["a", "é", ",", '"', '""', "\n", "\r\n", "\r", " ", "\0", '",', ',"']), max_size=30)

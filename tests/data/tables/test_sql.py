@@ -21,7 +21,7 @@ from reticent.data.tables import open_sources, read, sql
 from reticent.data.tables.sql import tables
 from reticent.errors import DataError, ReticentError, UsageError
 
-SECRET = "hunter2"
+SECRET = "hunter2"  # noqa: S105 - of a server that lives as long as its test
 
 
 @pytest.fixture
@@ -224,14 +224,16 @@ def server(tmp_path_factory):
     tools = os.path.dirname(os.path.realpath(found))
     (folder / "word").write_text(SECRET)
     data, port = folder / "data", closed_port()
-    calm = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **user}
+    calm = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": folder, **user}
     subprocess.run(
-        [f"{tools}/initdb", "-D", data, "-U", "ann", "-A", "scram-sha-256", "--pwfile", folder / "word"], **calm
+        [f"{tools}/initdb", "-D", data, "-U", "ann", "-A", "scram-sha-256", "--pwfile", folder / "word"],
+        **calm,
+        check=True,
     )
     control = [f"{tools}/pg_ctl", "-D", data, "-w", "-o", f"-p {port} -k {folder} -h 127.0.0.1"]
-    subprocess.run([*control, "start"], **calm)
+    subprocess.run([*control, "start"], **calm, check=True)
     yield f"postgresql+psycopg://ann:{SECRET}@127.0.0.1:{port}/postgres"
-    subprocess.run([*control, "stop", "-m", "immediate"], **calm)
+    subprocess.run([*control, "stop", "-m", "immediate"], **calm, check=True)
 
 
 @pytest.mark.slow
@@ -239,7 +241,8 @@ def test_postgresql(server):
     engine = sqlalchemy.create_engine(server)
     with engine.begin() as connection:
         for line in (
-            "create table kinds (i int, n numeric, d date, t timestamptz, b bool, j jsonb, a int[], u uuid, x bytea, s text)",
+            "create table kinds (i int, n numeric, d date, t timestamptz, b bool, j jsonb, a int[], u uuid, x bytea, "
+            "s text)",
             "insert into kinds values (1, 1.50, '2020-01-02', '2020-01-02 03:04:05+00', true, '{\"k\": 1}', '{1,2}', "
             "'00000000-0000-0000-0000-000000000001', '\\xff00', '007')",
             "insert into kinds values (null, 'NaN', null, null, false, null, null, null, null, null)",

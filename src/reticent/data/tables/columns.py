@@ -212,13 +212,14 @@ def _encoded(name: str, values: Any) -> tuple[npt.NDArray[np.int32], Any]:
 def _recoded(name: str, array: Any) -> tuple[npt.NDArray[np.int32], Any]:
     """The same for what is encoded already: only its distinct values are looked at, and those that no row has go."""
     codes, found = _encoded(name, array.dictionary)
-    places = array.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-    codes = np.append(codes, np.int32(-1))[places]
-    used = np.bincount(codes[codes >= 0], minlength=len(found)) > 0
+    codes = np.append(codes, np.int32(-1))[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    used = np.zeros(len(found) + 1, bool)
+    used[codes] = True  # a missing value marks the last place
+    used = used[:-1]
     if used.all():
         return codes, found
-    places = np.append(np.cumsum(used) - 1, -1)
-    return places[codes].astype(np.int32), found.filter(arrow().array(used))
+    places = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
+    return places[codes], found.filter(arrow().array(used))
 
 
 def _sorted(name: str, codes: npt.NDArray[np.int32], found: Any) -> Column:

@@ -99,7 +99,7 @@ class Delimited:
             return
         tab = self.path.name.lower().removesuffix(".gz").endswith((".tsv", ".tab"))
         found = dialect(
-            head[: max(HEAD, first.end() if (first := _FIRST.search(head)) else 0)],
+            head[: max(HEAD, row.end() if (row := _FIRST.search(head)) else 0)],
             delimiter=self.delimiter,
             quote=self.quote,
             header=self.header,

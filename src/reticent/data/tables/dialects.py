@@ -24,6 +24,7 @@ Example:
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -199,4 +200,4 @@ def _usually(column: Sequence[str], shape: str) -> bool:
 def _counts_up(cells: Sequence[str]) -> bool:
     """Whether the numbers of a row are years, or numbers of columns: three or more, each one above the last."""
     numbers = [int(cell) for cell in cells if re.fullmatch(r"\s*[0-9]{1,4}\s*", cell)]
-    return len(numbers) > 2 and all(b == a + 1 for a, b in zip(numbers, numbers[1:], strict=False))
+    return len(numbers) > 2 and all(b == a + 1 for a, b in itertools.pairwise(numbers))
