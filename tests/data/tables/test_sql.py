@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import decimal
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import traceback
 
 import pytest
@@ -230,10 +233,18 @@ def server(tmp_path_factory):
         **calm,
         check=True,
     )
-    control = [f"{tools}/pg_ctl", "-D", data, "-w", "-o", f"-p {port} -k {folder} -h 127.0.0.1"]
-    subprocess.run([*control, "start"], **calm, check=True)
-    yield f"postgresql+psycopg://ann:{SECRET}@127.0.0.1:{port}/postgres"
-    subprocess.run([*control, "stop", "-m", "immediate"], **calm, check=True)
+    run = [f"{tools}/postgres", "-D", data, "-p", str(port), "-k", folder, "-h", "127.0.0.1"]
+    process = subprocess.Popen(run, **calm)
+    address = f"postgresql+psycopg://ann:{SECRET}@127.0.0.1:{port}/postgres"
+    engine = sqlalchemy.create_engine(address)
+    for _ in range(300):
+        with contextlib.suppress(OperationalError), engine.connect():
+            break
+        time.sleep(0.1)
+    engine.dispose()
+    yield address
+    process.send_signal(signal.SIGINT)  # a fast shutdown
+    process.wait(60)
 
 
 @pytest.mark.slow

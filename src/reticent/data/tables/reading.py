@@ -225,8 +225,12 @@ class _Codes:
             self.unify()
 
     def unify(self) -> None:
-        whole = arrow().chunked_array(self.parts).unify_dictionaries()
-        self.parts = whole.chunks
+        pa = arrow()
+        if len(self.parts) > 1:
+            # One part of all: arrow would go through the values of each part again, though they are the same by now.
+            parts = pa.chunked_array(self.parts).unify_dictionaries().chunks
+            codes = pa.concat_arrays([part.indices for part in parts])
+            self.parts = [pa.DictionaryArray.from_arrays(codes, parts[0].dictionary)]
         values = self.parts[0].dictionary
         self.fresh, self.bytes, self.distinct = 0, values.nbytes, len(values)
 
@@ -237,11 +241,8 @@ class _Codes:
         return 4 * rows + self.fresh + 2 * self.bytes + objects
 
     def found(self) -> Any:
-        pa = arrow()
         self.unify()
-        values = self.parts[0].dictionary
-        codes = pa.concat_arrays([part.indices for part in self.parts])
-        return pa.DictionaryArray.from_arrays(codes, values)
+        return self.parts[0]
 
 
 # A sample ---------------------------------------------------------------------------------------------------------
