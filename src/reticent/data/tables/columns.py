@@ -187,7 +187,7 @@ def _encoded(name: str, values: Any) -> tuple[npt.NDArray[np.int32], Any]:
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
     kind = array.type
     if pa.types.is_dictionary(kind):
-        array, kind = array.dictionary_decode(), kind.value_type
+        return _recoded(name, array)
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise DataError(
             f"Expected single values in column {name!r}, got {kind}.", "Leave it out, or make columns of its parts."
@@ -207,6 +207,19 @@ def _encoded(name: str, values: Any) -> tuple[npt.NDArray[np.int32], Any]:
     encoded = array.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     return codes, encoded.dictionary
+
+
+def _recoded(name: str, array: Any) -> tuple[npt.NDArray[np.int32], Any]:
+    """The same for what is encoded already: only its distinct values are looked at, and those that no row has go."""
+    codes, found = _encoded(name, array.dictionary)
+    codes = np.append(codes, np.int32(-1))[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    used = np.zeros(len(found) + 1, bool)
+    used[codes] = True  # a missing value marks the last place
+    used = used[:-1]
+    if used.all():
+        return codes, found
+    places = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
+    return places[codes], found.filter(arrow().array(used))
 
 
 def _sorted(name: str, codes: npt.NDArray[np.int32], found: Any) -> Column:
