@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from reticent.audits import Arm, Audit, Comparison, audit, compare, split
     from reticent.data import Records
+    from reticent.data.minimisation import minimise
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
     from reticent.privacy import Clipping, Guarantee, Plan, Relation, Unit
@@ -45,6 +46,7 @@ _ROOMS = {
     "check_model": "training",
     "compare": "audits",
     "make_private": "training",
+    "minimise": "data.minimisation",
     "split": "audits",
     "teach": "training",
     "train": "training",
@@ -70,6 +72,7 @@ __all__ = [
     "check_model",
     "compare",
     "make_private",
+    "minimise",
     "split",
     "teach",
     "train",

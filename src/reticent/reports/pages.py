@@ -8,7 +8,7 @@ Example:
     >>> from reticent.reports import render
     >>> render(Record("training", {}, created="2026-01-01T00:00:00Z"))
     Traceback (most recent call last):
-    reticent.errors.UsageError: Expected kind to be one of audit, comparison; got kind='training'. Choose one of them.
+    reticent.errors.UsageError: Expected kind to be one of audit, ...; got kind='training'. Choose one of them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import markupsafe
 from reticent import _checks
 from reticent.errors import ReticentError, UsageError
 from reticent.evidence import Record, write_whole
-from reticent.reports import plots, tables, words
+from reticent.reports import minimisation, plots, tables, words
 from reticent.reports.parts import epsilon_table, parts_of, sentences_about
 
 __all__ = ["made_by", "render", "save", "sentences_of", "written_for"]
@@ -70,12 +70,14 @@ def written_for(path: str | Path) -> str | None:
 
 
 def render(record: Record) -> str:
-    """The page for an audit or a comparison.
+    """The page for an audit, a comparison or a minimisation.
 
     Raises:
         UsageError: another kind of record.
     """
-    kind = _checks.one_of(("audit", "comparison"), kind=record.kind)
+    kind = _checks.one_of(("audit", "comparison", "minimisation"), kind=record.kind)
+    if kind == "minimisation":
+        return minimisation.page(record)
     body = record.body
     arms = [_shown(arm) for arm in (body["arms"] if kind == "comparison" else [_single(body)])]
     roc = [_roc_line(arm) for arm in arms if arm["audit"]["curve"] is not None]
