@@ -30,8 +30,8 @@ def column(name: str, decision: str, **more: Any) -> dict[str, Any]:
 
 def proxy() -> dict[str, Any]:
     found = {
-        f"right one of two, {words}": Estimate(0.84, 0.83, 0.85, 0.95, 900, "auc")
-        for words in ("from what is left", "from all other columns")
+        "right one of two, from what is left": Estimate(0.84, 0.83, 0.85, 0.95, 900, "auc"),
+        "right one of two, from all other columns": Estimate(0.94, 0.93, 0.95, 0.95, 900, "auc"),
     }
     guess = {"right one of two": Estimate(0.5, 0.5, 0.5, 0.95, 900, "known")}
     details = {"column": EVIL, "warning": True, "metric": "auc"}
@@ -90,8 +90,8 @@ def test_the_page_is_whole_escaped_and_still() -> None:
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({}, "so less than 1 points is lost"),
-        ({"status": "not confirmed"}, "a loss of 1 points cannot be excluded"),
+        ({}, "so less than 1 point is lost"),
+        ({"status": "not confirmed"}, "a loss of 1 point cannot be excluded"),
         ({"status": "refuted"}, "Do not use this map"),
         ({"status": "needed", "difference": None}, "Every step that was tried loses more"),
         ({"status": "not resolvable", "difference": None}, "many more would be needed"),
@@ -107,6 +107,9 @@ def test_warnings_are_among_the_first_sentences() -> None:
     told = " ".join(sentences(body()))
     for words in ("'edu' stands for it", "Leaving it out hides little", "its time was up", "19 of 13"):
         assert words in told
+    shown = next(one for one in sentences(record().body) if one.startswith("Warning"))  # a record sorts names
+    assert "84.0 %" in shown
+    assert "94.0 %" not in shown
     quiet = body(proxies=[], search={**body()["search"], "stopped": None}, data={**body()["data"], "repeated": 0})
     assert len(sentences(quiet)) == 3
 

@@ -30,6 +30,9 @@ Values = Mapping[str, Any]
 _METRICS = {"accuracy": "accuracy", "auc": "area under the curve", "r2": "R squared"}
 _NEEDED = {"dropped": "no", "coarser": "in part", "kept": "kept", "not used": "not used"}
 _MOST = 60
+_POINT = 0.01
+_LEFT, _OTHERS = "from what is left", "from all other columns"
+_MUCH = {"auc": 0.8, "r2": 0.5}  # from here on, a column that was left out is as good as there
 
 
 def points(values: Values) -> str:
@@ -48,7 +51,7 @@ def sentences(body: Values) -> list[str]:
         f"{counts['coarser']} more held less precisely; {counts['kept']} stay as they are."
     )
     told = [found if counts["dropped"] or counts["coarser"] else f"Nothing of {count(used)} columns was left out.", ""]
-    limit = f"{shown(body['tolerance'] * 100)} points"
+    limit = f"{shown(body['tolerance'] * 100)} {'point' if body['tolerance'] == _POINT else 'points'}"
     if body["difference"] is not None:
         what = f"{metric} changes by {points(body['difference'])} points"
         sure = (
@@ -91,11 +94,12 @@ def _more(body: Values) -> list[str]:
     ]
     for one in body["proxies"]:
         if one["details"].get("warning"):
-            name, value = next(iter(one["estimates"].items()))
+            name, value = _proxy(one, _LEFT)
             guess = next(iter(one["baseline"].values()))["value"]
+            much = "little" if value["value"] >= _MUCH[one["details"]["metric"]] else "a part of it only"
             told.append(
-                f"Warning: {one['details']['column']!r} was left out, and the rest gives it away ({name}: "
-                f"{_share(value, one)}; guessing: {_plain(guess, one)}). Leaving it out hides little."
+                f"Warning: {one['details']['column']!r} was left out, and the rest tells of it ({name}: "
+                f"{_share(value, one)}; guessing: {_plain(guess, one)}). Leaving it out hides {much}."
             )
     if body["search"]["stopped"]:
         told.append(f"The search stopped at “{body['search']['stopped']}”: its time was up. More may be possible.")
@@ -109,6 +113,11 @@ def _more(body: Values) -> list[str]:
 
 def _people(body: Values) -> str:
     return "rows" if body["data"]["people"] is None else "people"
+
+
+def _proxy(finding: Values, suffix: str) -> tuple[str, Values]:
+    """The figure of a kind, by its name: a record sorts names."""
+    return next((name, value) for name, value in finding["estimates"].items() if name.endswith(suffix))
 
 
 def _plain(value: float, finding: Values) -> str:
@@ -168,14 +177,15 @@ def proxy_table(body: Values) -> Table:
         if not one["estimates"]:
             rows.append((one["details"]["column"], one["status"].replace("_", " ") + f": {one['reason']}", "", ""))
             continue
-        cells = [f"{name}: {_share(value, one)}" for name, value in one["estimates"].items()]
+        left, others = _proxy(one, _LEFT), _proxy(one, _OTHERS)
         guess = next(iter(one["baseline"].values()))["value"]
-        rows.append((one["details"]["column"], cells[0], cells[1], _plain(guess, one)))
+        rows.append((one["details"]["column"], _share(left[1], one), _share(others[1], one), _plain(guess, one)))
     caption = (
         "Columns that had better go and were left out: how well they can be told from what is left, the label among "
-        "it. Where that is better than guessing, leaving the column out hides little."
+        "it (how often the right one of two rows is picked; for numbers R squared). Where that is better than "
+        "guessing, leaving the column out does not hide all of it."
     )
-    return Table(caption, ("Column", "From what is left", "From all other columns", "Guessing"), tuple(rows))
+    return Table(caption, ("Column", "Told from what is left", "From all other columns", "Guessing"), tuple(rows))
 
 
 def page(record: Record) -> str:

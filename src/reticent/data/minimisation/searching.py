@@ -11,7 +11,7 @@ The order:
 2. Columns that had better go (`weights`), the heaviest first.
 3. As many as possible of the rest at once, from the least important (grouped permutation importance; Breiman, 2001).
 4. One by one, from the one whose removal costs least. Columns that matter only together are both dear here.
-5. What is left is made coarser, the heaviest and most identifying first, each as far as it goes.
+5. What is left is made coarser, the heaviest and most identifying first, each as far as it goes; then 4. once more.
 
 Not covered: the best of all subsets. A greedy search can miss a smaller table, never claim one.
 
@@ -195,6 +195,7 @@ def search(
         stage()
     if coarsen:
         state.coarsen()
+        state.drop_one_by_one()  # what is coarse may have become dispensable
     curve, share = state.rows()
     (final,) = judge.judged([state.plan])
     nearest = None if state.plan or not state.refused else max(state.refused, key=lambda one: one[1].change)
