@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from reticent.data import Records
     from reticent.data.anonymity import anonymise, disclosure_risk
     from reticent.data.scan import scan
+    from reticent.data.minimisation import minimise
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
     from reticent.privacy import Clipping, Guarantee, Plan, Relation, Unit
@@ -50,6 +51,7 @@ _ROOMS = {
     "disclosure_risk": "data.anonymity",
     "make_private": "training",
     "scan": "data.scan",
+    "minimise": "data.minimisation",
     "split": "audits",
     "teach": "training",
     "train": "training",
@@ -78,6 +80,7 @@ __all__ = [
     "disclosure_risk",
     "make_private",
     "scan",
+    "minimise",
     "split",
     "teach",
     "train",

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from reticent.cli import anonymise, audit, data, demo, scan
+from reticent.cli import anonymise, audit, data, demo, minimise, scan
 from reticent.cli._output import fail
 from reticent.errors import MissingExtra, ReticentError
 
@@ -26,6 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(minimise.app, name="minimise")
 app.command("anonymise")(anonymise.anonymise)
 app.command("audit")(audit.audit)
 app.command("demo")(demo.demo)

@@ -34,7 +34,8 @@ __all__ = ["made_by", "render", "save", "sentences_of", "written_for"]
 
 _HEAD = 4096  # bytes in which a page says who made it
 
-# Kinds of records, and the module that has `page(record)` and `sentences(record)` for each.
+# Kinds of records, and the module that has `page(record)` and `sentences(body)` for each; in some, sentences need the
+# whole record, since they say when.
 _OWN = {
     "scan": "scan",
     "disclosure": "anonymity",
@@ -46,6 +47,7 @@ _OWN = {
     "duplicates": "duplicates",
     "synthetic": "synthetic",
 }
+_WHOLE = ("scan", "anonymity", "linkage")
 
 
 def save(record: Record, path: str | Path) -> Path:
@@ -142,7 +144,7 @@ def sentences_of(record: Record) -> list[str]:
     """What the record says, in the sentences that its page begins with."""
     body, own = record.body, _own(record)
     if own is not None:
-        found: list[str] = own.sentences(record)
+        found: list[str] = own.sentences(record if _OWN[record.kind] in _WHOLE else body)
         return found
     if record.kind == "comparison":
         return words.verdict(body["arms"], body["data"])
