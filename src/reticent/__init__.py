@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reticent.audits import Arm, Audit, Comparison, audit, compare, split
+    from reticent.audits.reidentification import reidentify
     from reticent.data import Records
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
@@ -45,6 +46,7 @@ _ROOMS = {
     "check_model": "training",
     "compare": "audits",
     "make_private": "training",
+    "reidentify": "audits.reidentification",
     "split": "audits",
     "teach": "training",
     "train": "training",
@@ -70,6 +72,7 @@ __all__ = [
     "check_model",
     "compare",
     "make_private",
+    "reidentify",
     "split",
     "teach",
     "train",
