@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from reticent.cli import audit, data, demo
+from reticent.cli import audit, data, demo, reidentify
 from reticent.cli._output import fail
 from reticent.errors import MissingExtra, ReticentError
 
@@ -29,6 +29,7 @@ app = typer.Typer(
 app.command("audit")(audit.audit)
 app.command("demo")(demo.demo)
 app.add_typer(data.app, name="data")
+app.add_typer(reidentify.app, name="reidentify")
 
 
 @app.callback(invoke_without_command=True)

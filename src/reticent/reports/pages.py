@@ -8,7 +8,8 @@ Example:
     >>> from reticent.reports import render
     >>> render(Record("training", {}, created="2026-01-01T00:00:00Z"))
     Traceback (most recent call last):
-    reticent.errors.UsageError: Expected kind to be one of audit, comparison; got kind='training'. Choose one of them.
+    reticent.errors.UsageError: Expected kind to be one of audit, comparison, reidentification; got kind='training'.
+    Choose one of them.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ import markupsafe
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.evidence import Record, write_whole
-from reticent.reports import plots, tables, words
+from reticent.reports import plots, reidentification, tables, words
 from reticent.reports.parts import epsilon_table, parts_of, sentences_about
 
 __all__ = ["render", "save", "sentences_of"]
@@ -47,13 +48,15 @@ def save(record: Record, path: str | Path) -> Path:
 
 
 def render(record: Record) -> str:
-    """The page for an audit or a comparison.
+    """The page for an audit, a comparison or a re-identification.
 
     Raises:
         UsageError: another kind of record.
     """
-    kind = _checks.one_of(("audit", "comparison"), kind=record.kind)
+    kind = _checks.one_of(("audit", "comparison", "reidentification"), kind=record.kind)
     body = record.body
+    if kind == "reidentification":
+        return reidentification.page(record)
     arms = [_shown(arm) for arm in (body["arms"] if kind == "comparison" else [_single(body)])]
     roc = [_roc_line(arm) for arm in arms if arm["audit"]["curve"] is not None]
     figures = {"roc": markupsafe.Markup(plots.roc(roc)) if roc else None, "frontier": None}  # noqa: S704 (our own SVG)
@@ -97,6 +100,8 @@ def render(record: Record) -> str:
 def sentences_of(record: Record) -> list[str]:
     """What the record says, in the sentences that its page begins with."""
     body = record.body
+    if record.kind == "reidentification":
+        return reidentification.sentences(body)
     if record.kind == "comparison":
         return words.verdict(body["arms"], body["data"])
     return words.verdict([_single(body)], body["data"]) + sentences_about(body)

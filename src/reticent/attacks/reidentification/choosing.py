@@ -2,8 +2,9 @@
 
 Promise: `calibrated` gives a threshold that a match of an absent person exceeds with probability at most `level`, if
 the targets it was made from and the new one are drawn alike (a conformal bound, for any scores); it says so if there
-are too few of them. `choose` takes the method that names most present targets rightly at such a threshold. Both look at
-calibration targets alone; whoever reports on them reports too much.
+are too few of them. `choose` takes the method that names most present targets rightly at such a threshold; of equal
+ones the one whose best fit is right most often, then (where people share a row) the one that finds most groups. Both
+look at calibration targets alone; whoever reports on them reports too much.
 
 Example:
     >>> from reticent.attacks.reidentification.choosing import calibrated
@@ -82,6 +83,8 @@ def choose(
 ) -> Chosen:
     """The method that names most of these targets rightly, each at its own calibrated threshold.
 
+    Ties are broken as the page says.
+
     Args:
         release: what was given away.
         targets: calibration targets.
@@ -97,15 +100,17 @@ def choose(
     source = required(randomness)
     best: Chosen | None = None
     named = {}
-    most = -1.0
+    most = (-1.0, -1.0, -1.0)
     for method in methods:
         label = source.spawn(method.name)
         absent = match(release, targets, known, knowledge, method, label.spawn("absent"), absent=True)
         threshold = calibrated(absent.clear, level=level)
         present = match(release, targets, known, knowledge, method, label.spawn("present"))
-        right = float(((present.clear > threshold) & (present.place == 1)).mean())
+        first = present.place == 1
+        right = float(((present.clear > threshold) & first).mean())
         named[method.name] = right
-        if right > most:
-            most, best = right, Chosen(method, threshold, level, named)
+        reached = (right, float(first.mean()), float(present.own_group.mean()))
+        if reached > most:
+            most, best = reached, Chosen(method, threshold, level, named)
     assert best is not None, "there is at least one method"  # noqa: S101
     return best

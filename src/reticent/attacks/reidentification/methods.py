@@ -119,9 +119,11 @@ class Likelihood:
 
     Args:
         doubt: the probability that a known item is any rating instead of the person's own.
+        items_alone: whether values and dates are left aside, for releases in which they are not the person's own.
     """
 
     doubt: float = 0.1
+    items_alone: bool = False
     exponent: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
@@ -130,14 +132,24 @@ class Likelihood:
     @property
     def name(self) -> str:
         """Short, as it stands in tables."""
-        return f"likelihood ratio (doubt {self.doubt:g})"
+        return f"likelihood ratio ({'items alone, ' if self.items_alone else ''}doubt {self.doubt:g})"
 
     def prepared(self, release: Release, knowledge: Knowledge) -> Scorer:
         """Ready for a release."""
+        if self.items_alone:
+            bare = dataclasses.replace(release.ratings, scores=None, days=None, values=np.zeros(0))
+            release = dataclasses.replace(release, ratings=bare)
         return _Ratio(release, knowledge, self.doubt)
 
 
-CANDIDATES: tuple[Method, ...] = (Likelihood(0.1), Likelihood(0.01), Likelihood(0.4), ScoreboardRH(), Scoreboard())
+CANDIDATES: tuple[Method, ...] = (
+    Likelihood(0.1),
+    Likelihood(0.01),
+    Likelihood(0.4),
+    Likelihood(0.4, items_alone=True),
+    ScoreboardRH(),
+    Scoreboard(),
+)
 """What `choose` tries, in the order in which ties are broken."""
 
 

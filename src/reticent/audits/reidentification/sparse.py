@@ -1,15 +1,16 @@
 """`rt.reidentify`: how many people are found in a release of ratings by who knows a few of them, and how many wrongly.
 
 Promise: every share is counted over people drawn at random, with a Clopper-Pearson interval, beside what picking
-anybody gives (1/n), and beside how many people are "found" who are not in the release at all. Method and threshold are chosen,
-for each release and each kind of knowledge, on calibration targets of whom nothing is reported. All releases are held
-against the same targets of whom the same is known, so they are compared pair by pair.
+anybody gives (1/n), and beside how often somebody is named for people who are not in the release at all. Method and
+threshold are chosen, for each release and each kind of knowledge, on calibration targets of whom nothing is reported.
+All releases are held against the same targets of whom the same is known, so they are compared pair by pair.
 
 What a figure says: this share of the people was found by these attacks with this knowledge. Another attack, or an
 attacker who knows more, finds more. Not tested: whether such knowledge can be had about these people, and what of a
 row can be told without finding it (a group's profile, say).
 
-How: `reticent.attacks.reidentification`. Beside the chosen method stands the scoreboard-RH as published, with phi = 1.5.
+How: `reticent.attacks.reidentification`. Beside the chosen method stands the scoreboard-RH as published, with phi =
+1.5.
 
 Example:
     >>> import reticent as rt
@@ -175,6 +176,7 @@ def standard_releases(ratings: Ratings, randomness: Randomness, *, k: int = 5) -
         releases.sampled(ratings, 0.5, randomness.spawn("ratings")),
         releases.sampled(ratings, 0.5, randomness.spawn("people"), of="people"),
         grouped(ratings, k, randomness.spawn("groups")),
+        grouped(ratings, k, randomness.spawn("groups"), share=0.0),
     ]
     return [*made, suppressed(ratings, k=k, m=2), suppressed(ratings, k=k, m=2, items_alone=True)]
 
@@ -330,6 +332,12 @@ class _Case:
             for name, (_, places, _) in counted.items()
             if places and name != "named wrongly"
         }
+        if self.release.groups is not None:
+            # Any row at random is of one's own group with the mean of (size / n) over people.
+            sizes = np.bincount(self.release.groups).astype(np.float64)
+            value = float((sizes**2).sum() / sizes.sum() ** 2)
+            method = f"any row at random, of {count} people; exact"
+            guessing["own group found"] = Estimate(value, value, value, self.confidence, count, method)
         details = {
             "knowledge": self.knowledge.text,
             "threshold": _plain(threshold),

@@ -2,8 +2,8 @@
 
 Promise: people are drawn at random, each with a fresh draw of points (the same ones for every p; anew for every
 precision, since points are other ones then); who is alone is counted over everybody in the data; intervals are
-Clopper-Pearson over the people drawn. Whoever has fewer than p points is left out at p, and the finding says of how many
-it speaks. Without a point nobody is alone, and picking anybody finds a person with probability 1/n: the baseline.
+Clopper-Pearson over the people drawn. Whoever has fewer than p points is left out at p, and the finding says of how
+many it speaks. Without a point nobody is alone, and picking anybody finds a person with probability 1/n: the baseline.
 
 Not covered: people who are not in the data. In a larger population more people share the points; an observer who is
 wrong about one may miss a person, so unicity bounds what a careful observer finds from above, in this data.

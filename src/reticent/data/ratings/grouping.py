@@ -2,8 +2,8 @@
 
 Promise: in what `grouped` gives, the rows of a group are equal, and a group has at least k people; so no attacker can
 tell the rows of a group apart, whatever they know. Not promised: that the group cannot be found, and then what its
-profile says is what most of its members rated, and about how; who is alone in rating something is not in the profile
-(an item needs `share` of the group), but an item that all of a group share is told of each of them.
+profile says is told of each of its members. An item needs `share` of the group; with half of it, who is alone in rating
+something is not in the profile; with the union (`share=0`) they are, and the group is found far more often.
 
 How: people are placed by random projections of what they rated, rare items weighing more (1/log of their support), and
 the set is halved at the median of its widest direction until a half would have fewer than k people, as Mondrian does
@@ -113,12 +113,12 @@ def grouped(ratings: Ratings, k: int, randomness: Randomness, *, share: float = 
         items=ratings.item_count,
     )
     return Release(
-        f"groups of {k}",
+        f"groups of {k}{'' if share else ', union'}",
         made,
         f"People were put into groups of at least {k} that rated similar items; each row is the group's: items that "
-        f"{share:.0%} of it rated, with mean value and date.",
+        f"{f'{share:.0%} of it' if share else 'any of it'} rated, with mean value and date.",
         f"The rows of a group are equal, so nobody can be told from {k - 1} others; the group itself may be found, and "
-        "what its profile says holds for most of it.",
+        "what its profile says is told of each of them.",
         groups=groups,
     )
 

@@ -2,7 +2,8 @@
 
 Promise: every line is read or the file is refused with the reason; of several ratings by one person for one item the
 last line counts, and `Ratings.repeated` says how many others there were. The file is read once, in pieces; what is kept
-of a rating meanwhile are 13 bytes. Names of people and items become numbers in the order of the names, and are not kept.
+of a rating meanwhile are 13 bytes. Names of people and items become numbers in the order of the names, and are not
+kept.
 
 Dates are dates, or whole numbers of whose unit the reader is told; nothing is guessed. Times of day are cut off (UTC).
 

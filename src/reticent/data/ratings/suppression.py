@@ -9,9 +9,9 @@ did NOT rate may, too; and all k may share what the attacker wants to know.
 
 How: combinations that fewer than k people share are found level by level, m = 1, 2, 3. Leaving out an item for
 everybody changes no other combination's count, so each bad combination must lose one of its items: a hitting set,
-greedily of the item with most bad combinations for each rating that it costs. It is not the least loss possible: that is
-NP-hard. Terrovitis et al. generalise items by a taxonomy instead; items such as films have none, hence suppression, as in
-Xu et al.
+greedily of the item with most bad combinations for each rating that it costs. It is not the least loss possible: that
+is NP-hard. Terrovitis et al. generalise items by a taxonomy instead; items such as films have none, hence suppression,
+as in Xu et al.
 
 Sources: k^m-anonymity, Terrovitis, Mamoulis and Kalnis (2008), definition 1; suppression of items for sparse data, Xu,
 Wang, Fu and Yu (2008).
