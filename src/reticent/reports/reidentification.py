@@ -148,13 +148,16 @@ def _about_ratings(body: Values) -> list[str]:
             f"Of the {len(others)} other releases the same attacker finds fewest people in “{least['release']}”: "
             f"{estimate(least['finding']['estimates'][_FOUND])}. That is against these attacks; it is no promise."
         )
-        said += [
-            f"In “{row['release']}” rows are shared, and the group of {estimate(row['finding']['estimates'][_GROUP])} of "
-            f"the people is found (picking any row: {percent(_guess(row['finding'], _GROUP))})."
-            for row in others
-            if _GROUP in row["finding"]["estimates"]
-        ]
+        said += [_about_groups(row) for row in others if _GROUP in row["finding"]["estimates"]]
     return [*said, _about_power(body)]
+
+
+def _about_groups(row: Values) -> str:
+    found, guess = row["finding"]["estimates"][_GROUP], _guess(row["finding"], _GROUP)
+    return (
+        f"In “{row['release']}” rows are shared: the right group is found for {estimate(found)} of the people (picking "
+        f"any row: {percent(guess)})."
+    )
 
 
 def _about_unicity(body: Values) -> list[str]:
@@ -186,12 +189,11 @@ def _about_singling(body: Values) -> list[str]:
 
 def _about_power(body: Values) -> str:
     power = body["power"]
-    needed = power["needed"]["0.02"]
+    needed, within = number(power["needed"]["0.02"]), f"{power['half_width_at_most'] * 100:.1f}"
     return (
-        f"{number(power['targets'])} were tried: shares are known to within "
-        f"{power['half_width_at_most'] * 100:.1f} percentage points or better, and what was never seen may still happen "
-        f"to {percent(power['least_share_excluded_by_none'])}. To know shares to within 2 points, {number(needed)} are "
-        "needed."
+        f"{number(power['targets'])} were tried: shares are known to within {within} percentage points or better, and "
+        f"what was never seen may still happen to {percent(power['least_share_excluded_by_none'])}. To know shares to "
+        f"within 2 points, {needed} are needed."
     )
 
 

@@ -3,7 +3,7 @@
 Promise: `calibrated` gives a threshold that a match of an absent person exceeds with probability at most `level`, if
 the targets it was made from and the new one are drawn alike (a conformal bound, for any scores); it says so if there
 are too few of them. `choose` takes the method that names most present targets rightly at such a threshold; of equal
-ones the one whose best fit is right most often, then (where people share a row) the one that finds most groups. Both
+ones the one that finds most groups (where people share a row), then the one whose best fit is right most often. Both
 look at calibration targets alone; whoever reports on them reports too much.
 
 Example:
@@ -109,7 +109,7 @@ def choose(
         first = present.place == 1
         right = float(((present.clear > threshold) & first).mean())
         named[method.name] = right
-        reached = (right, float(first.mean()), float(present.own_group.mean()))
+        reached = (right, float(present.own_group.mean()), float(first.mean()))
         if reached > most:
             most, best = reached, Chosen(method, threshold, level, named)
     assert best is not None, "there is at least one method"  # noqa: S101

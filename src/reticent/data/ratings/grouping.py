@@ -5,13 +5,13 @@ tell the rows of a group apart, whatever they know. Not promised: that the group
 profile says is told of each of its members. An item needs `share` of the group; with half of it, who is alone in rating
 something is not in the profile; with the union (`share=0`) they are, and the group is found far more often.
 
-How: people are placed by random projections of what they rated, rare items weighing more (1/log of their support), and
+How: people are placed by the main directions of what they rated (rare items weigh more, 1/log of their support), and
 the set is halved at the median of its widest direction until a half would have fewer than k people, as Mondrian does
 with columns. A profile has the items that at least `share` of the group rated; value and date are the means over those
 who rated it, rounded.
 
 Sources: k-anonymity, Samarati and Sweeney (1998); splitting at medians, LeFevre, DeWitt and Ramakrishnan (2006); a
-group's mean for its members, Domingo-Ferrer and Mateo-Sanz (2002).
+group's mean for its members, Domingo-Ferrer and Mateo-Sanz (2002); directions, Halko, Martinsson and Tropp (2011).
 
 Example:
     >>> from reticent.data.ratings import simulated_ratings
@@ -40,7 +40,7 @@ __all__ = ["groups_of", "grouped"]
 
 Array = npt.NDArray[Any]
 
-_DIRECTIONS: Final = 24
+_DIRECTIONS: Final = 16
 
 
 def groups_of(ratings: Ratings, k: int, randomness: Randomness) -> npt.NDArray[np.int32]:
@@ -124,14 +124,30 @@ def grouped(ratings: Ratings, k: int, randomness: Randomness, *, share: float = 
 
 
 def _placed(ratings: Ratings, source: Randomness) -> npt.NDArray[np.float64]:
+    """(people, directions) where each one is, by a randomised singular value decomposition (Halko et al. 2011)."""
     weights = 1 / np.log(np.maximum(ratings.supports, 2))
-    places = np.empty((ratings.count, _DIRECTIONS))
-    for one in range(_DIRECTIONS):
-        sides = np.where(source.bernoulli(0.5, ratings.item_count), weights, -weights)
-        places[:, one] = np.bincount(
-            ratings.people, weights=np.repeat(sides, ratings.supports), minlength=ratings.count
-        )
-    return places / np.sqrt(np.maximum(ratings.sizes, 1))[:, None]
+    lengths = 1 / np.sqrt(np.maximum(ratings.sizes, 1))
+
+    def of_people(items: Array) -> npt.NDArray[np.float64]:
+        found = np.empty((ratings.count, _DIRECTIONS))
+        for one in range(_DIRECTIONS):
+            each = np.repeat(items[:, one] * weights, ratings.supports)
+            found[:, one] = np.bincount(ratings.people, weights=each, minlength=ratings.count)
+        return found * lengths[:, None]
+
+    def of_items(people: Array) -> npt.NDArray[np.float64]:
+        found = np.zeros((ratings.item_count, _DIRECTIONS))
+        used = np.flatnonzero(ratings.supports)
+        for one in range(_DIRECTIONS):
+            each = (people[:, one] * lengths)[ratings.people]
+            found[used, one] = np.add.reduceat(each, ratings.starts[:-1][used])
+        return found * weights[:, None]
+
+    signs = source.bernoulli(0.5, ratings.item_count * _DIRECTIONS).reshape(-1, _DIRECTIONS)
+    places = of_people(np.where(signs, 1.0, -1.0))
+    for _ in range(2):
+        places = of_people(of_items(np.linalg.qr(places)[0]))
+    return places
 
 
 def _means(numbers: Array, inverse: Array, counts: Array) -> npt.NDArray[np.float64]:

@@ -61,8 +61,9 @@ def simulated_ratings(
 
 def _films(people: int, items: int, ratings: int, source: Randomness, days: int, values: int) -> Iterator[Block]:
     popular = (np.arange(items) + max(_HEAD * items, 1.0)) ** -_FALL
-    wanted = np.minimum(popular / popular.sum() * ratings, _MOST * people)
-    wanted = np.maximum(wanted * ratings / wanted.sum(), 2.0).clip(max=_MOST * people)
+    wanted = popular
+    for _ in range(8):  # what the most popular ones cannot have goes to the others
+        wanted = np.clip(wanted * ratings / wanted.sum(), min(2.0, _MOST * people), _MOST * people)
     activity = np.exp(source.spawn("activity").normal(people, standard_deviation=_SPREAD))
     reach = np.cumsum(activity) / activity.sum()
     begin = source.spawn("begin").uniform(people) ** 0.7 * days
@@ -83,7 +84,7 @@ def _films(people: int, items: int, ratings: int, source: Randomness, days: int,
 def _sample(reach: npt.NDArray[Any], size: int, source: Randomness) -> npt.NDArray[np.int32]:
     """About so many different people, the more active ones more often, ascending."""
     found = np.zeros(0, dtype=np.int32)
-    for _ in range(4):
+    for _ in range(12):
         missing = size - len(found)
         if missing <= 0.02 * size:
             break

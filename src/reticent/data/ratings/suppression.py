@@ -23,7 +23,7 @@ Example:
     >>> made = simulated_ratings(300, 60, 3_000, Randomness.simulated(1))
     >>> release = suppressed(made, k=5, m=2)
     >>> rarest_combination(made, 2), rarest_combination(release.ratings, 2) >= 5
-    (4, True)
+    (1, True)
 """
 
 from __future__ import annotations
