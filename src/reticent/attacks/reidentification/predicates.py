@@ -90,7 +90,7 @@ class Hashed:
     def mask(self, table: Table) -> npt.NDArray[np.bool_]:
         """(rows,) which rows are in the share; equal rows are in it together."""
         mixed = np.zeros(table.rows, dtype=np.uint64)
-        for column in table.columns:
+        for column in (each.compacted() for each in table.columns):
             words = np.array(
                 [_word(self.key, column.name, str(value)) for value in column.values.tolist()]
                 + [_word(self.key, column.name, None)],

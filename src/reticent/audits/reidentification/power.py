@@ -14,6 +14,7 @@ Example:
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Any
 
@@ -29,6 +30,7 @@ __all__ = ["none_needed", "paired_difference", "power_of", "targets_needed"]
 _MOST = 1 << 24
 
 
+@functools.lru_cache(maxsize=64)
 def targets_needed(within: float, *, share: float = 0.5, confidence: float = 0.95) -> int:
     """How many targets give an interval that ends within so much of the share, on both sides.
 
