@@ -24,16 +24,16 @@ def test_all_columns_are_the_uniques_of_the_table() -> None:
 
 
 def test_intervals_hold_the_share_of_everybody() -> None:
-    """300 of 2 000 are drawn, 300 times: the interval misses the truth at most 5 % of the time (6 deviations: 13 %)."""
+    """300 of 2 000 are drawn, 120 times: the interval misses the truth at most 5 % of the time (6 deviations: 17 %)."""
     draw = np.random.default_rng(2)
     table = Table.of({name: draw.integers(0, 12, 2000) for name in "abc"})
     classes = table.classes()
     truth = (classes.sizes[classes.of_rows] == 1).mean()
     missed = 0
-    for seed in range(300):
+    for seed in range(120):
         found = unicity(table, ["a", "b", "c"], points=[3], people=300, randomness=Randomness.simulated(seed))
         missed += not found.findings[0].estimates["alone"].contains(truth)
-    assert missed / 300 < 0.13
+    assert missed / 120 < 0.17
 
 
 def test_less_exact_points_leave_fewer_alone(tmp_path: Path) -> None:
