@@ -87,7 +87,7 @@ def test_too_few_others_are_said_to_be_too_few() -> None:
 
 
 def test_upper_ends_hold_for_all_attempts_together() -> None:
-    """Weights are known here: 1/50 each. In 400 repetitions some end is too low at most 5 % of the time (6 deviations: 12 %)."""
+    """Weights are 1/50 each. In 400 repetitions some end is too low at most 5 % of the time (6 deviations: 12 %)."""
     from reticent.audits.reidentification.singled_out import _upper
 
     draw = np.random.default_rng(6)

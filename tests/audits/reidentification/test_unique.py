@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def test_less_exact_points_leave_fewer_alone(tmp_path: Path) -> None:
         randomness=Randomness.simulated(1),
     )
     shares = [[one.estimates["alone"].value for one in curve.findings] for curve in found.curves[:2]]
-    assert all(a <= b for line in shares for a, b in zip(line, line[1:], strict=False))
+    assert all(a <= b for line in shares for a, b in itertools.pairwise(line))
     assert shares[0][1] > shares[1][1]
     page = found.save(tmp_path / "alone.html").read_text()
     assert "Who is alone" in page
