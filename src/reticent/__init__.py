@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from reticent.audits import Arm, Audit, Comparison, audit, compare, split
+    from reticent.audits.reidentification import reidentify
     from reticent.data import Records
     from reticent.data.anonymity import anonymise, disclosure_risk
-    from reticent.data.scan import scan
     from reticent.data.minimisation import minimise
+    from reticent.data.scan import scan
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
     from reticent.privacy import Clipping, Guarantee, Plan, Relation, Unit
@@ -52,6 +53,7 @@ _ROOMS = {
     "make_private": "training",
     "scan": "data.scan",
     "minimise": "data.minimisation",
+    "reidentify": "audits.reidentification",
     "split": "audits",
     "teach": "training",
     "train": "training",
@@ -81,6 +83,7 @@ __all__ = [
     "make_private",
     "scan",
     "minimise",
+    "reidentify",
     "split",
     "teach",
     "train",
