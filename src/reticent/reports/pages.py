@@ -24,7 +24,7 @@ import markupsafe
 from reticent import _checks
 from reticent.errors import UsageError
 from reticent.evidence import Record, write_whole
-from reticent.reports import plots, tables, words
+from reticent.reports import plots, synthetic, tables, words
 from reticent.reports.parts import epsilon_table, parts_of, sentences_about
 
 __all__ = ["render", "save", "sentences_of"]
@@ -47,11 +47,13 @@ def save(record: Record, path: str | Path) -> Path:
 
 
 def render(record: Record) -> str:
-    """The page for an audit or a comparison.
+    """The page for an audit, a comparison, or an audit of a synthetic table.
 
     Raises:
         UsageError: another kind of record.
     """
+    if record.kind == "synthetic":
+        return synthetic.page(record)
     kind = _checks.one_of(("audit", "comparison"), kind=record.kind)
     body = record.body
     arms = [_shown(arm) for arm in (body["arms"] if kind == "comparison" else [_single(body)])]
@@ -97,6 +99,8 @@ def render(record: Record) -> str:
 def sentences_of(record: Record) -> list[str]:
     """What the record says, in the sentences that its page begins with."""
     body = record.body
+    if record.kind == "synthetic":
+        return synthetic.sentences(body)
     if record.kind == "comparison":
         return words.verdict(body["arms"], body["data"])
     return words.verdict([_single(body)], body["data"]) + sentences_about(body)
