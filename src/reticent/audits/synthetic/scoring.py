@@ -6,9 +6,9 @@ nothing of another release.
 
 Example:
     >>> import numpy as np
-    >>> from reticent.audits.synthetic.scoring import tests_of
-    >>> tests = tests_of(np.arange(50.0) + 25, np.arange(50.0))
-    >>> sorted(tests), tests["right one of two"].more < 1e-6
+    >>> from reticent.audits.synthetic.scoring import against_controls
+    >>> found = against_controls(np.arange(50.0) + 25, np.arange(50.0))
+    >>> sorted(found), found["right one of two"].more < 1e-6
     (['members among the top 1 %', 'right one of two'], True)
 """
 
@@ -27,7 +27,7 @@ from reticent.audits.synthetic.preparing import Prepared
 from reticent.evidence import Estimate, Finding
 from reticent.randomness import Randomness
 
-__all__ = ["estimates_of", "memberships", "scored", "tests_of"]
+__all__ = ["estimates_of", "memberships", "scored", "against_controls"]
 
 Floats = npt.NDArray[np.float64]
 
@@ -62,11 +62,11 @@ def scored(
             baseline={f"auc of {name} without the release": one for name, one in baseline.items()},
             details={"members": len(members), "controls": len(controls)},
         ),
-        tests_of(members, controls),
+        against_controls(members, controls),
     )
 
 
-def tests_of(members: Floats, controls: Floats) -> dict[str, PValues]:
+def against_controls(members: Floats, controls: Floats) -> dict[str, PValues]:
     """The tests of scores: of their ranks, and of who is among the highest."""
     return {
         "right one of two": area_test(members, controls),
