@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from reticent.cli import audit, data, demo, synthetic
+from reticent.cli import audit, data, demo, manifest, synthetic
 from reticent.cli._output import fail
 from reticent.errors import MissingExtra, ReticentError
 
@@ -30,6 +30,7 @@ app.command("audit")(audit.audit)
 app.command("demo")(demo.demo)
 app.command("synthetic")(synthetic.synthetic)
 app.add_typer(data.app, name="data")
+app.add_typer(manifest.app, name="manifest")
 
 
 @app.callback(invoke_without_command=True)

@@ -52,6 +52,8 @@ class Records:
         feature_names: names of the columns, for tables.
         public_facts: what preparing the records took for public (scaling constants, a threshold), in words; a
             guarantee of a training on them lists these among its assumptions.
+        rests_on: ids of the records (`reticent.evidence.Record`) that say how these were come by; a training's record
+            names them as its parents.
         guarantee: what was promised when the records were given noise of their own (`reticent.data.local`); it holds
             for whatever is computed from them.
 
@@ -70,6 +72,7 @@ class Records:
         "name",
         "owners",
         "public_facts",
+        "rests_on",
         "unit",
     )
 
@@ -85,6 +88,7 @@ class Records:
         feature_names: Sequence[str] | None = None,
         public_facts: Sequence[str] = (),
         guarantee: Guarantee | None = None,
+        rests_on: Sequence[str] = (),
     ) -> None:
         if classes is not None:
             classes = _checks.at_least(2, classes=classes)
@@ -116,6 +120,7 @@ class Records:
             )
         self.public_facts = tuple(public_facts)
         self.guarantee = guarantee
+        self.rests_on = tuple(rests_on)
 
     @classmethod
     def of(cls, data: Any, *, name: str = "records") -> Records:
@@ -166,7 +171,7 @@ class Records:
         subset.classes, subset.name, subset.unit = self.classes, self.name, self.unit
         subset.owners = None if self.owners is None else self.owners[chosen]
         subset.feature_names, subset.public_facts = self.feature_names, self.public_facts
-        subset.guarantee = self.guarantee
+        subset.guarantee, subset.rests_on = self.guarantee, self.rests_on
         return subset
 
     def limited(self, rows: int, randomness: Randomness) -> Records:
@@ -215,6 +220,7 @@ class Records:
             feature_names=self.feature_names,
             public_facts=tuple(dict.fromkeys((*self.public_facts, *other.public_facts))),
             guarantee=guarantee,
+            rests_on=tuple(dict.fromkeys((*self.rests_on, *other.rests_on))),
         )
 
     def owner_index(self) -> npt.NDArray[np.int64]:
@@ -257,6 +263,7 @@ class Records:
             feature_names=self.feature_names,
             public_facts=(*self.public_facts, f"means and deviations of the columns over all {len(self)} records"),
             guarantee=self.guarantee,
+            rests_on=self.rests_on,
         )
 
     def digest(self) -> str:

@@ -40,6 +40,7 @@ def sentences(body: Values) -> list[str]:
     """What the audit found, in sentences that its figures carry."""
     tests, level = len(body["tests"]), f"{body['level'] * 100:g} %"
     said = []
+    found, reversed_ = (_listed(_grouped(body[name])) for name in ("found", "reversed"))
     if not body["fair"]:
         said.append(
             f"Nothing can be said about “{body['name']}” from this control: rows of the source and of the control are "
@@ -48,7 +49,7 @@ def sentences(body: Values) -> list[str]:
         )
     elif body["found"]:
         said.append(
-            f"“{body['name']}” gives away rows that it was made from, found by: {_listed(body['found'])} ({tests} "
+            f"“{body['name']}” gives away rows that it was made from, found by: {found} ({tests} "
             f"tests that share an error rate of {level})."
         )
     else:
@@ -59,7 +60,7 @@ def sentences(body: Values) -> list[str]:
     said += [_strongest(body)] if body["fair"] and body["found"] else []
     if body["reversed"]:
         said.append(
-            f"Beyond chance, {_listed(body['reversed'])} did better on controls than on members. That is no negative "
+            f"Beyond chance, {reversed_} did better on controls than on members. That is no negative "
             "risk: it says that source and control differ."
         )
     if body["controls_equal_to_a_member"]:
@@ -272,5 +273,13 @@ def _part(title: str, *content: str) -> str:
     return f"<h2>{escape(title)}</h2>\n{Markup('').join(Markup(one) for one in content)}\n"  # noqa: S704 (escaped above)
 
 
+def _grouped(attacks: list[str]) -> list[str]:
+    """The attacks' names, the columns of attribute inference in one of them."""
+    start = "attribute inference of "
+    columns = [one.removeprefix(start) for one in attacks if one.startswith(start)]
+    merged = [f"attribute inference ({', '.join(columns)})" if one.startswith(start) else one for one in attacks]
+    return list(dict.fromkeys(merged))
+
+
 def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    return "".join(parts) if len(parts) < 2 else f"{', '.join(parts[:-1])} and {parts[-1]}"

@@ -8,7 +8,7 @@ from scipy.stats import norm
 from tests.audits.synthetic.generators import copying, marginals, people
 
 from reticent.audits.synthetic.preparing import prepared
-from reticent.audits.synthetic.scoring import estimates_of, memberships, against_controls
+from reticent.audits.synthetic.scoring import against_controls, estimates_of, memberships
 from reticent.evidence import Estimate
 from reticent.randomness import Randomness
 
