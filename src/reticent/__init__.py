@@ -15,8 +15,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reticent.audits import Arm, Audit, Comparison, audit, compare, split
-    from reticent.data import Records
+    from reticent.audits import Arm, Audit, Comparison, audit, audit_release, compare, split
+    from reticent.data import Records, load_with
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
     from reticent.privacy import Clipping, Guarantee, Plan, Relation, Unit
@@ -42,8 +42,10 @@ _ROOMS = {
     "Relation": "privacy",
     "Unit": "privacy",
     "audit": "audits",
+    "audit_release": "audits",
     "check_model": "training",
     "compare": "audits",
+    "load_with": "data",
     "make_private": "training",
     "split": "audits",
     "teach": "training",
@@ -67,8 +69,10 @@ __all__ = [
     "Relation",
     "Unit",
     "audit",
+    "audit_release",
     "check_model",
     "compare",
+    "load_with",
     "make_private",
     "split",
     "teach",

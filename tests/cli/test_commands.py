@@ -33,6 +33,10 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("data", "list"),
     ("data", "show"),
     ("data", "fetch"),
+    ("manifest",),
+    ("manifest", "init"),
+    ("manifest", "load"),
+    ("synthetic",),
 )
 
 

@@ -41,7 +41,7 @@ def test_identifiers_are_unique_and_broader_purposes_are_there() -> None:
 
 def test_what_is_not_on_the_list_is_no_purpose() -> None:
     for words in ({"allowed": ["reserch"]}, {"allowed": ["research"], "prohibited": ["spam"]}):
-        with pytest.raises(UsageError, match="purpose to be one of"):
+        with pytest.raises(UsageError, match="purpose"):
             allows("research", **words)
     with pytest.raises(UsageError, match="Did you mean 'research'"):
         allows("reserch", allowed=["research"])
