@@ -15,9 +15,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reticent.audits import Arm, Audit, Comparison, audit, compare, split
+    from reticent.audits import Arm, Audit, Comparison, audit, audit_release, compare, split
     from reticent.audits.reidentification import reidentify
-    from reticent.data import Records
+    from reticent.data import Records, load_with
     from reticent.data.anonymity import anonymise, disclosure_risk
     from reticent.data.minimisation import minimise
     from reticent.data.scan import scan
@@ -47,9 +47,11 @@ _ROOMS = {
     "Unit": "privacy",
     "anonymise": "data.anonymity",
     "audit": "audits",
+    "audit_release": "audits",
     "check_model": "training",
     "compare": "audits",
     "disclosure_risk": "data.anonymity",
+    "load_with": "data",
     "make_private": "training",
     "scan": "data.scan",
     "minimise": "data.minimisation",
@@ -77,9 +79,11 @@ __all__ = [
     "Unit",
     "anonymise",
     "audit",
+    "audit_release",
     "check_model",
     "compare",
     "disclosure_risk",
+    "load_with",
     "make_private",
     "scan",
     "minimise",

@@ -36,6 +36,10 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("minimise",),
     ("minimise", "find"),
     ("minimise", "apply"),
+    ("manifest",),
+    ("manifest", "init"),
+    ("manifest", "load"),
+    ("synthetic",),
 )
 
 

@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from reticent.cli import anonymise, audit, data, demo, minimise, reidentify, scan
+from reticent.cli import anonymise, audit, data, demo, manifest, minimise, reidentify, scan, synthetic
 from reticent.cli._output import fail
 from reticent.errors import MissingExtra, ReticentError
 
@@ -29,6 +29,8 @@ app = typer.Typer(
 app.add_typer(minimise.app, name="minimise")
 app.command("anonymise")(anonymise.anonymise)
 app.add_typer(reidentify.app, name="reidentify")
+app.command("synthetic")(synthetic.synthetic)
+app.add_typer(manifest.app, name="manifest")
 app.command("audit")(audit.audit)
 app.command("demo")(demo.demo)
 app.command("scan")(scan.scan)
