@@ -34,7 +34,7 @@ Array = npt.NDArray[Any]
 
 KINDS: Final = ("number", "date", "yes or no", "text")
 _WHOLE: Final = r"^[+-]?(0|[1-9][0-9]{0,17})$"
-_REAL: Final = r"^[+-]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?$"
+_REAL: Final = r"^[+-]?(0|[1-9][0-9]{0,17})?(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?$"
 _DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MOMENT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$"
 
@@ -90,11 +90,11 @@ class Column:
         if not isinstance(values, pa.Array | pa.ChunkedArray):
             try:
                 values = pa.array(values, from_pandas=True)
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError) as error:
+            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError):
                 raise DataError(
                     f"Expected values of one type in column {name!r}, and single ones.",
                     "Make all of them text, or numbers, or dates.",
-                ) from error
+                ) from None  # whose text may show a cell
         codes, found = _encoded(name, values)
         return _sorted(name, codes, found)
 
