@@ -130,6 +130,7 @@ def link(
     truth: People | None = None,
     one_to_one: bool = True,
     threshold: float | None = None,
+    present: float | None = None,
     most: int = 5_000_000,
     memory: str = "4GB",
     confidence: float = 0.95,
@@ -148,6 +149,8 @@ def link(
         truth: whose row each is, for the judgement alone.
         one_to_one: whether every person has at most one row in either table.
         threshold: the least probability of a link; by default that with the largest expected F1.
+        present: the share of release rows whose person is in the register, if the attacker knows it; by default it is
+            estimated, which needs columns that tell people apart.
         most: how many pairs may be looked at.
         memory: the most that the database may use.
         confidence: of the intervals.
@@ -162,6 +165,8 @@ def link(
     source, began = required(randomness), time.process_time()
     if threshold is not None:
         _checks.fraction(threshold=threshold)
+    if present is not None:
+        _checks.open_fraction(present=present)
     rows = len(release), len(register)
     if min(rows) < 2:
         raise DataError(f"Expected at least two rows in either table, got {rows[0]} and {rows[1]}.", "Link more.")
@@ -174,7 +179,7 @@ def link(
     fields = fields_of(release, register, columns=columns, kinds=kinds)
     rules = blocking.chosen(fields, most=_checks.at_least(1, most=most))
     pairs = fellegi_sunter.candidates(fields, rules, source.spawn("linkage"), memory=memory, progress=progress)
-    chances, share = matching.probabilities(pairs.release, pairs.register, pairs.log_factor, rows=rows)
+    chances, share = matching.probabilities(pairs.release, pairs.register, pairs.log_factor, rows=rows, present=present)
     best = matching.best_of_each(pairs.release, chances)
     taken = matching.assigned(pairs.release, pairs.register, chances, rows=rows) if one_to_one else best
     taken = taken[np.argsort(-chances[taken], kind="stable")]
@@ -186,7 +191,8 @@ def link(
     details = {
         **_how(fields, rules, pairs),
         "candidate pairs": len(pairs.release),
-        "share of release rows in the register, estimated": share,
+        "share of release rows in the register": share,
+        "that share is": "estimated" if present is None else "given",
         "threshold": float(chances[kept[-1]]) if len(kept) else 1.0,
         "threshold from": "the caller" if threshold is not None else "the largest expected F1; no label was used",
         "one to one": one_to_one,

@@ -33,25 +33,28 @@ __all__ = ["assigned", "best_of_each", "cut", "probabilities"]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
-_FAINT = 1e-4
+_FAINT = 1e-3
 
 
-def probabilities(release: Ints, register: Ints, log_factor: Floats, *, rows: tuple[int, int]) -> tuple[Floats, float]:
+def probabilities(
+    release: Ints, register: Ints, log_factor: Floats, *, rows: tuple[int, int], present: float | None = None
+) -> tuple[Floats, float]:
     """The probability of each pair, and the share of release rows whose person is in the register.
 
     Args:
         release, register: rows of each pair; a release row stands with a register row once.
         log_factor: natural logarithms of the likelihood ratios.
         rows: of release and register.
+        present: the share, if it is known; None to estimate it.
     """
     many, others = rows
-    share = 0.5
+    share = 0.5 if present is None else present
     top = np.full(many, -np.inf)
     np.maximum.at(top, release, log_factor)
     top = np.maximum(top, 0.0)
     likelihood = np.exp(log_factor - top[release])
     together = np.bincount(release, likelihood, minlength=many)
-    for _ in range(1000):
+    for _ in range(1000 if present is None else 0):
         nobody = (1 - share) * np.exp(-top)
         somebody = share / others * together
         # half a row more on either side: no share is ever certain
@@ -67,9 +70,11 @@ def probabilities(release: Ints, register: Ints, log_factor: Floats, *, rows: tu
 def assigned(release: Ints, register: Ints, probability: Floats, *, rows: tuple[int, int]) -> Ints:
     """Which pairs to take, so that no row stands in two and the expected number of right ones is largest.
 
-    Pairs below one in ten thousand are not considered. The places of the pairs are in the order of release rows.
+    Pairs below one in a thousand are not considered. The places of the pairs are in the order of release rows.
     """
     places = np.flatnonzero(probability > _FAINT)
+    if not len(places):
+        return places
     many, others = rows
     # Every release row may also stay alone, at no gain: so a full matching exists. Costs are kept above zero, since a
     # sparse matrix forgets zeros.

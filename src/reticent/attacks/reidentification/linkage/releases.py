@@ -40,7 +40,8 @@ from reticent.attacks.reidentification.linkage.judging import People
 from reticent.attacks.reidentification.linkage.linking import Linkage, link
 from reticent.data.tables import Column, Table
 from reticent.errors import ReticentError
-from reticent.evidence import Record, now
+from reticent.evidence import Estimate, Record, now
+from reticent.evidence.intervals import rate
 from reticent.randomness import Randomness, required
 
 __all__ = ["Effects", "effects", "weaker"]
@@ -59,12 +60,14 @@ class Effects:
         forms: name to linkage, in order; None where the attack could not be run.
         reasons: name to the reason, for those.
         released: name to how many rows the form has.
+        named: name to the share of people of the plain release who were re-identified.
         people: how many people the plain release has.
     """
 
     forms: Mapping[str, Linkage | None]
     reasons: Mapping[str, str]
     released: Mapping[str, int]
+    named: Mapping[str, Estimate]
     people: int
 
     def as_dict(self) -> dict[str, Any]:
@@ -74,6 +77,7 @@ class Effects:
                 {
                     "name": name,
                     "released": self.released[name],
+                    "named": self.named[name].as_dict() if name in self.named else None,
                     "reason": self.reasons.get(name, ""),
                     "linkage": None if one is None else one.as_dict(),
                 }
@@ -163,19 +167,22 @@ def effects(
     wanted = shared if columns is None else [name for name in shared if name.strip() in columns]
     made = weaker(release, source.spawn("forms"), columns=wanted) if forms is None else dict(forms)
     found: dict[str, Linkage | None] = {}
-    reasons = {}
+    reasons, named, everyone = {}, {}, len(np.unique(truth.release))
     for place, (name, (table, rows)) in enumerate(made.items()):
         if progress is not None:
             progress("forms of the release", place, len(made))
         people = People(truth.release[rows], truth.register)
         try:
-            found[name] = link(table, register, source.spawn(name), truth=people, name=name, **settings)
+            found[name] = one = link(table, register, source.spawn(name), truth=people, name=name, **settings)
         except ReticentError as error:
             found[name], reasons[name] = None, str(error)
+            continue
+        right = people.release[one.release] == people.register[one.register]
+        named[name] = rate(len(np.unique(people.release[one.release[right]])), everyone, method="people re-identified")
     if progress is not None:
         progress("forms of the release", len(made), len(made))
     released = {name: len(rows) for name, (_, rows) in made.items()}
-    return Effects(found, reasons, released, len(np.unique(truth.release)))
+    return Effects(found, reasons, released, named, everyone)
 
 
 def _noised(table: Table, randomness: Randomness) -> Table:
