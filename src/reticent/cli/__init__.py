@@ -11,7 +11,7 @@ import sys
 
 import typer
 
-from reticent.cli import audit, data, demo
+from reticent.cli import audit, data, demo, duplicates, reidentify_linkage
 from reticent.cli._output import fail
 from reticent.errors import MissingExtra, ReticentError
 
@@ -28,6 +28,8 @@ app = typer.Typer(
 )
 app.command("audit")(audit.audit)
 app.command("demo")(demo.demo)
+app.command("duplicates")(duplicates.duplicates)
+app.command("linkage")(reidentify_linkage.linkage)
 app.add_typer(data.app, name="data")
 
 

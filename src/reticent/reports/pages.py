@@ -26,12 +26,15 @@ import markupsafe
 from reticent import _checks
 from reticent.errors import ReticentError, UsageError
 from reticent.evidence import Record, write_whole
-from reticent.reports import plots, tables, words
+from reticent.reports import duplicates, linkage, plots, tables, words
 from reticent.reports.parts import epsilon_table, parts_of, sentences_about
 
 __all__ = ["made_by", "render", "save", "sentences_of", "written_for"]
 
 _HEAD = 4096  # bytes in which a page says who made it
+
+# Kinds of records that have pages of their own.
+_PAGES = dict.fromkeys(linkage.KINDS, linkage.page) | dict.fromkeys(duplicates.KINDS, duplicates.page)
 
 
 def save(record: Record, path: str | Path) -> Path:
@@ -75,6 +78,8 @@ def render(record: Record) -> str:
     Raises:
         UsageError: another kind of record.
     """
+    if record.kind in _PAGES:
+        return _PAGES[record.kind](record)
     kind = _checks.one_of(("audit", "comparison"), kind=record.kind)
     body = record.body
     arms = [_shown(arm) for arm in (body["arms"] if kind == "comparison" else [_single(body)])]
@@ -122,6 +127,10 @@ def render(record: Record) -> str:
 
 def sentences_of(record: Record) -> list[str]:
     """What the record says, in the sentences that its page begins with."""
+    if record.kind in linkage.KINDS:
+        return linkage.sentences(record)
+    if record.kind in duplicates.KINDS:
+        return duplicates.sentences(record.body)
     body = record.body
     if record.kind == "comparison":
         return words.verdict(body["arms"], body["data"])

@@ -27,11 +27,12 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
-from reticent.errors import UsageError
+from reticent.errors import DataError, UsageError
 
-__all__ = ["NEIGHBOURS", "Bands", "Pairs", "pairs_of"]
+__all__ = ["MOST", "NEIGHBOURS", "Bands", "Pairs", "few_enough", "pairs_of"]
 
 NEIGHBOURS = 64
+MOST = 50_000_000
 _MOST_ROWS = 24
 _MOST_PLACES = 4096
 _FAR = 2e-3
@@ -91,6 +92,9 @@ def pairs_of(keys: npt.NDArray[np.uint64]) -> Pairs:
 
     Args:
         keys: (rows, bands), equal where a whole band of two sketches is.
+
+    Raises:
+        DataError: more than `MOST` pairs: the sketches tell nothing apart.
     """
     rows = len(keys)
     found, crowded = np.zeros(0, np.int64), np.zeros(rows, bool)
@@ -111,4 +115,14 @@ def pairs_of(keys: npt.NDArray[np.uint64]) -> Pairs:
                 crowded[order[full]] = crowded[order[full + beyond]] = True
         if fresh:
             found = np.unique(np.concatenate([found, *fresh]))
+            few_enough(len(found))
     return Pairs(np.stack(np.divmod(found, max(1, rows)), axis=1), int(crowded.sum()))
+
+
+def few_enough(pairs: int) -> None:
+    """Raise `DataError` for more pairs than can be compared."""
+    if pairs > MOST:
+        raise DataError(
+            f"Expected at most {MOST} pairs of rows to be near, or to look it, got more.",
+            "Ask for closer copies (threshold), or compare more columns.",
+        )

@@ -1,8 +1,8 @@
 """Duplicates found: exact ones by the hash of the row, near ones by sketches and then by exact comparison.
 
 Promise: every group of equal rows is found. Rows that are near each other at the threshold are looked at with at least
-the probability `recall`, nearer ones more surely (`settings["curve"]`); whatever is looked at is compared exactly, so
-no pair is joined that is not near. A random sample of rows is compared with all rows without sketches; how many of them
+the probability `recall`, nearer ones more surely (`settings["curve"]`); points of at most twelve dimensions are all
+found, by a tree. Whatever is looked at is compared exactly, so no pair is joined that is not near. A random sample of rows is compared with all rows without sketches; how many of them
 had a twin that was missed stands in `check`. The same seed gives the same groups.
 Not covered: copies that were edited beyond the threshold, translated, or cut into pieces; images that were cropped,
 turned or mirrored.
@@ -40,6 +40,7 @@ __all__ = ["find_duplicates"]
 _SIMILARITY = 0.8
 _DISTANCE = 0.1
 _AT_ONCE = 2_000_000
+_FEW = 12  # dimensions in which a tree finds all pairs
 Report = Callable[[str, int, int], None]
 
 
@@ -90,8 +91,13 @@ def find_duplicates(
     alone = np.unique(rows.exact, return_index=True)[1]  # one row of each exact group
     compared = rows.compared(alone, lambda done, of: report("reading", done, of))
     bar = _bar(compared, threshold)
-    bands = _bands(compared, bar, recall)
-    pairs, looked, crowded = _near(compared, bands, bar, source.spawn("sketches"), report)
+    bands = None
+    if isinstance(compared, Points) and compared.values.shape[1] <= _FEW:
+        pairs = compared.all_pairs(bar)
+        looked, crowded = len(pairs), 0
+    else:
+        bands = _bands(compared, bar, recall)
+        pairs, looked, crowded = _near(compared, bands, bar, source.spawn("sketches"), report)
     joined = components(len(alone), pairs)
     group = joined[rows.exact]
     settings |= {
@@ -99,9 +105,9 @@ def find_duplicates(
         "threshold": bar,
         "measure": "Jaccard similarity" if isinstance(compared, Sets) else "distance in standard deviations",
         "shingle": SHINGLE if rows.way == "text" else None,
-        "bands": bands.bands,
-        "rows of a band": bands.rows,
-        "curve": _curve(compared, bands, bar),
+        "bands": bands and bands.bands,
+        "rows of a band": bands and bands.rows,
+        "curve": bands and _curve(compared, bands, bar),
         "pairs looked at": looked,
         "near pairs": len(pairs),
         "rows in crowded buckets": crowded,
@@ -119,7 +125,7 @@ def _bar(compared: Sets | Points, asked: float | None) -> float:
 def _bands(compared: Sets | Points, bar: float, recall: float) -> Bands:
     if isinstance(compared, Sets):
         return Bands.chosen(bar, far=bar / 4, recall=recall)
-    return Bands.chosen(compared.agreement(1.0), far=compared.agreement(8.0), recall=recall)
+    return Bands.chosen(compared.agreement(1.0), far=compared.agreement(4.0), recall=recall)
 
 
 def _near(

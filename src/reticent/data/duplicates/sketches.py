@@ -40,9 +40,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.spatial import cKDTree
 from scipy.special import ndtr
 
-from reticent.data.duplicates.bands import Bands
+from reticent.data.duplicates.bands import Bands, few_enough
 from reticent.data.duplicates.canonical import cell_hashes
 from reticent.data.tables import Table
 from reticent.randomness import Randomness
@@ -211,7 +212,7 @@ class Points:
     @classmethod
     def of_images(cls, images: npt.NDArray[Any]) -> Points:
         """Small pictures of pictures, (rows, height, width) or (rows, height, width, channels)."""
-        grey = np.asarray(images, np.float32)
+        grey = np.array(images, np.float32)
         if grey.ndim == 4:  # channels are few: first or last
             grey = grey.mean(axis=1 if grey.shape[1] <= 4 < grey.shape[3] else 3)
         for axis in (1, 2):
@@ -221,9 +222,9 @@ class Points:
                 sums = np.add.reduceat(grey, edges[:-1], axis=axis)
                 shape = [1, 1, 1]
                 shape[axis] = _SIDE
-                grey = sums / np.diff(edges).reshape(shape)
+                grey = (sums / np.diff(edges).reshape(shape)).astype(np.float32)
         flat = grey.reshape(len(grey), -1)
-        flat = flat - flat.mean(axis=1, keepdims=True)
+        flat -= flat.mean(axis=1, keepdims=True)
         spread = flat.std(axis=1, keepdims=True)
         return cls((flat / np.where(spread > 0, spread, 1)).astype(np.float32))
 
@@ -265,6 +266,20 @@ class Points:
             away = (self.values[part[:, 0]] - self.values[part[:, 1]]).astype(np.float64)
             found[first : first + len(part)] = np.sqrt((away**2).mean(axis=1))
         return found
+
+    def all_pairs(self, bar: float) -> Ints:
+        """All pairs that are near, from a tree of the space: for a few dimensions, nothing is missed.
+
+        Raises:
+            DataError: more than `bands.MOST` pairs.
+        """
+        tree = cKDTree(self.values)
+        reach = bar * math.sqrt(self.values.shape[1])
+        few_enough((int(tree.count_neighbors(tree, reach)) - len(self)) // 2)
+        # The tree and `nearness` round differently: what is near by either is asked once more.
+        pairs = tree.query_pairs(reach * (1 + 1e-5), output_type="ndarray").astype(np.int64)
+        near: Ints = pairs[self.near(self.nearness(pairs), bar)]
+        return near
 
     def near(self, nearness: Any, bar: float) -> Any:
         """Whether a distance is small enough."""
@@ -322,14 +337,16 @@ def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """A map of 64-bit numbers onto themselves after which no bit resembles another (splitmix64's)."""
     mixed = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return mixed ^ (mixed >> np.uint64(31))
+    found: npt.NDArray[np.uint64] = mixed ^ (mixed >> np.uint64(31))
+    return found
 
 
 def _ragged(starts: Ints, sizes: Ints) -> Ints:
     """The places starts[i] .. starts[i] + sizes[i] - 1, one run after the other."""
     ends = np.cumsum(sizes)
     total = int(ends[-1]) if len(ends) else 0
-    return np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
+    found: Ints = np.arange(total) + np.repeat(starts - (ends - sizes), sizes)
+    return found
 
 
 def _blocks(starts: Ints, items: int = _ITEMS_AT_ONCE) -> Iterator[tuple[int, int]]:

@@ -100,7 +100,7 @@ def sessions(fields: Sequence[Field], *, most: int, least: int = 3) -> tuple[tup
     """
     keys = {field.name: field.keys() for field in fields if not field.fits}
     rows = min(len(fields[0].left_codes), len(fields[0].right_codes))
-    counted = sorted((pairs_of(key), (name,)) for name, key in keys.items())
+    counted: list[tuple[int, tuple[str, ...]]] = sorted((pairs_of(key), (name,)) for name, key in keys.items())
     counted += sorted((pairs_of(joint(keys[a], keys[b])), (a, b)) for a, b in combinations(keys, 2))
     usable = [rule for count, rule in counted if 0.02 * rows <= count <= most]
     found: list[tuple[str, ...]] = []

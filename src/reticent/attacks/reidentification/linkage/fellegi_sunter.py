@@ -42,7 +42,7 @@ TOLERANCES: Final = (0.1, 0.5)
 """Numbers are near if they are no further apart than these parts of their standard deviation."""
 
 _SIDES: Final = ("a_release", "b_register")
-_SETTINGS: Final = {
+_SETTINGS: Final[dict[str, Any]] = {
     "threads": 1,
     "temp_directory": "",
     "autoinstall_known_extensions": False,
@@ -149,7 +149,8 @@ def _compared(
             _rule(rule, names), estimate_without_term_frequencies=True, max_pairs=sampled
         )
     report("linking", steps - 1, steps)
-    found = linker.inference.predict().as_pyarrow_table()
+    predicted: Any = linker.inference.predict()
+    found = predicted.as_pyarrow_table()
     report("linking", steps, steps)
     return _found(found, linker, fields, prior, free)
 
@@ -199,7 +200,7 @@ def _comparison(field: Field, name: str) -> Any:
         sql = f"starts_with({name}_l, {name}_r) or starts_with({name}_r, {name}_l)"
         if field.kind == "range":
             sql = f"{name}_low_l <= {name}_high_r and {name}_high_l >= {name}_low_r"
-        near = [levels.CustomLevel(sql, "fits")]
+        near: list[Any] = [levels.CustomLevel(sql, "fits")]
     else:
         exact = levels.ExactMatchLevel(name, term_frequency_adjustments=True).configure(label_for_charts="equal")
         near = [exact, *(levels.CustomLevel(sql, says) for sql, says in _near(field, name))]

@@ -140,15 +140,11 @@ def _field(name: str, release: Column, register: Column, kind: str | None) -> Fi
 
 
 def _made(name: str, kind: str, left: Texts, right: Texts, release: Column, register: Column, **more: Any) -> Field:
-    codes = (release.codes.astype(np.int64), register.codes.astype(np.int64))
-    return Field(
-        name,
-        kind,
-        left,
-        right,
-        *(np.where(one < 0, len(side) - 1, one) for one, side in zip(codes, (left, right), strict=True)),
-        **more,
+    mine, theirs = (
+        np.where(column.codes < 0, len(side) - 1, column.codes).astype(np.int64)
+        for column, side in ((release, left), (register, right))
     )
+    return Field(name, kind, left, right, mine, theirs, **more)
 
 
 def _tidied(column: Column) -> Texts:

@@ -40,7 +40,7 @@ from reticent.attacks.reidentification.linkage.judging import People
 from reticent.attacks.reidentification.linkage.linking import Linkage, link
 from reticent.data.tables import Column, Table
 from reticent.errors import ReticentError
-from reticent.evidence import Estimate, Record, now
+from reticent.evidence import Estimate, Record, now, software
 from reticent.evidence.intervals import rate
 from reticent.randomness import Randomness, required
 
@@ -84,6 +84,7 @@ class Effects:
                 for name, one in self.forms.items()
             ],
             "people": self.people,
+            "software": software(),
         }
 
     def record(self) -> Record:
