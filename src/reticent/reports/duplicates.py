@@ -128,7 +128,7 @@ def _search(body: Values) -> Section:
             f"{number(settings['rows in crowded buckets'])} rows stood in buckets too full for every pair; for them "
             "the curve does not hold."
         )
-    figures = (curve_plot(settings), *_checks(body))
+    figures: tuple[Table | str, ...] = (curve_plot(settings), *_checks(body))
     return Section("How near copies were found, and how many were missed", tuple(said), figures)
 
 

@@ -2,8 +2,9 @@
 
 Promise: every group of equal rows is found. Rows that are near each other at the threshold are looked at with at least
 the probability `recall`, nearer ones more surely (`settings["curve"]`); points of at most twelve dimensions are all
-found, by a tree. Whatever is looked at is compared exactly, so no pair is joined that is not near. A random sample of rows is compared with all rows without sketches; how many of them
-had a twin that was missed stands in `check`. The same seed gives the same groups.
+found, by a tree. Whatever is looked at is compared exactly, so no pair is joined that is not near. A random sample of
+rows is compared with all rows without sketches; how many of them had a twin that was missed stands in `check`. The same
+seed gives the same groups.
 Not covered: copies that were edited beyond the threshold, translated, or cut into pieces; images that were cropped,
 turned or mirrored.
 
