@@ -7,7 +7,8 @@ seed gives the same weights. What pairs that are no matches do (u) is counted on
 in one of them. Fields that agree are weighed by how rare the value is.
 Not covered: fields are taken to be independent of each other among matches and among others (as Fellegi and Sunter do);
 where they are not (ZIP and town), weights are too sure, which `reliability` shows. With fewer than three fields nothing
-can be learned about m, and Splink's assumed values stand (95 % of matches agree exactly); `assumed` names the fields.
+can be learned about m, and Splink's assumed values stand (95 % of matches agree exactly); `assumed` names the fields. A
+round in which an m sinks to zero is left out; `trained_on` names those that stand.
 
 Sources: Fellegi and Sunter (1969); Winkler (1988) for expectation-maximisation; Linacre et al. (2022), Splink.
 
@@ -41,6 +42,7 @@ __all__ = ["TOLERANCES", "Candidates", "Level", "candidates"]
 TOLERANCES: Final = (0.1, 0.5)
 """Numbers are near if they are no further apart than these parts of their standard deviation."""
 
+_ITERATIONS: Final = 50
 _SIDES: Final = ("a_release", "b_register")
 _SETTINGS: Final[dict[str, Any]] = {
     "threads": 1,
@@ -135,24 +137,31 @@ def _compared(
         blocking_rules_to_generate_predictions=[_rule(rule, names) for rule in rules.rules],
         probability_two_random_records_match=prior,
         retain_matching_columns=False,
-        max_iterations=100,
+        max_iterations=_ITERATIONS,
         linker_uid="reticent",
     )
     linker = Linker(tables, settings, log_level=None)
     free = sessions(fields, most=5_000_000)
     steps = len(free) + 2
     report("linking", 0, steps)
-    linker.training.estimate_u_using_random_sampling(max_pairs=sampled, seed=int(randomness.integers(2**31 - 1, 1)[0]))
+    linker.training.estimate_u_using_random_sampling(
+        max_pairs=sampled, seed=int(randomness.integers(2**31 - 1, 1)[0]), min_count_per_level=None, num_chunks=1
+    )
+    done = []
     for place, rule in enumerate(free):
         report("linking", place + 1, steps)
-        linker.training.estimate_parameters_using_expectation_maximisation(
-            _rule(rule, names), estimate_without_term_frequencies=True, max_pairs=sampled
-        )
+        try:
+            linker.training.estimate_parameters_using_expectation_maximisation(
+                _rule(rule, names), estimate_without_term_frequencies=True, max_pairs=sampled
+            )
+        except ValueError:  # Splink refuses an m that sinks to zero; the other rounds stand
+            continue
+        done.append(rule)
     report("linking", steps - 1, steps)
     predicted: Any = linker.inference.predict()
     found = predicted.as_pyarrow_table()
     report("linking", steps, steps)
-    return _found(found, linker, fields, prior, free)
+    return _found(found, linker, fields, prior, tuple(done))
 
 
 def _found(found: Any, linker: Any, fields: Sequence[Field], prior: float, free: Any) -> Candidates:

@@ -108,7 +108,9 @@ def fields_of(
     for name in kinds or {}:
         _checks.one_of(chosen, column=name)
     found = [_field(name, mine[name], theirs[name], (kinds or {}).get(name)) for name in chosen]
-    kept = tuple(field for field in found if (field.left_codes < len(field.left) - 1).any())
+    kept = tuple(
+        field for field in found if _held(field.left, field.left_codes) and _held(field.right, field.right_codes)
+    )
     if not kept:
         raise DataError(
             "Expected at least one column with values that release and register have in common, got none.",
@@ -145,6 +147,11 @@ def _made(name: str, kind: str, left: Texts, right: Texts, release: Column, regi
         for column, side in ((release, left), (register, right))
     )
     return Field(name, kind, left, right, mine, theirs, **more)
+
+
+def _held(values: Texts, codes: npt.NDArray[np.int64]) -> bool:
+    """Whether some row has a value."""
+    return bool(np.array([value is not None for value in values])[codes].any())
 
 
 def _tidied(column: Column) -> Texts:

@@ -1,9 +1,9 @@
 """A release without names, linked to a register of named people.
 
 Promise: no label is used to link: what fields are worth, the share of people present and the threshold all come from
-the two tables. Truth, where it is known, only judges the links afterwards; without it nothing is claimed but what the
-model expects of itself, and the finding is "inconclusive". A finding stands beside what a guess and what exact joins
-achieve. Records and pages hold no cell of either table.
+the two tables. Ties are decided by lot, so the order of rows never counts. Truth, where it is known, only judges the
+links afterwards; without it nothing is claimed but what the model expects of itself, and the finding is "inconclusive".
+A finding stands beside what a guess and what exact joins achieve. Records and pages hold no cell of either table.
 Not covered: an attacker who knows more columns than the two tables share, or who looks at rows by hand; a linkage that
 fails says nothing about them. What the parts do is on their pages: `fields`, `blocking`, `fellegi_sunter`, `matching`,
 `judging`.
@@ -179,9 +179,10 @@ def link(
     fields = fields_of(release, register, columns=columns, kinds=kinds)
     rules = blocking.chosen(fields, most=_checks.at_least(1, most=most))
     pairs = fellegi_sunter.candidates(fields, rules, source.spawn("linkage"), memory=memory, progress=progress)
+    pairs, shuffled = _shuffled(pairs, rows, source.spawn("order"))
     chances, share = matching.probabilities(pairs.release, pairs.register, pairs.log_factor, rows=rows, present=present)
     best = matching.best_of_each(pairs.release, chances)
-    taken = matching.assigned(pairs.release, pairs.register, chances, rows=rows) if one_to_one else best
+    taken = matching.assigned(*shuffled, chances, rows=rows) if one_to_one else best
     taken = taken[np.argsort(-chances[taken], kind="stable")]
     expected = float(chances.sum())
     count = matching.cut(chances[taken], expected=expected)
@@ -214,6 +215,23 @@ def link(
         rows,
         not source.is_secure,
     )
+
+
+def _shuffled(
+    pairs: Candidates, rows: tuple[int, int], randomness: Randomness
+) -> tuple[Candidates, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """The pairs in random order, and their rows under random numbers: ties are decided by lot.
+
+    Many releases stand in the order of the register. That is a leak of its own, and not what fields give away.
+    """
+    left, right = (
+        randomness.permutation(count)[side] for count, side in zip(rows, (pairs.release, pairs.register), strict=True)
+    )
+    order = np.lexsort((right, left))
+    mixed = dataclasses.replace(
+        pairs, **{name: getattr(pairs, name)[order] for name in ("release", "register", "log_factor")}
+    )
+    return mixed, (left[order], right[order])
 
 
 def _how(fields: Sequence[Field], rules: blocking.Rules, pairs: Candidates) -> dict[str, Any]:
