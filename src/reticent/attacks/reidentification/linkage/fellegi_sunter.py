@@ -140,28 +140,31 @@ def _compared(
         max_iterations=_ITERATIONS,
         linker_uid="reticent",
     )
-    linker = Linker(tables, settings, log_level=None)
+    seed = int(randomness.integers(2**31 - 1, 1)[0])
     free = sessions(fields, most=5_000_000)
     steps = len(free) + 2
-    report("linking", 0, steps)
-    linker.training.estimate_u_using_random_sampling(
-        max_pairs=sampled, seed=int(randomness.integers(2**31 - 1, 1)[0]), min_count_per_level=None, num_chunks=1
-    )
-    done = []
-    for place, rule in enumerate(free):
-        report("linking", place + 1, steps)
-        try:
-            linker.training.estimate_parameters_using_expectation_maximisation(
-                _rule(rule, names), estimate_without_term_frequencies=True, max_pairs=sampled
-            )
-        except ValueError:  # Splink refuses an m that sinks to zero; the other rounds stand
-            continue
-        done.append(rule)
+    linker: Any = None
+    refused = True
+    while refused:  # at most as often as there are rounds
+        report("linking", 0, steps)
+        linker, refused = Linker(tables, settings, log_level=None), False
+        linker.training.estimate_u_using_random_sampling(
+            max_pairs=sampled, seed=seed, min_count_per_level=None, num_chunks=1
+        )
+        for place, rule in enumerate(free):
+            report("linking", place + 1, steps)
+            try:
+                linker.training.estimate_parameters_using_expectation_maximisation(
+                    _rule(rule, names), estimate_without_term_frequencies=True, max_pairs=sampled
+                )
+            except ValueError:  # Splink refuses an m that sinks to zero, and leaves its model unfinished
+                free, refused = tuple(one for one in free if one != rule), True
+                break
     report("linking", steps - 1, steps)
     predicted: Any = linker.inference.predict()
     found = predicted.as_pyarrow_table()
     report("linking", steps, steps)
-    return _found(found, linker, fields, prior, tuple(done))
+    return _found(found, linker, fields, prior, free)
 
 
 def _found(found: Any, linker: Any, fields: Sequence[Field], prior: float, free: Any) -> Candidates:
