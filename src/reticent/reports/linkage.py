@@ -26,6 +26,7 @@ Values = Mapping[str, Any]
 
 KINDS = ("linkage", "linkage effects")
 _NAMED = "people re-identified"
+_ALL = f"{_NAMED}, everybody linked"
 _REACHED = "of them among the candidate pairs"
 _BEST = f"best exact join: {_NAMED}"
 _GUESS = f"guessing: {_NAMED}"
@@ -90,6 +91,10 @@ def _of_linkage(body: Values) -> list[str]:
         f"of them. Guessing finds {percent(base[_GUESS]['value'])}"
         + (f", the best exact join {estimate(base[_BEST])}." if _BEST in base else ".")
     ]
+    said.append(
+        "An attacker who links everybody to the likeliest row, and does not mind being wrong, finds "
+        f"{estimate(found[_ALL])}."
+    )
     if "precision" in found:
         said.append(
             f"Of {number(body['links'])} links, {estimate(found['precision'])} are right; the model, which saw no "
@@ -111,7 +116,7 @@ def _of_effects(body: Values) -> list[str]:
         else:
             said.append(
                 f"“{one['name']}” ({number(one['released'])} rows): {estimate(one['named'])} of all people were found "
-                "again."
+                f"again, {estimate(one['linkage']['finding']['estimates'][_ALL])} if everybody in it is linked."
             )
     return said
 
@@ -121,7 +126,7 @@ def _effect_figures(body: Values) -> tuple[Table | str, ...]:
     rows = []
     for one in body["forms"]:
         if one["linkage"] is None:
-            rows.append((one["name"], number(one["released"]), f"not run: {one['reason']}", "", "", ""))
+            rows.append((one["name"], number(one["released"]), f"not run: {one['reason']}", "", "", "", ""))
             continue
         finding = one["linkage"]["finding"]
         rows.append(
@@ -130,12 +135,23 @@ def _effect_figures(body: Values) -> tuple[Table | str, ...]:
                 number(one["released"]),
                 estimate(one["named"]),
                 estimate(finding["estimates"].get("precision")),
+                estimate(finding["estimates"][_ALL]),
                 estimate(finding["baseline"].get(_BEST)),
                 percent(finding["baseline"][_GUESS]["value"]),
             )
         )
-    heads = ("Form", "Rows", "All people found", "Links that are right", "Best exact join finds", "Guessing finds")
-    caption = "Exact joins and guessing: of the people who are in the form. 95 % intervals, each by itself."
+    heads = (
+        "Form",
+        "Rows",
+        "All people found",
+        "Links that are right",
+        "Found if everybody is linked",
+        "Best exact join finds",
+        "Guessing finds",
+    )
+    caption = (
+        "Everybody linked, exact joins and guessing: of the people who are in the form. 95 % intervals, each by itself."
+    )
     figures: list[Table | str] = [Table(caption, heads, tuple(rows))]
     if ran:
         figures.insert(0, intervals([(one["name"], one["named"]) for one in ran], quantity="people found", marked=0.0))

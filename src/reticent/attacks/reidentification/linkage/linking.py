@@ -3,7 +3,8 @@
 Promise: no label is used to link: what fields are worth, the share of people present and the threshold all come from
 the two tables. Ties are decided by lot, so the order of rows never counts. Truth, where it is known, only judges the
 links afterwards; without it nothing is claimed but what the model expects of itself, and the finding is "inconclusive".
-A finding stands beside what a guess and what exact joins achieve. Records and pages hold no cell of either table.
+A finding stands beside what a guess and what exact joins achieve, and beside what linking everybody to their likeliest
+row finds, which is what an attacker gets who does not mind being wrong. Records and pages hold no cell of either table.
 Not covered: an attacker who knows more columns than the two tables share, or who looks at rows by hand; a linkage that
 fails says nothing about them. What the parts do is on their pages: `fields`, `blocking`, `fellegi_sunter`, `matching`,
 `judging`.
@@ -283,6 +284,10 @@ def _judged(
             _ATTACK, name, _EXPOSURE, expected, {}, status=Status.INCONCLUSIVE, reason=_UNKNOWN, details=details
         )
     found = judging.scores(truth, pairs.release[kept], pairs.register[kept], confidence=confidence)
+    # Who does not care to be wrong links everybody: with coarse releases that finds people whom no threshold lets pass.
+    best = matching.best_of_each(pairs.release, pairs.log_factor)
+    reckless = judging.scores(truth, pairs.release[best], pairs.register[best], confidence=confidence)
+    found["people re-identified, everybody linked"] = reckless["people re-identified"]
     baseline = {"guessing: people re-identified": judging.chance(truth, confidence=confidence)}
     joins = judging.exact_joins(fields)
     for join, (on, left, right_rows) in joins.items():

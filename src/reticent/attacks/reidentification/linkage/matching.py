@@ -89,9 +89,9 @@ def assigned(release: Ints, register: Ints, probability: Floats, *, rows: tuple[
     return taken
 
 
-def best_of_each(release: Ints, probability: Floats) -> Ints:
-    """The likeliest pair of each release row that has one; of equals the first."""
-    order = np.lexsort((np.arange(len(release)), -probability, release))
+def best_of_each(release: Ints, weight: Floats) -> Ints:
+    """The pair of most weight (evidence or probability) of each release row that has one; of equals the first."""
+    order = np.lexsort((np.arange(len(release)), -weight, release))
     first = np.ones(len(order), bool)
     first[1:] = release[order][1:] != release[order][:-1]
     found: Ints = order[first]
