@@ -60,6 +60,7 @@ def test_exit_codes() -> None:
         "FetchError": 2,
         "PeerError": 2,
         "NotEnoughEvidence": 3,
+        "AccessDenied": 4,
         "IntegrityError": 5,
         "BudgetExhausted": 6,
     }

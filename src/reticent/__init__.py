@@ -15,8 +15,12 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from reticent.audits import Arm, Audit, Comparison, audit, compare, split
-    from reticent.data import Records
+    from reticent.audits import Arm, Audit, Comparison, audit, audit_release, compare, split
+    from reticent.audits.reidentification import reidentify
+    from reticent.data import Records, load_with
+    from reticent.data.anonymity import anonymise, disclosure_risk
+    from reticent.data.minimisation import minimise
+    from reticent.data.scan import scan
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
     from reticent.privacy import Clipping, Guarantee, Plan, Relation, Unit
@@ -41,10 +45,17 @@ _ROOMS = {
     "Records": "data",
     "Relation": "privacy",
     "Unit": "privacy",
+    "anonymise": "data.anonymity",
     "audit": "audits",
+    "audit_release": "audits",
     "check_model": "training",
     "compare": "audits",
+    "disclosure_risk": "data.anonymity",
+    "load_with": "data",
     "make_private": "training",
+    "scan": "data.scan",
+    "minimise": "data.minimisation",
+    "reidentify": "audits.reidentification",
     "split": "audits",
     "teach": "training",
     "train": "training",
@@ -66,10 +77,17 @@ __all__ = [
     "Records",
     "Relation",
     "Unit",
+    "anonymise",
     "audit",
+    "audit_release",
     "check_model",
     "compare",
+    "disclosure_risk",
+    "load_with",
     "make_private",
+    "scan",
+    "minimise",
+    "reidentify",
     "split",
     "teach",
     "train",

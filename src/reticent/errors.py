@@ -12,11 +12,11 @@ when it is raised. The command line turns an error into its `exit_code`.
     ├── EndpointError   (exit 2)      a model behind an address did not answer, or not as agreed
     ├── PeerError       (exit 2)      another process of the same training failed, is gone, or does something else
     ├── NotEnoughEvidence (exit 3)    the question cannot be answered at the asked precision with so few records
+    ├── AccessDenied    (exit 4)      the data may not be used so: for this purpose, on this day, from this file
     ├── IntegrityError  (exit 5)      bytes that are not the bytes they claim to be: a hash, a record's id
     └── BudgetExhausted (exit 6)      one step more would spend more privacy than was promised
 
 Exit code 0 is success; 1 says that a gate failed (`reticent audit --selftest`), after everything was done and printed.
-Exit code 4 (access denied) belongs to rooms of the house that are not built yet.
 
 Example:
     >>> from reticent.errors import ReticentError, UsageError
@@ -32,6 +32,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 __all__ = [
+    "AccessDenied",
     "BudgetExhausted",
     "DataError",
     "EndpointError",
@@ -101,6 +102,12 @@ class NotEnoughEvidence(ReticentError):
     """The question cannot be answered at the asked precision with so few records."""
 
     exit_code = 3
+
+
+class AccessDenied(ReticentError, PermissionError):
+    """The data may not be used so: for this purpose, on this day, or not this file at all."""
+
+    exit_code = 4
 
 
 class IntegrityError(ReticentError):

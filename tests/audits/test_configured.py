@@ -238,10 +238,53 @@ def test_a_trainer_that_forgets_to_return_its_model_is_named(folder):
         prepared(AuditConfig.parse(text, folder=folder))
 
 
+def test_what_the_trainer_makes_can_have_a_name(folder):
+    config = AuditConfig.parse(CONFIG.replace('load = "configured_fit.py:model"\n', ""), folder=folder)
+    found = carried_out(config, prepared(config))
+    assert found.finding.target == "the tree"
+    for place in (config.output.record, config.output.report):
+        found.save(config.path(place))
+    require_replaceable(config)  # its own results
+    other = AuditConfig.parse(CONFIG.replace("the tree", "another"), folder=folder)
+    with pytest.raises(UsageError, match="reticent audit of 'the tree'"):
+        require_replaceable(other)
+
+
 def test_limits_are_printed_as_what_they_are():
-    assert Limit("a", 0.6, 0.6123, kind="share").text(0.6123) == "61.23 %"
-    assert Limit("a", 0.6, 0.6, kind="share").text(0.999999999) == ">99.99 %"
-    assert (Limit("a", 3, 330).text(330), Limit("a", 3, 0.4021234).text(0.4021234)) == ("330", "0.4021")
+    assert Limit("a", 0.6, 0.6123).text(0.6123) == "0.6123"
+    assert Limit("a", 0.6, 0.6123, kind="share").text(0.6) == "60 %"
+    assert Limit("a", 0.6, None).measured == "not resolvable"
+    assert (Limit("a", 3, 330).measured, Limit("a", 3, 0.40219).measured) == ("330", "0.4021")
+    # down, but never to the limit that it lies above
+    assert Limit("a", 0.6, 0.999999999, kind="share").measured == "99.99 %"
+    assert Limit("a", 0.55, 0.550000044, kind="share").measured == "55.000004 %"
+    assert Limit("a", 0.55, 0.549996, kind="share").measured == "54.99 %"
+
+
+def test_limits_on_people_are_called_so(folder):
+    for side in ("members", "others"):
+        head, *rows = (folder / f"{side}.csv").read_text().splitlines()
+        owned = [f"{row},{side}{i // 2}" for i, row in enumerate(rows)]
+        (folder / f"{side}.csv").write_text("\n".join([f"{head},who", *owned]) + "\n")
+    fit = FIT.replace("{members!r}, groups", "{members!r}, owner='who', groups")
+    (folder / "configured_fit.py").write_text(fit.replace("{members!r}", repr(str(folder / "members.csv"))))
+    config = AuditConfig.parse(CONFIG.replace("groups =", 'owner = "who"\ngroups ='), folder=folder)
+    found = carried_out(config, prepared(config))
+    names = [limit.name for limit in limits(config, found)]
+    assert names[0] == "right one of two people (AUC)"
+    assert names[1] == "people named at 10 % false alarms"
+    assert names[-1] == "people exposed"
+
+
+def test_what_is_inconclusive_decides_no_limit(folder):
+    """Members and others of different sources: neither "exceeded" nor "not exceeded" follows."""
+    lines = (folder / "others.csv").read_text().splitlines()
+    (folder / "others.csv").write_text("\n".join([lines[0], *(f"9{line.lstrip('-')}" for line in lines[1:])]) + "\n")
+    text = CONFIG.replace('[training]\ntrainer = "configured_fit.py:fit"\nshadows = 12\njobs = 1\n', "")
+    config = AuditConfig.parse(text, folder=folder)
+    found = carried_out(config, prepared(config))
+    assert found.finding.status is Status.INCONCLUSIVE
+    assert {limit.status for limit in limits(config, found)} == {"not resolvable"}
 
 
 @pytest.mark.parametrize(

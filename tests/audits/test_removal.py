@@ -9,7 +9,7 @@ import pytest
 from scipy.stats import binom
 
 import reticent as rt
-from reticent.audits.removal import audit_after_removal
+from reticent.audits.removal import _Arm, _compared, audit_after_removal
 from reticent.audits.risks import record_risks
 from reticent.audits.shadows import train_shadows
 from reticent.data import Records
@@ -88,7 +88,7 @@ def test_where_there_is_no_next_layer_none_is_found():
     after = removed(trainer, pool, before)
     assert after.newly_listed.low < 0.02
     assert after.p > 0.05
-    assert "were not seen to take their place" in after.sentences[1]
+    assert "others take their place, more than by chance and by a smaller training, was not seen" in after.sentences[1]
 
 
 def test_it_never_says_that_removal_protects():
@@ -117,6 +117,35 @@ def test_equal_trainings_are_not_called_different():
     assert counted > 80 * 20
     assert alarms <= binom.isf(1e-6, 80, 0.05)
     assert missed <= binom.isf(1e-6, 80, 0.1)
+
+
+def test_lists_that_the_jackknife_cannot_repeat_tell_nothing():
+    """Eight models list many or nobody, as chance has it, and seven can list nobody: the parts agree, and know
+    nothing. Equal trainings were called different then, with p = 0."""
+    unlike = 0
+    for seed in range(6):
+        pool = pool_of(120, seed)
+        trainer = Striking(above=40, size=120, gap=3.0)
+        before = first_audit(trainer, pool, 8, seed)
+        plain = np.flatnonzero(pool.features[:, 1] < 20)
+        after = removed(trainer, pool, before, shadows=8, seed=seed, rows=plain.tolist())
+        assert after.p > 0.05
+        assert -1 <= after.difference.low <= 0 <= after.difference.high <= 1
+        unlike += abs(after.difference.value) > 0.1
+    assert unlike > 0  # else nothing was tried
+
+
+def test_parts_that_agree_are_no_certainty():
+    """One of twenty here and none there, in every part: a difference of one record."""
+    listed = np.arange(20) == 0
+    arms = [
+        _Arm(None, None, flags, np.array([flags.mean(), 0.0]), np.zeros(2), 8)
+        for flags in (listed, np.zeros_like(listed))
+    ]
+    found = _compared(arms, (20, 20), (), 0.95)
+    assert found.p > 0.1
+    assert found.difference.contains(0)
+    assert (found.newly_listed.low, found.newly_listed.high) == pytest.approx((0.00127, 0.2487), abs=1e-4)
 
 
 def test_owners_leave_with_all_their_rows():

@@ -33,6 +33,13 @@ COMMANDS: tuple[tuple[str, ...], ...] = (
     ("data", "list"),
     ("data", "show"),
     ("data", "fetch"),
+    ("minimise",),
+    ("minimise", "find"),
+    ("minimise", "apply"),
+    ("manifest",),
+    ("manifest", "init"),
+    ("manifest", "load"),
+    ("synthetic",),
 )
 
 
@@ -122,7 +129,7 @@ def test_help_says_what_every_option_does(ask: Ask) -> None:
 
 
 def test_every_command_is_listed(ask: Ask) -> None:
-    assert {"audit", "demo", "data"} <= set(ask("--help").out.split())
+    assert {"audit", "demo", "data", "minimise"} <= set(ask("--help").out.split())
     assert {"list", "show", "fetch"} <= set(ask("data", "--help").out.split())
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.audits.test_claims import claim, judged
 
 import reticent as rt
-from reticent.reports.parts import about_epsilon, epsilon_table, not_run, parts_of, sentences_about, who
+from reticent.reports.parts import about_epsilon, epsilon_table, further, not_run, parts_of, sentences_about, who
 from reticent.reports.tables import html
 
 TITLES = [
@@ -142,3 +142,25 @@ def test_prose_is_for_people_and_the_record_for_machines(body: dict[str, Any]) -
     assert "add_or_remove" not in said
     assert "etwork" not in said
     assert not re.search(r"\de\+\d", said)
+
+
+def test_a_bound_that_says_nothing_is_not_called_a_bound() -> None:
+    bound = {"epsilon": 0.0, "delta": 0.0010009, "confidence": 0.98756, "unit": "example",
+             "relation": "add_or_remove_one", "method": "counted"}  # fmt: skip
+    (said,) = about_epsilon({"model": {"what": "the model", "bound": bound, "verdict": None, "reason": ""}})
+    assert "no lower bound on epsilon above 0 was found at delta 0.001, with 98.75 % confidence" in said
+    assert said.endswith("That is no sign that nothing is given away.")
+
+
+def test_further_attacks_are_told_with_their_intervals() -> None:
+    auc = {"value": 0.7, "low": 0.65, "high": 0.75, "confidence": 0.95, "n": 9, "method": "made up"}
+    others = [
+        {"attack": "gap", "status": "executed", "estimates": {"auc": auc}},
+        {"attack": "edge", "status": "inconclusive", "estimates": {"auc": auc}},
+        {"attack": "norm", "status": "not_run", "estimates": {}},
+    ]
+    assert further({"others": others, "noun": "network"}) == (
+        "Further attacks on the one network, right one of two: “gap” 70.0 % (65.0 to 75.0); "
+        "“edge” 70.0 % (65.0 to 75.0), inconclusive."
+    )
+    assert further({"others": others[2:]}) == ""

@@ -96,7 +96,7 @@ def test_predictive_values_stand_under_their_base_rates() -> None:
         ],
     }
     found = tables.predictive_table([entry])
-    assert found.columns[-2:] == ("Right, if 50.0 % are members", "Right, if 0.10 % are members")
+    assert found.columns[-2:] == ("Right, if 50 % are members", "Right, if 0.1 % are members")
     assert found.rows[0][-2:] == ("96.8 % (93.0 to 99.0)", "nobody named")
     assert tables.predictive_table([]).rows == ()
 
@@ -159,7 +159,7 @@ def test_html_is_well_formed_and_escaped(made: Table) -> None:
     assert cells == [cell for row in made.rows for cell in row]
 
 
-@pytest.mark.parametrize(("value", "shown"), [(0.0314159, "0.031"), (1e-300, "1e-300"), (1.0, "1"), (0.5, "0.5")])
+@pytest.mark.parametrize(("value", "shown"), [(0.0314159, "0.032"), (1e-300, "1e-300"), (1.0, "1"), (0.5, "0.5")])
 def test_a_p_value_is_never_rounded_to_zero(value: float, shown: str) -> None:
     assert tables.p_value(value) == shown
 

@@ -270,18 +270,57 @@ def test_percent(value: float, shown: str) -> None:
     assert percent(value) == shown
 
 
+def further(status: str, auc: dict[str, Any]) -> dict[str, Any]:
+    return {"attack": "gap", "status": status, "estimates": {"auc": auc}}
+
+
+@pytest.mark.parametrize("repeated", [True, False])
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ({"others": [further("executed", LEAK)]}, "“gap”, on the one network, right one of two 70.0 % (65.0 to 75.0)"),
+        ({"others": [further("executed", CHANCE)]}, ""),
+        ({"others": [further("inconclusive", LEAK)]}, ""),
+        (
+            {"people": {"chosen": "sum", "ways": {"sum": {"auc": LEAK}}}},
+            "people by all their records, right one of two",
+        ),
+        ({"people": {"chosen": "sum", "ways": {"sum": {"auc": CHANCE}}}}, ""),
+        (
+            {"epsilon": {"model": {"what": "the given model", "bound": {"epsilon": 0.2}}}},
+            "epsilon above 0, the given model",
+        ),
+        ({"epsilon": {"model": {"what": "the given model", "bound": {"epsilon": 0.0}}}}, ""),
+        ({"epsilon": {"model": {"what": "the given model", "bound": None}}}, ""),
+    ],
+)
+def test_no_leak_is_said_only_where_nothing_found_one(more: dict[str, Any], said: str, repeated: bool) -> None:
+    arm = an_arm("given", repeated=repeated)
+    arm["promise"] = None
+    arm["audit"] |= more
+    (text,) = verdict([arm], DATA)
+    assert text.startswith("No leak") == (not said)
+    assert said in text
+    private = verdict([an_arm(auc=LEAK), {**an_arm("private"), "audit": arm["audit"]}], DATA)[1] if repeated else None
+    if private is not None:
+        assert ("that is a leak, measured" in private) == bool(said)
+
+
 def test_estimates_show_their_interval_or_that_there_is_none() -> None:
     assert estimate(None) == "not resolvable"
     assert estimate(share(0.76, 0.738, 0.788)) == "76.0 % (73.8 to 78.8)"
     assert span(share(0.005, 0.001, 0.012)) == "0.10 to 1.20"
-    assert span(share(0.0, 0.0, 0.0123)) == "0.0 to 1.2"
+    assert span(share(0.0, 0.0, 0.0123)) == "0.0 to 1.3"
 
 
 @given(st.floats(0, 1), st.floats(0, 1), st.floats(0, 1))
 def test_a_shown_interval_holds_its_value(a: float, b: float, c: float) -> None:
     low, value, high = sorted((a, b, c))
     shown_low, _, shown_high = span(share(value, low, high)).partition(" to ")
-    assert float(shown_low) <= float(percent(value).removesuffix(" %")) <= float(shown_high)
+    shown_value = float(percent(value).removesuffix(" %").strip("<>"))
+    assert float(shown_low) <= shown_value <= float(shown_high) + 0.01 * percent(value).startswith("<")
+    assert float(shown_low) <= 100 * low * (1 + 1e-9)
+    assert 100 * high * (1 - 1e-9) <= float(shown_high)
 
 
 def test_numbers_and_rates() -> None:

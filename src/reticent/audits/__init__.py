@@ -9,6 +9,7 @@ from reticent.audits.probes import Training, Trial
 from reticent.audits.queried import findings_without_shadows
 from reticent.audits.risks import RecordRisk, RiskList
 from reticent.audits.shadows import Trainer, train_shadows
+from reticent.audits.synthetic import SyntheticAudit, audit_release
 from reticent.audits.whitebox import TrainingAudit, audit_training
 
 __all__ = [
@@ -30,8 +31,10 @@ __all__ = [
     "ExposureEffect",
     "RecordRisk",
     "RiskList",
+    "SyntheticAudit",
     "Trainer",
     "audit",
+    "audit_release",
     "compare",
     "exposure_effect",
     "exposure_effect_on",

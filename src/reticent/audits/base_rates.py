@@ -16,10 +16,10 @@ Example:
     >>> wrongly = rate(10, 1000, method="others named", confidence=0.975)
     >>> for one in predictive_values(named, wrongly):
     ...     print(one)
-    at a base rate of 0.5: 0.968 [0.932, 0.987] (95 %, n=2000)
-    at a base rate of 0.1: 0.769 [0.602, 0.896] (95 %, n=2000)
-    at a base rate of 0.01: 0.233 [0.121, 0.440] (95 %, n=2000)
-    at a base rate of 0.001: 0.029 [0.013, 0.072] (95 %, n=2000)
+    at a base rate of 0.5: 0.968 [0.931, 0.988] (95 %, n=2000)
+    at a base rate of 0.1: 0.769 [0.602, 0.897] (95 %, n=2000)
+    at a base rate of 0.01: 0.233 [0.121, 0.441] (95 %, n=2000)
+    at a base rate of 0.001: 0.029 [0.013, 0.073] (95 %, n=2000)
 """
 
 from __future__ import annotations

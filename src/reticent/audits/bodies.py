@@ -27,8 +27,8 @@ __all__ = ["NOT_TESTED", "body_of", "curve_as_dict", "not_tested", "promise_as_d
 _LABEL_ONLY, _WHITE_BOX = "label-only membership inference", "white-box membership inference"
 
 NOT_TESTED = {
-    _LABEL_ONLY: 'ask for it with attacks=("gap", "agreement", "boundary")',
-    _WHITE_BOX: 'this audit used the model\'s answers; ask for it with attacks=("gradient norm",)',
+    _LABEL_ONLY: 'ask for it with attacks = ["gap", "agreement", "boundary"]',
+    _WHITE_BOX: 'this audit used the model\'s answers; ask for it with attacks = ["gradient norm"]',
     "attribute inference": "not built yet",
     "model inversion": "not built yet",
     "gradient inversion": "applies when gradients are shared; not built yet",

@@ -80,7 +80,7 @@ class DataPart(_Part):
 
 
 class ModelPart(_Part):
-    """[model]: one of three kinds; without it, the trainer trains the model on the members.
+    """[model]: one of three kinds; without it, or with a name only, the trainer trains the model on the members.
 
     `headers` names the environment variable that holds each header's value: secrets do not belong into the file.
     """
@@ -97,13 +97,20 @@ class ModelPart(_Part):
     headers: dict[str, str] = {}
     snapshots: str | list[str] | None = None
 
+    @property
+    def given(self) -> bool:
+        """Whether there is a model; else it is only a name for what the trainer makes."""
+        return not (self.onnx is None and self.load is None and self.endpoint is None)
+
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
         named = [name for name in ("onnx", "load", "endpoint") if getattr(self, name) is not None]
+        if not named and self.model_fields_set <= {"name"}:
+            return self
         if len(named) != 1:
             raise UsageError(
                 f"Expected exactly one of onnx, load and endpoint, got {' and '.join(named) or 'none'}.",
-                "Keep one; to audit what the trainer makes of the members, leave [model] out.",
+                "Keep one; to audit what the trainer makes of the members, write no more than a name.",
             )
         if self.snapshots is not None and (self.load if isinstance(self.snapshots, str) else self.onnx) is None:
             raise UsageError(
@@ -214,7 +221,7 @@ class AuditConfig(_Part):
 
     @model_validator(mode="after")
     def _something_to_audit(self) -> Self:
-        if self.model is None and self.training is None:
+        if (self.model is None or not self.model.given) and self.training is None:
             raise UsageError(
                 "Expected a [model], a [training], or both, got none.",
                 "Name the model to be audited, or the trainer that makes it.",

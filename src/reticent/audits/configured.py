@@ -43,8 +43,10 @@ from reticent.data import Records
 from reticent.data.files import Read, read_records
 from reticent.data.sampling import ready_set
 from reticent.errors import UsageError
+from reticent.evidence import Status
 from reticent.evidence.bounds import Conclusion
 from reticent.privacy import Guarantee
+from reticent.privacy.rounding import round_down
 from reticent.randomness import Randomness
 from reticent.reports import written_for
 from reticent.training.fleets.learners import as_trainer, trained
@@ -53,6 +55,7 @@ __all__ = ["Limit", "Ready", "carried_out", "limits", "planned", "prepared", "re
 
 
 _WRITE = "Write json.dumps(run.guarantee.as_dict()) of the private training into it."
+_DIGITS = 12  # of limits: as they were written
 _FIELDS = tuple(field.name for field in dataclasses.fields(Guarantee))
 
 
@@ -90,10 +93,18 @@ class Limit:
     kind: str = "number"
 
     def text(self, value: float) -> str:
-        """The limit, or what was measured, as it is printed; what is not below the limit is not rounded below it."""
+        """The limit as it is printed."""
         if self.kind == "share":
-            return percentage(value)
-        return f"{value:.0f}" if float(value).is_integer() else shown(value, 4)
+            return percentage(value, _DIGITS)
+        return f"{value:.0f}" if float(value).is_integer() else shown(value, _DIGITS)
+
+    @property
+    def measured(self) -> str:
+        """What was measured, as it is printed: rounded down, but never to the limit or below it if it lies above."""
+        if self.low is None:
+            return "not resolvable"
+        rounded = (round_down(self.low, digits) for digits in range(4, _DIGITS))
+        return self.text(next((one for one in rounded if (one > self.most) == (self.low > self.most)), self.low))
 
     @property
     def status(self) -> str:
@@ -206,28 +217,33 @@ def carried_out(config: AuditConfig, ready: Ready, *, progress: Callable[[int, i
 def limits(config: AuditConfig, found: Audit) -> tuple[Limit, ...]:
     """The policy's limits with what was measured.
 
-    On repeated trainings where there were any, else on the model; by person where some own several rows.
+    On repeated trainings where there were any, else on the model, where that is conclusive; by person where some own
+    several rows.
     """
     policy = config.policy
-    estimates = dict(found.repeated.estimates or found.finding.estimates)
+    alone = {} if found.finding.status is Status.INCONCLUSIVE else found.finding.estimates
+    estimates = dict(found.repeated.estimates or alone)
     if found.people is not None:  # who owns several rows is known by all of them
         curve = found.people.curve
         estimates = {"auc": curve.auc, **{f"true_positive_rate_at_{rate:g}": one for rate, one in curve.at.items()}}
+    records, members, two = (
+        ("records", "members", "two") if found.people is None else ("people", "people", "two people")
+    )
     lows = {name: estimate.low for name, estimate in estimates.items()}
     given = []
     if policy.most_auc is not None:
-        given.append(Limit("right one of two (AUC)", policy.most_auc, lows.get("auc"), kind="share"))
+        given.append(Limit(f"right one of {two} (AUC)", policy.most_auc, lows.get("auc"), kind="share"))
     for rate, most in policy.most_named.items():
         given.append(
             Limit(
-                f"members named at {percentage(float(rate))} false alarms",
+                f"{members} named at {percentage(float(rate))} false alarms",
                 most,
                 lows.get(f"true_positive_rate_at_{rate}"),
                 kind="share",
             )
         )
     if policy.most_exposed is not None:
-        given.append(Limit("records exposed", policy.most_exposed, found.record.body["exposed"]))
+        given.append(Limit(f"{records} exposed", policy.most_exposed, found.record.body["exposed"]))
     if config.claim is not None:
         given += _claims(found)
     return tuple(given)
@@ -279,7 +295,7 @@ def _read(data: DataPart, config: AuditConfig, name: str | None) -> Read:
 
 def _model(config: AuditConfig) -> Any:
     part = config.model
-    if part is None:
+    if part is None or not part.given:
         return None
     if part.onnx is not None:
         if not config.path(part.onnx).is_file():

@@ -29,6 +29,7 @@ from typing import Any
 from scipy.stats import norm
 
 from reticent import _checks
+from reticent._numbers import confidence as in_percent
 from reticent._numbers import count, percentage, shown
 from reticent.audits.randomisation import smallest_p
 from reticent.audits.statistics import clopper_pearson, resolvable
@@ -115,7 +116,7 @@ class Power:
         said.insert(0, f"On the given model, {', '.join(kept)} false alarms can be resolved." if kept else _NONE)
         said.append(
             f"If there is no leak, the given model's right one of two (AUC) will be known to within "
-            f"{shown(100 * self.auc_half_width, 2)} percentage points, at {percentage(self.confidence)} confidence."
+            f"{shown(100 * self.auc_half_width, 2)} percentage points, at {in_percent(self.confidence)} confidence."
         )
         if self.shadows:
             said.append(self._about_records())

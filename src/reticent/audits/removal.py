@@ -45,14 +45,16 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from scipy.stats import norm
 from scipy.stats import t as student
 
 from reticent import _checks
-from reticent._numbers import percent, percentage, shown
+from reticent._numbers import confidence as in_percent
+from reticent._numbers import p_value, percent, points, span
 from reticent.attacks.membership import DEFAULT, Method
 from reticent.audits.multiplicity import benjamini_hochberg
 from reticent.audits.pooled import pooled_curve
-from reticent.audits.randomisation import column_tests
+from reticent.audits.randomisation import column_tests, smallest_p
 from reticent.audits.risks import RiskList, record_risks
 from reticent.audits.shadows import Trainer, train_shadows
 from reticent.audits.statistics import clopper_pearson
@@ -109,7 +111,7 @@ class Removal:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What was found, and what follows from it."""
-        confidence = f"{percentage(self.newly_listed.confidence)}"
+        confidence = in_percent(self.newly_listed.confidence)
         who = f"{self.removed}" if self.removed == self.asked else f"the {self.removed} surest of {self.asked} at risk"
         found = (
             f"After {who} were taken out, {_share(self.newly_listed)} of the {self.stayed} who stayed are "
@@ -117,15 +119,15 @@ class Removal:
             f"{_share(self.control)} ({confidence} confidence each)."
         )
         if self.p <= 1 - self.newly_listed.confidence:
-            read = f"Taking out those at risk put others in their place (p = {shown(self.p, 2)})."
+            read = f"Taking out those at risk put others in their place (p = {p_value(self.p)})."
         else:
-            told = f"(p = {shown(self.p, 2)})"
-            read = f"More than by chance and by a smaller training were not seen to take their place {told}."
+            told = f"(p = {p_value(self.p)})"
+            read = f"That others take their place, more than by chance and by a smaller training, was not seen {told}."
         gap = self.effect_difference
         average = (
-            "On average over those who stayed, with and without the record are told apart "
-            f"{gap.value * 100:+.1f} percentage points ({gap.low * 100:+.1f} to {gap.high * 100:+.1f}) more often than "
-            "in the control; this does not depend on how long the lists are."
+            "Less the control's, the mean effect (how often trainings with and without the record are told apart) on "
+            f"those who stayed is {points(gap.value, gap.low, gap.high)}; this does not depend on how long the lists "
+            "are."
         )
         return (
             found,
@@ -275,6 +277,9 @@ def _audited(fleet: Fleet, left: Records, stayed: Counts, before: RiskList, meth
     turn = np.arange(len(fleet)) % groups
     parts = np.array([_figures(fleet.take(turn != g), owners, stayed, before.level, ties) for g in range(groups)])
     deviations = np.sqrt((groups - 1) / groups * ((parts - parts.mean(axis=0)) ** 2).sum(axis=0))
+    left_models = len(fleet) - math.ceil(len(fleet) / groups)
+    if smallest_p(left_models) * len(risks) > before.level * int(flags.sum()) > 0:
+        deviations[0] = math.inf  # none of the parts could list as few as the whole does
     whole = np.array(_figures(fleet, owners, stayed, before.level, source.spawn("risks")))
     return _Arm(risks, curve.auc, flags[stayed], whole, deviations, groups)
 
@@ -289,20 +294,22 @@ def _compared(arms: list[_Arm], removed: tuple[int, int], new_rows: tuple[int, .
     freedom = min(arm.groups for arm in arms) - 1
     factor = float(student.ppf(0.5 + confidence / 2, freedom))
     method = f"jackknife over {freedom + 1} groups of models, Student's interval"
-    shares, stayed = [], len(arms[0].listed)
+    shares, deviations, stayed = [], [], len(arms[0].listed)
     for arm in arms:
         count = int(arm.listed.sum())
         ends = clopper_pearson(count, stayed, confidence)
         half = factor * float(arm.deviations[0])
         low, high = max(0.0, min(ends[0], count / stayed - half)), min(1.0, max(ends[1], count / stayed + half))
         shares.append(Estimate(count / stayed, low, high, confidence, stayed, method))
+        least = (ends[1] - ends[0]) / (2 * norm.ppf(0.5 + confidence / 2))  # parts that agree are no certainty
+        deviations.append([max(float(arm.deviations[0]), float(least)), float(arm.deviations[1])])
     gaps = arms[0].figures - arms[1].figures
-    deviation = np.hypot(arms[0].deviations, arms[1].deviations)
+    deviation = np.hypot(np.array(deviations[0]), np.array(deviations[1]))
     apart = [
-        Estimate(float(gap), float(gap - factor * one), float(gap + factor * one), confidence, stayed, method)
-        for gap, one in zip(gaps, deviation, strict=True)
+        Estimate(float(gap), max(-1.0, gap - factor * one), min(1.0, gap + factor * one), confidence, stayed, method)
+        for gap, one in zip(gaps.tolist(), deviation.tolist(), strict=True)
     ]
-    t = 0.0 if gaps[0] == 0 else float(np.divide(gaps[0], deviation[0])) if deviation[0] > 0 else math.inf
+    t = float(gaps[0] / deviation[0])
     return Removal(
         removed=removed[0],
         asked=removed[1],
@@ -310,7 +317,7 @@ def _compared(arms: list[_Arm], removed: tuple[int, int], new_rows: tuple[int, .
         newly_listed=shares[0],
         control=shares[1],
         difference=apart[0],
-        p=float(student.sf(math.copysign(t, gaps[0]), freedom)),
+        p=float(student.sf(t, freedom)),
         effect_difference=apart[1],
         auc=arms[0].auc,
         control_auc=arms[1].auc,
@@ -321,4 +328,4 @@ def _compared(arms: list[_Arm], removed: tuple[int, int], new_rows: tuple[int, .
 
 
 def _share(estimate: Estimate) -> str:
-    return f"{percent(estimate.value)} ({estimate.low * 100:.1f} to {estimate.high * 100:.1f})"
+    return f"{percent(estimate.value)} ({span(estimate.low, estimate.high)})"

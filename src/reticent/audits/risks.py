@@ -40,7 +40,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
-from reticent._numbers import shown
+from reticent._numbers import p_value
 from reticent.audits.multiplicity import benjamini_hochberg, holm, selected_confidence
 from reticent.audits.randomisation import column_tests, smallest_p
 from reticent.evidence import Estimate
@@ -85,7 +85,7 @@ class RecordRisk:
         return name if self.rows == 1 else f"the owner of {name} ({self.rows} rows)"
 
     def __str__(self) -> str:
-        return f"{self.name}: {self.effect}, p = {shown(self.p, 2)}"
+        return f"{self.name}: {self.effect}, p = {p_value(self.p)}"
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values: the row, never its contents."""

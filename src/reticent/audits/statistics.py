@@ -9,9 +9,9 @@ Example:
     >>> import numpy as np
     >>> from reticent.audits.statistics import auc, rate
     >>> print(rate(17, 100, method="share of members named"))
-    0.170 [0.102, 0.258] (95 %, n=100)
+    0.170 [0.102, 0.259] (95 %, n=100)
     >>> print(auc(np.array([2.0, 3.0, 4.0]), np.array([1.0, 2.0, 2.5])))
-    0.833 [0.358, 1.000] (95 %, n=6)
+    0.833 [0.357, 1.000] (95 %, n=6)
 """
 
 from __future__ import annotations

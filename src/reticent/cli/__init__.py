@@ -11,7 +11,19 @@ import sys
 
 import typer
 
-from reticent.cli import audit, data, demo, duplicates, reidentify_linkage
+from reticent.cli import (
+    anonymise,
+    audit,
+    data,
+    demo,
+    duplicates,
+    manifest,
+    minimise,
+    reidentify,
+    reidentify_linkage,
+    scan,
+    synthetic,
+)
 from reticent.cli._output import fail
 from reticent.errors import MissingExtra, ReticentError
 
@@ -26,10 +38,16 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(minimise.app, name="minimise")
+app.command("anonymise")(anonymise.anonymise)
+reidentify.app.command("linkage")(reidentify_linkage.linkage)
+app.add_typer(reidentify.app, name="reidentify")
+app.command("synthetic")(synthetic.synthetic)
+app.add_typer(manifest.app, name="manifest")
 app.command("audit")(audit.audit)
 app.command("demo")(demo.demo)
 app.command("duplicates")(duplicates.duplicates)
-app.command("linkage")(reidentify_linkage.linkage)
+app.command("scan")(scan.scan)
 app.add_typer(data.app, name="data")
 
 

@@ -124,9 +124,9 @@ def _somebody_elses_errors() -> Iterator[None]:
 def _tell(found: Audit, kept: tuple[Limit, ...], written: list[Path], config: AuditConfig) -> None:
     from reticent.cli._output import output
     from reticent.reports import sentences_of
-    from reticent.reports.parts import not_run, who
+    from reticent.reports.parts import further, not_run, who
 
-    for sentence in (*sentences_of(found.record), who(found.record.body)):
+    for sentence in (*sentences_of(found.record), further(found.record.body), who(found.record.body)):
         if sentence:
             output.print(sentence + "\n", markup=False, soft_wrap=False)
     output.print("Not run:")
@@ -148,9 +148,8 @@ def _policy(kept: tuple[Limit, ...]) -> Any:
     for heading in ("policy", "at most", "measured, at least", ""):
         table.add_column(heading, overflow="fold")
     for limit in kept:
-        low = "not resolvable" if limit.low is None else limit.text(limit.low)
         status = {"kept": "not exceeded", "exceeded": "EXCEEDED"}.get(limit.status, "NOT RESOLVABLE")
-        table.add_row(limit.name, limit.text(limit.most), low, status)
+        table.add_row(limit.name, limit.text(limit.most), limit.measured, status)
     return table
 
 

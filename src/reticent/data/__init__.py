@@ -17,6 +17,7 @@ from reticent.data.catalogue import Entry, entries
 from reticent.data.fetch import fetch
 from reticent.data.load import load
 from reticent.data.local import LocalNoise
+from reticent.data.manifests import load_with
 from reticent.data.noises import Answers, GaussianNoise, LaplaceNoise, OneHot
 from reticent.data.records import Records
 
@@ -31,4 +32,5 @@ __all__ = [
     "entries",
     "fetch",
     "load",
+    "load_with",
 ]

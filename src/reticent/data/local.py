@@ -113,6 +113,7 @@ class LocalNoise:
             feature_names=names,
             public_facts=records.public_facts,
             guarantee=self.guarantee(records, sampler=chosen, simulated=not source.is_secure),
+            rests_on=records.rests_on,
         )
 
     def guarantee(self, records: Records, *, sampler: str = "opendp", simulated: bool = False) -> Guarantee:

@@ -53,6 +53,8 @@ class Records:
         class_names: the classes' own words in the order of their numbers, for reports.
         public_facts: what preparing the records took for public (scaling constants, a threshold), in words; a
             guarantee of a training on them lists these among its assumptions.
+        rests_on: ids of the records (`reticent.evidence.Record`) that say how these were come by; a training's record
+            names them as its parents.
         guarantee: what was promised when the records were given noise of their own (`reticent.data.local`); it holds
             for whatever is computed from them.
         origin: the file or set whose rows these are, so that reports can say where row 3 is found.
@@ -74,6 +76,7 @@ class Records:
         "origin",
         "owners",
         "public_facts",
+        "rests_on",
         "unit",
     )
 
@@ -91,6 +94,7 @@ class Records:
         public_facts: Sequence[str] = (),
         guarantee: Guarantee | None = None,
         origin: Origin | None = None,
+        rests_on: Sequence[str] = (),
     ) -> None:
         if classes is not None:
             classes = _checks.at_least(2, classes=classes)
@@ -126,6 +130,7 @@ class Records:
         self.public_facts = tuple(public_facts)
         self.guarantee = guarantee
         self.origin = origin
+        self.rests_on = tuple(rests_on)
 
     @classmethod
     def of(cls, data: Any, *, name: str = "records") -> Records:
@@ -176,7 +181,7 @@ class Records:
         subset.classes, subset.name, subset.unit = self.classes, self.name, self.unit
         subset.owners = None if self.owners is None else self.owners[chosen]
         subset.feature_names, subset.public_facts = self.feature_names, self.public_facts
-        subset.guarantee, subset.class_names = self.guarantee, self.class_names
+        subset.guarantee, subset.class_names, subset.rests_on = self.guarantee, self.class_names, self.rests_on
         subset.origin = None if self.origin is None else self.origin.part()
         return subset
 
@@ -229,6 +234,7 @@ class Records:
             feature_names=self.feature_names,
             public_facts=tuple(dict.fromkeys((*self.public_facts, *other.public_facts))),
             guarantee=guarantee,
+            rests_on=tuple(dict.fromkeys((*self.rests_on, *other.rests_on))),
         )
 
     def owner_index(self) -> npt.NDArray[np.int64]:
@@ -278,6 +284,7 @@ class Records:
             feature_names=self.feature_names,
             public_facts=(*self.public_facts, f"means and deviations of the columns over all {len(self)} records"),
             guarantee=self.guarantee,
+            rests_on=self.rests_on,
         )
 
     def digest(self) -> str:

@@ -27,7 +27,7 @@ from types import MappingProxyType
 from typing import Any
 
 from reticent import _checks
-from reticent._numbers import percentage, shown
+from reticent._numbers import confidence, shown
 from reticent.errors import UsageError
 from reticent.privacy.rounding import round_down
 from reticent.privacy.units import Relation, Unit, check_kinds
@@ -82,8 +82,8 @@ class LowerBound:
 
     def __str__(self) -> str:
         return (
-            f"epsilon >= {shown(round_down(self.epsilon), 4)} at delta {shown(self.delta)} "
-            f"({percentage(self.confidence)}, {self.method}, n={self.trials}; {self.relation.of(self.unit)})"
+            f"epsilon >= {shown(round_down(self.epsilon), 4)} at delta {shown(round_down(self.delta, 3))} "
+            f"({confidence(self.confidence)}, {self.method}, n={self.trials}; {self.relation.of(self.unit)})"
         )
 
     def __reduce__(self) -> tuple[Any, ...]:

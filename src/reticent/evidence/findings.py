@@ -28,7 +28,7 @@ from types import MappingProxyType
 from typing import Any
 
 from reticent import _checks
-from reticent._numbers import percentage
+from reticent._numbers import confidence, outwards
 from reticent.errors import UsageError
 
 __all__ = ["Estimate", "Finding", "Status"]
@@ -72,7 +72,8 @@ class Estimate:
         object.__setattr__(self, "n", int(self.n))
 
     def __str__(self) -> str:
-        return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}] ({percentage(self.confidence)}, n={self.n})"
+        low, high = outwards(self.low, self.high, 3)
+        return f"{self.value:.3f} [{low}, {high}] ({confidence(self.confidence)}, n={self.n})"
 
     def contains(self, value: float) -> bool:
         """Whether the interval contains the value."""

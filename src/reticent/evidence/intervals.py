@@ -7,7 +7,7 @@ should not wait for.
 Example:
     >>> from reticent.evidence.intervals import rate
     >>> print(rate(17, 100, method="share of members named"))
-    0.170 [0.102, 0.258] (95 %, n=100)
+    0.170 [0.102, 0.259] (95 %, n=100)
 """
 
 from __future__ import annotations

@@ -24,11 +24,10 @@ from reticent.reports.plots import _COLOURS, _SETTINGS, _percent, _svg
 from reticent.reports.tables import Table
 from reticent.reports.words import estimate, number, percent
 
-__all__ = ["KINDS", "curve_plot", "page", "sentences"]
+__all__ = ["curve_plot", "page", "sentences"]
 
 Values = Mapping[str, Any]
 
-KINDS = ("duplicates",)
 _MISSED = "rows with a twin that was missed"
 _MEANINGS = {
     "text": "texts that share most runs of five characters",

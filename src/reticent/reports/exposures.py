@@ -24,7 +24,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reticent.reports.plots import intervals
-from reticent.reports.words import estimate, percentage, rate_name, rate_of
+from reticent.reports.words import confidence, estimate, rate_name, rate_of
 
 __all__ = ["exposure_plot", "exposure_table"]
 
@@ -49,7 +49,7 @@ def exposure_table(effect: Mapping[str, Any], quantity: str = _AUC) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(3)]
     table = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
     known = first["estimates"][_AUC]
-    said = f"{percentage(known['confidence'])} intervals, each by itself: {known['method']}"
+    said = f"{confidence(known['confidence'])} intervals, each by itself: {known['method']}"
     return "\n".join([f"{effect['attack']} on {effect['target']}: what each exposure shows", *table, said])
 
 

@@ -4,9 +4,10 @@ Promise: every share stands with its interval, beside what guessing and exact jo
 itself is called that; without truth nothing is called a re-identification. No cell of any table is shown.
 
 Example:
-    >>> from reticent.reports.linkage import KINDS
-    >>> KINDS
-    ('linkage', 'linkage effects')
+    >>> from reticent.reports.linkage import reliability_plot
+    >>> row = {"expected": 0.9, "observed": 0.85, "low": 0.7, "high": 0.95}
+    >>> reliability_plot([row]).startswith("<svg")
+    True
 """
 
 from __future__ import annotations
@@ -20,11 +21,10 @@ from reticent.reports.plots import _COLOURS, _SETTINGS, _percent, _svg, interval
 from reticent.reports.tables import Table
 from reticent.reports.words import estimate, number, percent
 
-__all__ = ["KINDS", "page", "reliability_plot", "sentences"]
+__all__ = ["page", "reliability_plot", "sentences"]
 
 Values = Mapping[str, Any]
 
-KINDS = ("linkage", "linkage effects")
 _NAMED = "people re-identified"
 _ALL = f"{_NAMED}, everybody linked"
 _REACHED = "of them among the candidate pairs"

@@ -8,12 +8,13 @@ Example:
     >>> from reticent.reports import render
     >>> render(Record("training", {}, created="2026-01-01T00:00:00Z"))
     Traceback (most recent call last):
-    reticent.errors.UsageError: Expected kind to be one of audit, comparison; got kind='training'. Choose one of them.
+    reticent.errors.UsageError: Expected kind to be one of audit, ...; got kind='training'. Choose one of them.
 """
 
 from __future__ import annotations
 
 import html
+import importlib
 import importlib.resources
 import re
 from collections.abc import Mapping
@@ -26,15 +27,27 @@ import markupsafe
 from reticent import _checks
 from reticent.errors import ReticentError, UsageError
 from reticent.evidence import Record, write_whole
-from reticent.reports import duplicates, linkage, plots, tables, words
+from reticent.reports import plots, tables, words
 from reticent.reports.parts import epsilon_table, parts_of, sentences_about
 
 __all__ = ["made_by", "render", "save", "sentences_of", "written_for"]
 
 _HEAD = 4096  # bytes in which a page says who made it
 
-# Kinds of records that have pages of their own.
-_PAGES = dict.fromkeys(linkage.KINDS, linkage.page) | dict.fromkeys(duplicates.KINDS, duplicates.page)
+# Kinds of records, and the module that has `page(record)` and `sentences(body)` for each; in some, sentences need the
+# whole record, since they say when.
+_OWN = {
+    "scan": "scan",
+    "disclosure": "anonymity",
+    "generalisation": "anonymity",
+    "minimisation": "minimisation",
+    "reidentification": "reidentification",
+    "linkage": "linkage",
+    "linkage effects": "linkage",
+    "duplicates": "duplicates",
+    "synthetic": "synthetic",
+}
+_WHOLE = ("scan", "anonymity", "linkage")
 
 
 def save(record: Record, path: str | Path) -> Path:
@@ -73,14 +86,16 @@ def written_for(path: str | Path) -> str | None:
 
 
 def render(record: Record) -> str:
-    """The page for an audit or a comparison.
+    """The page for a record of a kind that has one.
 
     Raises:
         UsageError: another kind of record.
     """
-    if record.kind in _PAGES:
-        return _PAGES[record.kind](record)
-    kind = _checks.one_of(("audit", "comparison"), kind=record.kind)
+    own = _own(record)
+    if own is not None:
+        made: str = own.page(record)
+        return made
+    kind = _checks.one_of(("audit", "comparison", *_OWN), kind=record.kind)
     body = record.body
     arms = [_shown(arm) for arm in (body["arms"] if kind == "comparison" else [_single(body)])]
     roc = [_roc_line(arm) for arm in arms if arm["audit"]["curve"] is not None]
@@ -104,7 +119,7 @@ def render(record: Record) -> str:
         "at_most": words.at_most,
         "exposed": words.exposed,
         "number": words.number,
-        "percentage": words.percentage,
+        "confidence": words.confidence,
         "rate_name": words.rate_name,
     }
     page = environment.get_template("report.html")
@@ -127,14 +142,19 @@ def render(record: Record) -> str:
 
 def sentences_of(record: Record) -> list[str]:
     """What the record says, in the sentences that its page begins with."""
-    if record.kind in linkage.KINDS:
-        return linkage.sentences(record)
-    if record.kind in duplicates.KINDS:
-        return duplicates.sentences(record.body)
-    body = record.body
+    body, own = record.body, _own(record)
+    if own is not None:
+        found: list[str] = own.sentences(record if _OWN[record.kind] in _WHOLE else body)
+        return found
     if record.kind == "comparison":
         return words.verdict(body["arms"], body["data"])
     return words.verdict([_single(body)], body["data"]) + sentences_about(body)
+
+
+def _own(record: Record) -> Any:
+    """The module for a record that is neither an audit nor a comparison; None if there is none."""
+    name = _OWN.get(record.kind)
+    return None if name is None else importlib.import_module(f"reticent.reports.{name}")
 
 
 def _epsilons(arms: list[dict[str, Any]]) -> markupsafe.Markup:

@@ -18,7 +18,7 @@ from typing import Any
 
 import markupsafe
 
-from reticent._numbers import percent, percentage, shown
+from reticent._numbers import confidence, percentage, points, shown
 from reticent.privacy.rounding import round_down
 from reticent.privacy.units import Relation, Unit
 from reticent.reports import disparity as groups
@@ -39,7 +39,7 @@ from reticent.reports.tables import (
 )
 from reticent.reports.words import estimate, rate_name, round_up
 
-__all__ = ["Part", "about_epsilon", "epsilon_table", "not_run", "parts_of", "sentences_about", "who"]
+__all__ = ["Part", "about_epsilon", "epsilon_table", "further", "not_run", "parts_of", "sentences_about", "who"]
 
 Values = Mapping[str, Any]
 
@@ -68,6 +68,19 @@ def sentences_about(body: Values) -> list[str]:
         )
     found += [f"Groups by {name}: {about_groups(values)}" for name, values in body["disparities"].items()]
     return found + about_epsilon(body["epsilon"])
+
+
+def further(body: Values) -> str:
+    """What the further attacks reached, each in a few words; empty where none was run."""
+    told = [
+        f"“{one['attack']}” {estimate(one['estimates']['auc'])}"
+        f"{'' if one['status'] == 'executed' else ', inconclusive'}"
+        for one in body["others"]
+        if "auc" in one["estimates"]
+    ]
+    if not told:
+        return ""
+    return f"Further attacks on the one {body.get('noun', 'model')}, right one of two: {'; '.join(told)}."
 
 
 def who(body: Values) -> str:
@@ -104,10 +117,12 @@ def about_epsilon(claims: Values) -> list[str]:
                 f"{_bound(claim['bound'])}."
             )
         elif claim["bound"] is not None:
-            found.append(
-                f"Epsilon from outside, {claim['what']}: {_bound(claim['bound'])}. A lower bound is no promise: the "
-                "truth may be anything above it."
+            nothing = (
+                "That is no sign that nothing is given away."
+                if claim["bound"]["epsilon"] == 0
+                else "A lower bound is no promise: the truth may be anything above it."
             )
+            found.append(f"Epsilon from outside, {claim['what']}: {_bound(claim['bound'])}. {nothing}")
     return found
 
 
@@ -145,9 +160,12 @@ def _claimed(verdict: Values) -> str:
 
 
 def _bound(bound: Values) -> str:
+    """A lower bound in words; of one that says nothing, that it does not."""
+    epsilon, delta = shown(round_down(bound["epsilon"], 3)), shown(round_down(bound["delta"], 3))
+    least = f"epsilon is at least {epsilon}" if bound["epsilon"] > 0 else "no lower bound on epsilon above 0 was found"
     return (
-        f"epsilon is at least {shown(round_down(bound['epsilon'], 3))} at delta {shown(bound['delta'])}, with "
-        f"{percentage(bound['confidence'])} confidence, for {_neighbours(bound)} ({bound['method']})"
+        f"{least} at delta {delta}, with {confidence(bound['confidence'])} confidence, for {_neighbours(bound)} "
+        f"({bound['method']})"
     )
 
 
@@ -190,7 +208,7 @@ def _predictive(body: Values) -> Part | None:
             for asked, found in body["predictive"].items()
         )
         caption = "Of those whom the attacker names, how many were members: over all repeated trainings."
-        heads = ("Named at", *(f"if {percent(one)} of those asked about were members" for one in rates))
+        heads = ("Named at", *(f"if {percentage(one)} of those asked about were members" for one in rates))
         figures.append(_table(Table(caption, heads, rows)))
     if not figures:
         return None
@@ -247,7 +265,7 @@ def _exposures(body: Values) -> Part | None:
 
 
 def _points(values: Values) -> str:
-    return f"{values['value'] * 100:+.1f} ({values['low'] * 100:+.1f} to {values['high'] * 100:+.1f})"
+    return points(values["value"], values["low"], values["high"]).replace(" points", "")
 
 
 def _epsilon(body: Values) -> Part | None:

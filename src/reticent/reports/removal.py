@@ -16,7 +16,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from reticent.reports.tables import Table, p_value
+from reticent._numbers import p_value, points
+from reticent.reports.tables import Table
 from reticent.reports.words import estimate, number
 
 __all__ = ["about_removal", "removal_table"]
@@ -69,5 +70,5 @@ def _row(name: str, risks: Values, auc: Values, new: str, difference: str) -> tu
 
 
 def _points(values: Values, p: float | None = None) -> str:
-    shown = f"{values['value'] * 100:+.1f} points ({values['low'] * 100:+.1f} to {values['high'] * 100:+.1f})"
+    shown = points(values["value"], values["low"], values["high"])
     return shown if p is None else f"{shown}, p = {p_value(p)}"

@@ -24,7 +24,7 @@ from typing import Any
 
 from markupsafe import escape
 
-from reticent._numbers import percent, percentage, shown
+from reticent._numbers import confidence, level, p_value, percent, percentage, points
 from reticent.reports.words import estimate, number
 
 __all__ = [
@@ -83,16 +83,6 @@ def _cell(text: str) -> str:
     return f"<td{whole}>{escape(text)}</td>"
 
 
-def p_value(value: float) -> str:
-    """A p-value with two digits, never rounded to zero.
-
-    Example:
-        >>> p_value(0.0314), p_value(5.4e-19), p_value(1.0)
-        ('0.031', '5.4e-19', '1')
-    """
-    return shown(value, 2)
-
-
 def about_risks(risks: Values) -> str:
     """The list of records at risk (`RiskList.as_dict`) in a sentence."""
     tested, models = number(risks["tested"]), number(risks["models"])
@@ -101,7 +91,7 @@ def about_risks(risks: Values) -> str:
     exact = (
         "; so few trainings could not show anything about one of them with confidence for all at once"
         if risks["exposed"] is None
-        else f"; {number(risks['exposed'])} with {percentage(risks['confidence'])} confidence for all of them at once"
+        else f"; {number(risks['exposed'])} with {confidence(risks['confidence'])} confidence for all of them at once"
     )
     if risks["count"] == 0:
         return (
@@ -110,7 +100,7 @@ def about_risks(risks: Values) -> str:
         )
     return (
         f"{number(risks['count'])} of {tested} are listed as at risk from {models} trainings: on average at most "
-        f"{percentage(risks['level'])} of such a list are records that the trainings do not depend on{exact}."
+        f"{level(risks['level'])} of such a list are records that the trainings do not depend on{exact}."
     )
 
 
@@ -145,7 +135,7 @@ def risk_table(risks: Values, explained: Sequence[Values] = ()) -> Table:
     some = f"The {number(shown)} surest of {number(count)}" if shown < count else f"All {number(count)}"
     caption = (
         f"{some} records (or owners of records) at risk, of {number(risks['tested'])} tested; false discovery rate "
-        f"{percentage(risks['level'])}. Right one of two: shown one training with the record and one without, how "
+        f"{level(risks['level'])}. Right one of two: shown one training with the record and one without, how "
         "often the more confident answer is from the one that had it; its intervals hold for the list. p: of the "
         "record's own exact test. A reason is what usually goes with being remembered, not a proven cause."
     )
@@ -174,7 +164,7 @@ def predictive_table(thresholds: Sequence[Values]) -> Table:
         "those asked about. Intervals of the last columns hold whichever of the two rates is off."
     )
     heads = ("Threshold from", "Members named", "Others named", "Difference")
-    return Table(caption, (*heads, *(f"Right, if {percent(rate)} are members" for rate in rates)), rows)
+    return Table(caption, (*heads, *(f"Right, if {percentage(rate)} are members" for rate in rates)), rows)
 
 
 def spread_table(figures: Mapping[str, Values]) -> Table:
@@ -186,7 +176,7 @@ def spread_table(figures: Mapping[str, Values]) -> Table:
     rows = tuple(
         (
             _name(name),
-            f"{estimate(one['median'])}, {percentage(one['median']['confidence'])} confidence",
+            f"{estimate(one['median'])}, {confidence(one['median']['confidence'])} confidence",
             estimate(one["mean"]),
             f"{percent(min(one['values']))} to {percent(max(one['values']))}",
         )
@@ -231,7 +221,7 @@ def group_table(disparity: Values) -> Table:
     caption = (
         "Each group, and its difference from everybody else in percentage points with its p-value, adjusted over the "
         "groups. "
-        f"{percentage(disparity['confidence'])} intervals for all {len(groups)} groups at once, within each column."
+        f"{confidence(disparity['confidence'])} intervals for all {len(groups)} groups at once, within each column."
         f"{left_out}"
     )
     return Table(caption, ("Group", "People", *(_name(name) for name in names)), rows)
@@ -257,10 +247,7 @@ def about_groups(disparity: Values) -> str:
 
 def _signed(difference: Values) -> str:
     value = difference["value"]
-    return (
-        f"{value['value'] * 100:+.1f} points ({value['low'] * 100:+.1f} to {value['high'] * 100:+.1f}), "
-        f"p = {p_value(difference['adjusted'])}"
-    )
+    return f"{points(value['value'], value['low'], value['high'])}, p = {p_value(difference['adjusted'])}"
 
 
 def _name(name: str) -> str:

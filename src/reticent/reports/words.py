@@ -14,11 +14,13 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from reticent._numbers import count, percent, percentage, shown
+from reticent._numbers import confidence, count, percent, percentage, points, shown
+from reticent._numbers import span as _span
 from reticent.privacy.rounding import round_up
 
 __all__ = [
     "at_most",
+    "confidence",
     "estimate",
     "exposed",
     "noun_of",
@@ -56,9 +58,8 @@ def estimate(values: Mapping[str, Any] | None) -> str:
 
 
 def span(values: Mapping[str, Any]) -> str:
-    """An interval of shares in per cent."""
-    digits = 2 if 0 < values["value"] * 100 < 1 else 1
-    return f"{values['low'] * 100:.{digits}f} to {values['high'] * 100:.{digits}f}"
+    """An interval of shares in per cent, rounded outwards."""
+    return _span(values["low"], values["high"], 2 if 0 < values["value"] * 100 < 1 else 1)
 
 
 def number(value: Any) -> str:
@@ -136,6 +137,12 @@ def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
         )
     weak = "" if repeated else " Without a trainer this is a weak attack; a stronger one may find more."
     if not _leaks(audit):
+        elsewhere = _elsewhere(audit)
+        if elsewhere:
+            return (
+                f"{_capital(_trained(arm))} {'give' if repeated else 'gives'} away who was used to train {_them(arm)}, "
+                f"though the usual attack did not show it: {picks} What did: {_listed(elsewhere)}."
+            )
         text = f"No leak of membership was measured from {_trained(arm)}: {picks}"
         return f"{text} That is not proof that there is none.{weak}"
     some = "" if auc["low"] > _HALF else " some of"
@@ -156,7 +163,7 @@ def _about(arm: dict[str, Any], data: Mapping[str, Any]) -> str:
 
 
 def _confidence(values: Mapping[str, Any]) -> str:
-    return percentage(values["confidence"])
+    return confidence(values["confidence"])
 
 
 def _leaks(audit: Mapping[str, Any]) -> bool:
@@ -171,9 +178,26 @@ def _leaks(audit: Mapping[str, Any]) -> bool:
     return any(single[_NAMED + one]["low"] > single[f"false_positive_rate_at_{one}"]["high"] for one in rates)
 
 
+def _elsewhere(audit: Mapping[str, Any]) -> list[str]:
+    """What else lies above what guessing reaches: further attacks, people by all their rows, bounds on epsilon."""
+    on = f"on the one {audit.get('noun', 'model')}, right one of two"
+    found = [
+        f"“{one['attack']}”, {on} {estimate(one['estimates']['auc'])}"
+        for one in audit.get("others", ())
+        if one["status"] == "executed" and "auc" in one["estimates"] and one["estimates"]["auc"]["low"] > _HALF
+    ]
+    people = audit.get("people")
+    if people is not None and (auc := people["ways"][people["chosen"]]["auc"])["low"] > _HALF:
+        found.append(f"people by all their records, right one of two {estimate(auc)}")
+    bounds = [(one["what"], one["bound"]) for one in audit.get("epsilon", {}).values() if one["bound"] is not None]
+    found += [f"a lower bound on epsilon above 0, {what}" for what, bound in bounds if bound["epsilon"] > 0]
+    return found
+
+
 def _about_private(first: dict[str, Any], private: list[dict[str, Any]]) -> list[str]:
     successes = [f"{estimate(_of(arm, 'auc'))} at {_epsilon(arm)}" for arm in private]
-    loud, quiet = [arm for arm in private if _leaks(arm["audit"])], [arm for arm in private if not _leaks(arm["audit"])]
+    leaks = [_leaks(arm["audit"]) or bool(_elsewhere(arm["audit"])) for arm in private]
+    loud, quiet = ([arm for arm, one in zip(private, leaks, strict=True) if one is wanted] for wanted in (True, False))
     measured = []
     if loud:
         measured.append(f"At {_epsilons(loud)} that is a leak, measured.")
@@ -232,8 +256,8 @@ def _cost(private: list[dict[str, Any]]) -> str:
 
 def _points(values: Mapping[str, Any]) -> str:
     """A difference of shares in percentage points."""
-    ends = sorted((abs(values["low"]) * 100, abs(values["high"]) * 100))
-    return f"{abs(values['value']) * 100:.1f} points ({ends[0]:.1f} to {ends[1]:.1f})"
+    ends = sorted((abs(values["low"]), abs(values["high"])))
+    return points(abs(values["value"]), *ends).replace("+", "")
 
 
 def _epsilons(arms: list[dict[str, Any]]) -> str:

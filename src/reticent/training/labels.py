@@ -313,6 +313,7 @@ def _with_labels(data: Records, labels: npt.NDArray[np.int64], guarantee: Guaran
         feature_names=data.feature_names,
         public_facts=data.public_facts,
         guarantee=guarantee,
+        rests_on=data.rests_on,
     )
 
 

@@ -67,6 +67,7 @@ class Run:
         data: digest of the training records; not part of the record when there is a guarantee, which does not cover it.
         created: when it ended, in UTC.
         of_data: what was promised for the data themselves; it holds beside that of a plan.
+        rests_on: ids of the records that say how the data were come by (`Records.rests_on`); the record's parents.
     """
 
     model: torch.nn.Module
@@ -77,6 +78,7 @@ class Run:
     data: str = dataclasses.field(repr=False)
     created: str
     of_data: Guarantee | None = None
+    rests_on: tuple[str, ...] = ()
 
     @property
     def record(self) -> Record:
@@ -92,7 +94,7 @@ class Run:
             "steps": self.steps,
             "software": software(),
         }
-        return Record("training", body, created=self.created)
+        return Record("training", body, created=self.created, parents=self.rests_on)
 
 
 def train(
@@ -175,7 +177,8 @@ def train(
             ordinary = OrdinarySteps(model, loss, stepper, source, size=len(x), epochs=epochs, batch_size=batch_size)
             steps = ordinary.run(x, y, progress=progress, state=state, save_every=save_every)
             model.eval()
-            return Run(model, records.guarantee, None, steps, 0, records.digest(), now(), records.guarantee)
+            told = (records.digest(), now(), records.guarantee, records.rests_on)
+            return Run(model, records.guarantee, None, steps, 0, *told)
         facts = {"plan": plan.as_dict(), "randomness": source, "data": records.digest(), **counts}
         agree(ranks, model, {**facts, "optimizer": settings_of(stepper), "augmentation": augment is not None})
         with sharding.held(), ranks.together("trial of network and loss"):
@@ -202,7 +205,8 @@ def train(
         assumptions=(*ASSUMED, *units.assumptions, *assumed(ranks), *records.public_facts),
         simulated=not source.is_secure,
     )
-    return Run(model, guarantee, plan, steps, engine.ignored, records.digest(), now(), records.guarantee)
+    told = (records.digest(), now(), records.guarantee, records.rests_on)
+    return Run(model, guarantee, plan, steps, engine.ignored, *told)
 
 
 def _refuse_without_plan(views: int, augment: Augment | None, ranks: Ranks) -> None:

@@ -1,4 +1,23 @@
-"""Re-identification: whose rows are those of a release that has no names?
+"""Whose row is this? Sparse ratings, traces and tables held against what is known of a person from elsewhere."""
 
-`linkage` links a release to a register of named people by what both have in common.
-"""
+from reticent.attacks.reidentification.choosing import Chosen, calibrated, choose
+from reticent.attacks.reidentification.knowledge import Knowledge, Known, eligible, learned
+from reticent.attacks.reidentification.matching import Matches, match
+from reticent.attacks.reidentification.methods import CANDIDATES, Likelihood, Method, Scoreboard, ScoreboardRH
+
+__all__ = [
+    "CANDIDATES",
+    "Chosen",
+    "Knowledge",
+    "Known",
+    "Likelihood",
+    "Matches",
+    "Method",
+    "Scoreboard",
+    "ScoreboardRH",
+    "calibrated",
+    "choose",
+    "eligible",
+    "learned",
+    "match",
+]

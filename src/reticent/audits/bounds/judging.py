@@ -32,7 +32,8 @@ from __future__ import annotations
 import math
 
 from reticent import _checks
-from reticent._numbers import percentage, shown
+from reticent._numbers import confidence, shown
+from reticent._numbers import p_value as p_text
 from reticent.audits.bounds.curves import epsilon_of, gaussian_above
 from reticent.audits.bounds.detecting import Detection, detection
 from reticent.errors import UsageError
@@ -125,7 +126,7 @@ def _seen(bound: LowerBound, claimed: float, p_value: float | None, mu: float | 
         f"the claim is {shown(round_up(claimed, 3))}"
     )
     if p_value is not None:
-        most = shown(round_up(max(p_value, 1e-12), 2), 2)
+        most = p_text(max(p_value, 1e-12))
         seen += f"; under the claimed trade-off curve so many correct guesses have probability {most} at most"
     if mu is not None and bound.mu is not None:
         seen += (
@@ -138,7 +139,7 @@ def _seen(bound: LowerBound, claimed: float, p_value: float | None, mu: float | 
 def _violation(bound: LowerBound, seen: str, *, any_shape: bool) -> tuple[str, ...]:
     # Where whole curves are compared, nothing is assumed about a curve's shape.
     used = [text for text in bound.assumptions if not (any_shape and "curve" in text)] or ["none stated"]
-    first = f"Violation at {percentage(bound.confidence)} confidence: {seen}."
+    first = f"Violation at {confidence(bound.confidence)} confidence: {seen}."
     return (first, "It rests on these assumptions: " + "; ".join(used) + ".")
 
 
@@ -153,5 +154,5 @@ def _no_violation(
     if power >= _WANTED:
         found = f"{strong} with probability {math.floor(100 * power) / 100:.2f} or more."
         return Conclusion.CONSISTENT, (f"No violation found: {seen}.", found, _NO_PROOF)
-    weak = f"{strong} with probability {power:.2f} only; {_WANTED:g} is asked for."
+    weak = f"{strong} with probability {math.floor(100 * power) / 100:.2f} only; {_WANTED:g} is asked for."
     return Conclusion.INCONCLUSIVE, (f"Inconclusive: {seen}.", weak, *(() if known is None else known.needed(_WANTED)))

@@ -7,17 +7,25 @@ Example:
 """
 
 from reticent.data.tables.columns import KINDS, Column
-from reticent.data.tables.sources import Piece, Problem, Source, open_sources, read
+from reticent.data.tables.preparing import Prepared, to_records
+from reticent.data.tables.reading import Sample, read, sample
+from reticent.data.tables.sources import NotRead, Piece, Problem, Source, Sources, open_sources
 from reticent.data.tables.table import Classes, Table
 
 __all__ = [
     "KINDS",
     "Classes",
     "Column",
+    "NotRead",
     "Piece",
+    "Prepared",
     "Problem",
+    "Sample",
     "Source",
+    "Sources",
     "Table",
     "open_sources",
     "read",
+    "sample",
+    "to_records",
 ]

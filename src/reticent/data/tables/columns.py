@@ -34,7 +34,7 @@ Array = npt.NDArray[Any]
 
 KINDS: Final = ("number", "date", "yes or no", "text")
 _WHOLE: Final = r"^[+-]?(0|[1-9][0-9]{0,17})$"
-_REAL: Final = r"^[+-]?(0|[1-9][0-9]*)?(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?$"
+_REAL: Final = r"^[+-]?(0|[1-9][0-9]{0,17})?(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?$"
 _DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MOMENT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$"
 
@@ -90,11 +90,11 @@ class Column:
         if not isinstance(values, pa.Array | pa.ChunkedArray):
             try:
                 values = pa.array(values, from_pandas=True)
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError) as error:
+            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError):
                 raise DataError(
                     f"Expected values of one type in column {name!r}, and single ones.",
                     "Make all of them text, or numbers, or dates.",
-                ) from error
+                ) from None  # whose text may show a cell
         codes, found = _encoded(name, values)
         return _sorted(name, codes, found)
 
@@ -187,7 +187,7 @@ def _encoded(name: str, values: Any) -> tuple[npt.NDArray[np.int32], Any]:
         array = pa.concat_arrays(array.chunks) if array.num_chunks else pa.array([], array.type)
     kind = array.type
     if pa.types.is_dictionary(kind):
-        array, kind = array.dictionary_decode(), kind.value_type
+        return _recoded(name, array)
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise DataError(
             f"Expected single values in column {name!r}, got {kind}.", "Leave it out, or make columns of its parts."
@@ -207,6 +207,19 @@ def _encoded(name: str, values: Any) -> tuple[npt.NDArray[np.int32], Any]:
     encoded = array.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     return codes, encoded.dictionary
+
+
+def _recoded(name: str, array: Any) -> tuple[npt.NDArray[np.int32], Any]:
+    """The same for what is encoded already: only its distinct values are looked at, and those that no row has go."""
+    codes, found = _encoded(name, array.dictionary)
+    codes = np.append(codes, np.int32(-1))[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
+    used = np.zeros(len(found) + 1, bool)
+    used[codes] = True  # a missing value marks the last place
+    used = used[:-1]
+    if used.all():
+        return codes, found
+    places = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
+    return places[codes], found.filter(arrow().array(used))
 
 
 def _sorted(name: str, codes: npt.NDArray[np.int32], found: Any) -> Column:

@@ -1,10 +1,16 @@
 """Where tables come from, read in pieces, so that what is larger than the memory can be read too.
 
 Promise: `open_sources` finds what is there without reading it; a `Source` gives its rows in order, in pieces of bounded
-size, however large it is. What cannot be read as it should is counted and said (`problems`), with places and never with
-contents; nothing is dropped in silence.
+size, however large it is, and all with the same columns. What cannot be read as it should is counted and said
+(`problems`), with places and never with contents; nothing is dropped in silence. A problem that is `lost` says that
+rows are missing: of a file that is cut off, damaged, or changed while it was read. What lies in a folder and is not
+read is listed (`Sources.not_read`).
 
-Shapes: a piece is an arrow record batch; CSV, JSON lines and text give texts, Parquet and SQL what they hold.
+Kinds: delimited text (`delimited`), Parquet (`parquet`), JSON lines (`jsonlines`), plain text (`lines`), folders of
+them (`folders`), tables of databases (`sql`), frames in memory (`frames`). Each page says what it does with what is
+odd.
+
+Shapes: a piece is an arrow record batch; CSV, JSON lines, text and SQL give texts, Parquet and frames what they hold.
 
 Example:
     >>> import pathlib, tempfile
@@ -18,159 +24,105 @@ Example:
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Collection, Iterator, Sequence
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, TypedDict
 
-from reticent.data.tables.columns import Column, arrow
-from reticent.data.tables.table import Table
-from reticent.errors import DataError, UsageError
+from reticent.data.tables.folders import NotRead, Options, sources_at
+from reticent.data.tables.frames import Frame
+from reticent.data.tables.pieces import Piece, Problem, Source
+from reticent.data.tables.sql import is_address, tables
+from reticent.errors import UsageError
 
-__all__ = ["Piece", "Problem", "Source", "open_sources", "read"]
-
-ROWS_AT_ONCE = 1 << 16
+__all__ = ["HowToRead", "NotRead", "Piece", "Problem", "Source", "Sources", "open_sources"]
 
 
-class Piece(NamedTuple):
-    """Some rows of a source.
+class HowToRead(TypedDict, total=False):
+    """What may be said about sources; the rest is found out. `open_sources` explains the names."""
+
+    kind: str | None
+    delimiter: str | None
+    quote: str | None
+    encoding: str | None
+    header: bool | None
+    paragraphs: bool
+    table: str | Sequence[str] | None
+
+
+class Sources(list[Source]):
+    """Sources in order, and what lies beside them and is not read.
 
     Attributes:
-        batch: an arrow record batch of them.
-        first: the number of the first one, from 0.
+        not_read: each file that is no source, with the reason.
     """
 
-    batch: Any
-    first: int
-
-
-@dataclasses.dataclass(frozen=True)
-class Problem:
-    """Something that a source could not be read as.
-
-    Attributes:
-        what: it is, in words, without contents.
-        where: the first places, in words ("line 17").
-        count: how often.
-    """
-
-    what: str
-    where: str
-    count: int
-
-
-class Source(Protocol):
-    """One table, or one text."""
+    def __init__(self, sources: Iterable[Source], not_read: Iterable[NotRead] = ()) -> None:
+        super().__init__(sources)
+        self.not_read = tuple(not_read)
 
     @property
-    def name(self) -> str:
-        """What to call it: a path below the folder that was asked for, or a table's name."""
-
-    @property
-    def kind(self) -> str:
-        """Of "csv", "parquet", "json lines", "text", "sql", "frame"."""
-
-    @property
-    def bytes(self) -> int | None:
-        """How large it is, if that is known before it is read."""
-
-    def pieces(self, columns: Sequence[str] | None = None, *, rows: int = ROWS_AT_ONCE) -> Iterator[Piece]:
-        """Its rows in order, so many at a time; some columns, or all of them."""
-
-    @property
-    def problems(self) -> Sequence[Problem]:
-        """What the last reading came upon; complete when `pieces` is used up."""
-
-
-@dataclasses.dataclass
-class _Delimited:
-    path: Path
-    name: str
-    kind: str = "csv"
-    problems: Sequence[Problem] = ()
-
-    @property
-    def bytes(self) -> int | None:
-        return self.path.stat().st_size
-
-    def pieces(self, columns: Sequence[str] | None = None, *, rows: int = ROWS_AT_ONCE) -> Iterator[Piece]:
-        arrow()
-        import pyarrow as pa
-        import pyarrow.csv
-
-        with pyarrow.csv.open_csv(self.path) as head:
-            names = head.schema.names
-        kept = pyarrow.csv.ConvertOptions(
-            column_types=dict.fromkeys(names, pa.string()),
-            include_columns=list(columns) if columns is not None else None,
-            strings_can_be_null=False,
+    def left_out(self) -> tuple[Problem, ...]:
+        """What is not read, counted by the reason."""
+        counts = Counter(one.why for one in self.not_read)
+        first = {why: [one.name for one in self.not_read if one.why == why][:5] for why in counts}
+        return tuple(
+            Problem(
+                f"not read: {why}",
+                ", ".join(first[why]) + (f", and {count - 5} more" if count > 5 else ""),
+                count,
+                lost=True,
+            )
+            for why, count in counts.items()
         )
-        first = 0
-        with pyarrow.csv.open_csv(self.path, convert_options=kept) as reader:
-            for batch in reader:
-                yield Piece(batch, first)
-                first += batch.num_rows
 
 
-@dataclasses.dataclass
-class _Parquet:
-    path: Path
-    name: str
-    kind: str = "parquet"
-    problems: Sequence[Problem] = ()
-
-    @property
-    def bytes(self) -> int | None:
-        return self.path.stat().st_size
-
-    def pieces(self, columns: Sequence[str] | None = None, *, rows: int = ROWS_AT_ONCE) -> Iterator[Piece]:
-        arrow()
-        import pyarrow.parquet
-
-        first = 0
-        with pyarrow.parquet.ParquetFile(self.path) as file:
-            for batch in file.iter_batches(batch_size=rows, columns=list(columns) if columns is not None else None):
-                yield Piece(batch, first)
-                first += batch.num_rows
-
-
-def open_sources(where: str | Path) -> list[Source]:
-    """The tables and texts behind a path.
-
-    Raises:
-        UsageError: there is nothing, or nothing that can be read.
-    """
-    path = Path(where)
-    if path.suffix == ".csv" and path.is_file():
-        return [_Delimited(path, path.name)]
-    if path.suffix == ".parquet" and path.is_file():
-        return [_Parquet(path, path.name)]
-    raise UsageError(f"Expected a file of a kind that can be read, got {str(where)!r}.", "Name a CSV or Parquet file.")
-
-
-def read(where: str | Path, *, columns: Sequence[str] | None = None, missing: Collection[str] = ("",)) -> Table:
-    """One table, whole, in memory; columns of texts become numbers and dates where all cells are written like that.
+def open_sources(
+    where: Any,
+    *,
+    kind: str | None = None,
+    delimiter: str | None = None,
+    quote: str | None = None,
+    encoding: str | None = None,
+    header: bool | None = None,
+    paragraphs: bool = False,
+    table: str | Sequence[str] | None = None,
+) -> Sources:
+    """The tables and texts at a path, behind an address, or in a frame.
 
     Args:
-        where: what `open_sources` takes; exactly one table must be there.
-        columns: only these.
-        missing: texts that mean a missing value.
+        where: a file or folder; the address of a database as SQLAlchemy has it (`sqlite:///people.db`); a frame of
+            pandas or polars, an arrow table, a `Table`, or a dictionary of columns.
+        kind: what a file is, whatever its ending: "csv", "parquet", "json lines" or "text".
+        delimiter: between the cells of delimited text; "" if it has one column. By default it is found out, like all
+            that follows.
+        quote: around its cells; "" if there is none.
+        encoding: of text.
+        header: whether the first row of delimited text names the columns.
+        paragraphs: give a paragraph of plain text in a row, and not a line.
+        table: of a database, only this one or these.
 
     Raises:
-        UsageError: several tables, or none.
-        DataError: it has no rows.
+        UsageError: there is nothing, nothing that can be read, or no such table.
+        DataError: a database that cannot be reached, or a frame without plain columns.
+        MissingExtra: what is needed to read it is not installed.
     """
-    pa = arrow()
-    sources = open_sources(where)
-    if len(sources) != 1:
-        raise UsageError(f"Expected one table, got {len(sources)}.", "Name one of them.")
-    batches = [piece.batch for piece in sources[0].pieces(columns)]
-    if not sum(batch.num_rows for batch in batches):
-        raise DataError(f"Expected at least one row in {sources[0].name}, got none.", "Check the file.")
-    found = pa.Table.from_batches(batches)
-    return Table(
-        Column.inferred(name, found.column(name), missing=missing)
-        if pa.types.is_string(found.schema.field(name).type)
-        else Column.of(name, found.column(name))
-        for name in found.column_names
-    )
+    if not isinstance(where, str | os.PathLike):
+        return Sources([Frame(where)])
+    text = os.fspath(where)
+    if is_address(text):
+        return Sources(tables(text, table))
+    if "@" in text and not os.path.exists(text):  # a mistyped address may hold a password
+        raise UsageError("Expected a path or the address of a database, got neither.", "Write name://user@host/name.")
+    if table is not None:
+        raise UsageError(f"Expected a database for table={table!r}, got a path.", "Leave it out, or name a database.")
+    found, left = sources_at(Path(text), Options(kind, delimiter, quote, encoding, header, paragraphs))
+    sources = Sources(found, left)
+    if not found:
+        reasons = "; ".join(f"{one.count} {one.what.removeprefix('not read: ')}" for one in sources.left_out)
+        raise UsageError(
+            f"Expected files that can be read in {text!r}, got none{f' ({reasons})' if reasons else ''}.",
+            "Name another folder, or a file and its kind.",
+        )
+    return sources

@@ -85,11 +85,11 @@ class Table:
         pa = arrow()
         try:
             found = values if isinstance(values, pa.Table) else pa.table(values)
-        except (TypeError, ValueError, pa.ArrowInvalid, pa.ArrowTypeError) as error:
+        except (TypeError, ValueError, pa.ArrowInvalid, pa.ArrowTypeError):
             raise DataError(
                 f"Expected a table, got {type(values).__name__}.",
                 "Pass a frame of pandas or polars, an arrow table, or a dictionary of columns.",
-            ) from error
+            ) from None  # whose text may show a cell
         kept = [name for name in found.column_names if not name.startswith("__index_level_")]
         return cls(Column.of(name, found.column(found.column_names.index(name))) for name in kept)
 

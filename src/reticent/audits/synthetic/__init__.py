@@ -1,0 +1,7 @@
+"""Audits of synthetic tables: what a release gives away about the rows it was made from."""
+
+from reticent.audits.synthetic.outcome import NOT_TESTED, SyntheticAudit, Test
+from reticent.audits.synthetic.power import Power, power
+from reticent.audits.synthetic.release import audit_release
+
+__all__ = ["NOT_TESTED", "Power", "SyntheticAudit", "Test", "audit_release", "power"]

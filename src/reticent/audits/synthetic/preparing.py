@@ -1,0 +1,173 @@
+"""The rows that are judged, the rows that the attacker has, and the release, encoded alike.
+
+Promise: the rows that the attacker has (the reference) are none of those that are judged, and each person is judged by
+one row only: rows of one person share their membership and would be counted as if they did not. What is left out for
+being too many is drawn at random.
+
+Not covered: rows of the control that are people of the source under another identifier. They would make every attack
+look weaker than it is; the number of judged controls that equal a judged member is said.
+
+Example:
+    >>> from reticent.audits.synthetic.preparing import prepared
+    >>> from reticent.data.tables import Table
+    >>> from reticent.randomness import Randomness
+    >>> def table(start, rows):
+    ...     return Table.of({"age": list(range(start, start + rows)), "town": ["a", "b"] * (rows // 2)})
+    >>> ready = prepared(table(0, 40), table(0, 40), table(40, 80), randomness=Randomness.simulated(1))
+    >>> len(ready.members), len(ready.controls), len(ready.reference), len(ready.release)
+    (40, 40, 40, 40)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent.attacks.synthetic import Encoded, Encoding, Kernel
+from reticent.audits.blind import blind_auc
+from reticent.data import Records
+from reticent.data.tables import Table
+from reticent.errors import NotEnoughEvidence
+from reticent.evidence import Estimate
+from reticent.randomness import Randomness
+
+__all__ = ["LEAST", "Prepared", "blind", "prepared"]
+
+LEAST = 20
+_BLIND_CONFIDENCE = 0.99
+_FEW = 20
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Prepared:
+    """Tables and their encodings.
+
+    Attributes:
+        tables: "members", "controls", "reference" and "release", with the columns that are attacked.
+        encoding: of these columns.
+        kernel: chosen on the reference.
+        randomness: of the audit.
+        confidence: of each interval.
+    """
+
+    tables: dict[str, Table]
+    encoding: Encoding
+    kernel: Kernel
+    randomness: Randomness
+    confidence: float
+
+    @property
+    def members(self) -> Encoded:
+        """The judged rows of the source."""
+        return self.encoding.of(self.tables["members"])
+
+    @property
+    def controls(self) -> Encoded:
+        """The judged rows of the control."""
+        return self.encoding.of(self.tables["controls"])
+
+    @property
+    def reference(self) -> Encoded:
+        """The rows that the attacker has."""
+        return self.encoding.of(self.tables["reference"])
+
+    @property
+    def release(self) -> Encoded:
+        """The release."""
+        return self.encoding.of(self.tables["release"])
+
+    def halves(self, columns: Sequence[str]) -> dict[str, Encoded]:
+        """The four tables, encoded with some columns only."""
+        basis = [self.tables["release"], self.tables["reference"]]
+        encoding = Encoding.fitted(basis, list(self.tables.values()), columns)
+        return {name: encoding.of(table) for name, table in self.tables.items()}
+
+
+def prepared(
+    release: Table,
+    source: Table,
+    control: Table,
+    reference: Table | None = None,
+    *,
+    randomness: Randomness,
+    columns: Sequence[str] | None = None,
+    owner: str | None = None,
+    most: int = 2000,
+    confidence: float = 0.95,
+) -> Prepared:
+    """Draw and encode what is judged and what the attacker has.
+
+    Args:
+        release: the synthetic table.
+        source: the rows that it was made from.
+        control: rows of the same people's kind that it was not made from.
+        reference: rows that the attacker has, none of them in source or control; by default half of the control.
+        randomness: source of the draws.
+        columns: the columns that are attacked; by default all of the release.
+        owner: the column of source and control that says whose a row is.
+        most: rows that are judged on each side.
+        confidence: of each interval.
+
+    Raises:
+        NotEnoughEvidence: fewer than 20 rows (or people) in one of the four.
+        UsageError: a column that is not there.
+        DataError: a column of different kinds.
+    """
+    names = [name for name in release.names if name != owner] if columns is None else list(columns)
+    for table in (release, source, control, *([] if reference is None else [reference])):
+        table.require(names)
+    if reference is None:
+        control, reference = _halved(control, owner, randomness)
+    parts = {
+        "members": _drawn(source, owner, most, randomness),
+        "controls": _drawn(control, owner, most, randomness),
+        "reference": reference,
+        "release": release,
+    }
+    for name, table in parts.items():
+        if table.rows < LEAST:
+            raise NotEnoughEvidence(
+                f"Expected at least {LEAST} rows (or people) among the {name}, got {table.rows}.",
+                "Without that many nothing can be told from chance; pass a larger table, or a reference of its own.",
+            )
+    tables = {name: table.select(names) for name, table in parts.items()}
+    encoding = Encoding.fitted([tables["release"], tables["reference"]], list(tables.values()), names)
+    kernel = Kernel.chosen(encoding.of(tables["reference"]))
+    return Prepared(tables, encoding, kernel, randomness, confidence)
+
+
+def blind(ready: Prepared) -> dict[str, Estimate]:
+    """How well source and control are told apart without the release, by classifiers fitted on other rows."""
+    return blind_auc(
+        _records(ready.members),
+        _records(ready.controls),
+        randomness=ready.randomness.spawn("blind"),
+        confidence=_BLIND_CONFIDENCE,
+    )
+
+
+def _halved(control: Table, owner: str | None, randomness: Randomness) -> tuple[Table, Table]:
+    """The control in two, all rows of a person in one part."""
+    whose = np.arange(control.rows) if owner is None else control.classes([owner]).of_rows
+    side = randomness.spawn("halves").permutation(int(whose.max()) + 1 if len(whose) else 0) % 2 == 0
+    return control.take(side[whose]), control.take(~side[whose])
+
+
+def _drawn(table: Table, owner: str | None, most: int, randomness: Randomness) -> Table:
+    """One row of each person, and at most so many."""
+    order = randomness.permutation(table.rows)
+    if owner is not None:
+        order = order[np.sort(np.unique(table.classes([owner]).of_rows[order], return_index=True)[1])]
+    return table.take(np.sort(order[:most]))
+
+
+def _records(rows: Encoded) -> Records:
+    columns: list[npt.NDArray[Any]] = [rows.numbers]
+    for column, size in zip(rows.codes.T, rows.sizes.tolist(), strict=True):
+        small = size <= _FEW
+        columns.append(column[:, None] == np.arange(size)[None, :] if small else column[:, None].astype(np.float64))
+    return Records(np.column_stack(columns).astype(np.float64), np.zeros(len(rows), dtype=np.int64), classes=2)

@@ -1,0 +1,87 @@
+"""A scan held against two lists: the eighteen identifiers of HIPAA's Safe Harbor, and the GDPR's special categories.
+
+Promise: every row says by what it was looked for, in how many cells, and what was found; a row for which no detector
+looks at values says "no detector", one whose detectors wait for a column's name that no column has says so. A row
+without hits is no proof: detectors miss. This is neither a determination under 45 CFR 164.514 nor an assessment under
+the GDPR.
+
+Example:
+    >>> from reticent.data.scan.legal import safe_harbor_table
+    >>> rows = safe_harbor_table([], {"A": 0, "F": 10}, text_names="")
+    >>> [(row["letter"], row["cells"], row["status"]) for row in rows if row["letter"] in "AFPQ"]
+    [('A', 0, 'no column is called so'), ('F', 10, 'not found'), ('P', 0, 'no detector'), ('Q', 0, 'no detector')]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from reticent.data.scan.detector import Detector
+from reticent.data.scan.judging import Found
+from reticent.data.scan.rules import safe_harbor, special_categories
+from reticent.data.scan.tally import DETECTORS
+from reticent.data.scan.text import KINDS
+
+__all__ = ["basis", "safe_harbor_table", "special_table"]
+
+
+def basis(detector: Detector) -> str:
+    """What a detector goes by."""
+    if not detector.has_pattern:
+        return "column's name"
+    if detector.loose:
+        return "column's name"
+    ways = ["checksum"] if detector.has_checksum else ["list of values" if detector.listed else "pattern"]
+    return " and ".join([*ways, *(["column's name"] if detector.needs_hint else [])])
+
+
+def safe_harbor_table(found: Sequence[Found], cells: Mapping[str, int], *, text_names: str) -> list[dict[str, Any]]:
+    """The eighteen rows, A to R.
+
+    Args:
+        found: every finding.
+        cells: of each letter, how many cells its detectors looked at.
+        text_names: what finds names in texts.
+    """
+    rows = []
+    for letter, title in safe_harbor()["rows"]:
+        own = [one for one in DETECTORS if letter in one.safe_harbor]
+        inside = sorted({kind.name for kind in KINDS if letter in kind.safe_harbor})
+        hits = [one for one in found if letter in one.safe_harbor]
+        looks = any(one.has_pattern for one in own) or bool(inside)
+        empty = "no column is called so" if looks and not cells.get(letter) else ""
+        listed = [f"{one.name} ({basis(one)})" for one in own]
+        if inside:
+            listed.append(
+                f"in texts: {', '.join(inside)}" + (f" ({text_names})" if letter == "A" and text_names else "")
+            )
+        rows.append({
+            "letter": letter,
+            "title": title,
+            "detectors": listed,
+            "cells": cells.get(letter, 0),
+            "hits": sum(one.cells for one in hits),
+            "where": sorted({f"{one.source}: {one.column} ({one.kind})" for one in hits}),
+            "status": "found" if hits else (empty or ("not found" if looks else "no detector")),
+        })  # fmt: skip
+    return rows
+
+
+def special_table(found: Sequence[Found]) -> list[dict[str, Any]]:
+    """The GDPR's special categories and what is treated like them, and where they were found."""
+    rows = []
+    for special, article, title in special_categories()["rows"]:
+        own = [one for one in DETECTORS if one.special == special]
+        hits = [one for one in found if one.special == special]
+        looks = any(one.has_pattern for one in own)
+        rows.append({
+            "special": special,
+            "article": article,
+            "title": title,
+            "detectors": [f"{one.name} ({basis(one)})" for one in own],
+            "hits": sum(one.cells for one in hits),
+            "where": sorted({f"{one.source}: {one.column} ({one.kind})" for one in hits}),
+            "status": "found" if hits else ("not found" if looks else "names of columns only"),
+        })  # fmt: skip
+    return rows

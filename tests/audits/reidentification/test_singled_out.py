@@ -1,0 +1,105 @@
+"""Singling out counts only what is unlikely beforehand; what says nothing stays at what guessing gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reticent.attacks.reidentification.singling_out import trivial
+from reticent.audits.reidentification import held_out_needed, single_out
+from reticent.data.tables import Column, Table
+from reticent.errors import DataError
+from reticent.evidence import Status
+from reticent.randomness import Randomness
+
+DRAW = np.random.default_rng(1)
+
+
+def people(rows: int, columns: int = 30, values: int = 20) -> Table:
+    return Table.of({f"a{place}": DRAW.integers(0, values, rows) for place in range(columns)})
+
+
+def k_anonymous(table: Table, k: int, shown: int = 0) -> Table:
+    """Groups of k or more by the first columns, each described by its ranges in all columns but the last `shown`."""
+    names = table.names[: len(table.names) - shown]
+    numbers = {name: table[name].numbers() for name in names}
+    order = np.lexsort([numbers[name] for name in names[:3]])
+    parts = np.array_split(order, table.rows // k)
+    cells = {name: np.empty(table.rows, dtype=object) for name in names}
+    for part in parts:
+        for name in names:
+            inside = numbers[name][part]
+            cells[name][part] = f"[{inside.min():g}, {inside.max():g}]"
+    return table.replaced(Column.of(name, cells[name].tolist()) for name in names)
+
+
+SECRET, OTHERS = people(200), people(20_000)
+
+
+def test_a_k_anonymous_table_is_singled_out_at_the_rate_of_theory() -> None:
+    """In 30 columns a group of 5 is described by what hardly anybody else fits: (4/5)^4 = 41 % of attempts succeed."""
+    released = k_anonymous(SECRET, 5)
+    found = single_out(released, SECRET, OTHERS, attempts=40, randomness=Randomness.simulated(1))
+    share, guess = found.finding.estimates["singled out"], found.finding.baseline["singled out"]
+    assert found.finding.attack == "singling out by cells and a coin"
+    # 40 coins: 6 deviations are 0.47, so the interval of the null is what is asked
+    assert share.low > guess.high
+    assert abs(share.value - 0.8**4) < 0.47
+    assert found.finding.baseline["isolated, whatever the weight"].value == 0
+
+
+def test_columns_that_stay_as_they_are_single_people_out() -> None:
+    released = k_anonymous(SECRET, 5, shown=10)
+    found = single_out(released, SECRET, OTHERS, attempts=40, randomness=Randomness.simulated(2))
+    assert found.finding.attack == "singling out by cells"
+    assert found.finding.estimates["singled out"].value == 1.0
+
+
+def test_a_table_of_other_people_singles_nobody_out() -> None:
+    """The null: a release that was made from others."""
+    found = single_out(people(200), SECRET, OTHERS, attempts=100, randomness=Randomness.simulated(3))
+    assert found.finding.estimates["singled out"].value == 0.0
+
+
+def test_heavy_predicates_do_not_count() -> None:
+    """One column of 200 values: a class of one isolates, and so would anybody's guess of a value."""
+    secret, others = people(200, 1, 200), people(20_000, 1, 200)
+    found = single_out(secret, secret, others, attempts=60, randomness=Randomness.simulated(4))
+    assert found.finding.status is Status.INCONCLUSIVE
+    assert found.finding.estimates["isolated, whatever the weight"].value == 1.0
+    assert found.finding.estimates["singled out"].value == 0.0
+    assert found.finding.baseline["isolated, whatever the weight"].value == pytest.approx(
+        float(trivial(1 / 200, 200)), abs=0.37
+    )
+
+
+def test_too_few_others_are_said_to_be_too_few() -> None:
+    found = single_out(SECRET, SECRET, people(300), attempts=20, randomness=Randomness.simulated(5))
+    needed = held_out_needed(1 / 2000, 20)
+    assert found.finding.status is Status.INCONCLUSIVE
+    assert str(needed) in found.finding.reason
+    enough = single_out(SECRET, SECRET, people(needed), attempts=20, randomness=Randomness.simulated(5))
+    assert enough.finding.status is Status.EXECUTED
+    less = single_out(SECRET, SECRET, people(needed - 1), attempts=20, randomness=Randomness.simulated(5))
+    assert less.finding.status is Status.INCONCLUSIVE
+
+
+def test_upper_ends_hold_for_all_attempts_together() -> None:
+    """Weights are 1/50 each. In 400 repetitions some end is too low at most 5 % of the time (6 deviations: 12 %)."""
+    from reticent.audits.reidentification.singled_out import _upper
+
+    draw = np.random.default_rng(6)
+    missed = [bool((_upper(draw.binomial(800, 1 / 50, 25), 800, 0.95) < 1 / 50).any()) for _ in range(400)]
+    assert np.mean(missed) < 0.12
+
+
+def test_records_and_pages_show_no_cell(tmp_path: Path) -> None:
+    data = Table.of({"name": [f"secret{i}" for i in range(50)], "n": list(range(50))})
+    other = Table.of({"name": [f"other{i}" for i in range(8000)], "n": [i % 90 for i in range(8000)]})
+    found = single_out(data, data, other, attempts=10, randomness=Randomness.simulated(1))
+    for ending in ("html", "json"):
+        assert "secret" not in found.save(tmp_path / f"found.{ending}").read_text()
+    with pytest.raises(DataError, match="columns of the data"):
+        single_out(data, data, other.select(["n"]))

@@ -1,0 +1,105 @@
+"""`reticent manifest`: from a file to rows that may be used, and to a proof for somebody who objected."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tests.cli.test_commands import Ask, ask
+
+from reticent.data.manifests import read_manifest
+
+__all__ = ["ask"]
+
+NAME = "visits.csv.manifest.json"
+
+
+@pytest.fixture
+def visits(tmp_path: Path, ask: Ask) -> Path:
+    path = tmp_path / "visits.csv"
+    path.write_text("patient,age\n7,34\n7,35\n8,51\n9,20\n")
+    declared = ("--purpose", "health research", "--never", "marketing", "--basis", "consent", "--until", "2030-01-01")
+    assert ask("manifest", "init", "visits.csv", "--owner", "patient", *declared).code == 0
+    assert ask("manifest", "key", "key").code == 0
+    return path
+
+
+def test_the_whole_way(ask: Ask, visits: Path, tmp_path: Path) -> None:
+    noted = ask("manifest", "object", NAME, "--person", "8", "--key", "key", "--on", "2026-01-01", "--json")
+    assert json.loads(noted.out)["objections"] == 1
+    listed = (tmp_path / "visits.csv.manifest.objections.json").read_text()
+    assert '"8"' not in listed
+    use = ("--purpose", "health research", "--today", "2026-06-01", "--key", "key")
+    checked = ask("manifest", "check", NAME, "--data", "visits.csv", *use)
+    assert checked.code == 0
+    assert "3 of 4 rows, 2 of 3 people" in checked.out
+    loaded = ask(
+        "manifest", "load", NAME, "visits.csv", *use, "-o", "use.csv", "--record", "r.json", "--kept", "kept.json"
+    )
+    assert loaded.code == 0
+    assert (tmp_path / "use.csv").read_text() == "patient,age\n7,34\n7,35\n9,20\n"
+    for person, said in (("8", "absent"), ("7", "present")):
+        assert (
+            ask("manifest", "prove", "kept.json", "--person", person, "--key", "key", "-o", f"{person}.json").code == 0
+        )
+        shown = ask(
+            "manifest", "verify", f"{person}.json", "--record", "r.json", "--person", person, "--key", "key", "--json"
+        )
+        assert json.loads(shown.out)["person"] == said
+    assert ask("manifest", "key", "other").code == 0
+    assert ask("manifest", "verify", "8.json", "--record", "r.json", "--person", "8", "--key", "other").code == 5
+
+
+def test_refusals_have_their_exit_codes(ask: Ask, visits: Path, tmp_path: Path) -> None:
+    def load(*more: str, file: str = "visits.csv") -> int:
+        return ask("manifest", "load", NAME, file, "-o", "out.csv", *more).code
+
+    assert load("--purpose", "marketing") == 4
+    assert load("--purpose", "health research", "--today", "2031-01-01") == 4
+    assert load("--purpose", "holidays") == 2
+    (tmp_path / "other.csv").write_text("patient,age\n7,34\n")
+    assert load("--purpose", "health research", file="other.csv") == 4
+    visits.write_text(visits.read_text() + "10,1\n")
+    assert load("--purpose", "health research") == 5
+    assert not (tmp_path / "out.csv").exists()
+
+
+def test_nothing_is_written_over(ask: Ask, visits: Path) -> None:
+    again = ask("manifest", "init", "visits.csv")
+    assert again.code == 2
+    assert "does not exist yet" in again.err
+    assert ask("manifest", "key", "key").code == 2
+    assert ask("manifest", "load", NAME, "visits.csv", "--purpose", "health research", "-o", "visits.csv").code == 2
+
+
+def test_incomplete_and_contradicting_manifests(ask: Ask, visits: Path, tmp_path: Path) -> None:
+    made = ask("manifest", "init", "visits.csv", "-o", "bare.json")
+    assert "Still to be declared" in made.out
+    assert ask("manifest", "check", "bare.json").code == 2
+    document = json.loads((tmp_path / NAME).read_text())
+    document["reticent:manifest"]["until"] = "2099-01-01"
+    (tmp_path / NAME).write_text(json.dumps(document))
+    assert ask("manifest", "check", NAME).code == 2
+    assert ask("manifest", "check", NAME, "--mend").code == 0
+    assert read_manifest(tmp_path / NAME).until == "2099-01-01"
+    assert ask("manifest", "check", NAME, "--data", "visits.csv").code == 2
+
+
+def test_objections_can_be_plain_taken_back_and_never_dropped(ask: Ask, visits: Path, tmp_path: Path) -> None:
+    assert ask("manifest", "object", NAME, "--person", "7").code == 2  # neither a key nor --plain
+    assert ask("manifest", "object", NAME, "--person", "7", "--plain", "--on", "2026-01-01").code == 0
+    back = ask("manifest", "object", NAME, "--person", "7", "--withdraw", "--on", "2026-02-01")
+    assert "Taken back" in back.out
+    path = tmp_path / "visits.csv.manifest.objections.json"
+    (entry,) = json.loads(path.read_text())["objections"]
+    assert (entry["person"], entry["date"], entry["withdrawn"]) == ("7", "2026-01-01", "2026-02-01")
+    path.write_text(path.read_text().replace("2026-02-01", "2026-01-02"))
+    assert ask("manifest", "object", NAME, "--person", "9").code == 5
+
+
+def test_show(ask: Ask, visits: Path) -> None:
+    shown = ask("manifest", "show", NAME)
+    assert "allowed: health research" in shown.out
+    assert "people: one person each, 3 of them, by patient" in shown.out
+    assert json.loads(ask("manifest", "show", NAME, "--json").out)["prohibited"] == ["marketing"]
