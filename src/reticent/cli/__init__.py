@@ -11,7 +11,19 @@ import sys
 
 import typer
 
-from reticent.cli import anonymise, audit, data, demo, manifest, minimise, reidentify, scan, synthetic
+from reticent.cli import (
+    anonymise,
+    audit,
+    data,
+    demo,
+    duplicates,
+    manifest,
+    minimise,
+    reidentify,
+    reidentify_linkage,
+    scan,
+    synthetic,
+)
 from reticent.cli._output import fail
 from reticent.errors import MissingExtra, ReticentError
 
@@ -26,15 +38,17 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
+app.add_typer(data.app, name="data")
+app.command("scan")(scan.scan)
+app.command("duplicates")(duplicates.duplicates)
 app.add_typer(minimise.app, name="minimise")
 app.command("anonymise")(anonymise.anonymise)
+reidentify.app.command("linkage")(reidentify_linkage.linkage)
 app.add_typer(reidentify.app, name="reidentify")
 app.command("synthetic")(synthetic.synthetic)
 app.add_typer(manifest.app, name="manifest")
 app.command("audit")(audit.audit)
-app.command("demo")(demo.demo)
-app.command("scan")(scan.scan)
-app.add_typer(data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

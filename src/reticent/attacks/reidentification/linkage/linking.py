@@ -1,0 +1,307 @@
+"""A release without names, linked to a register of named people.
+
+Promise: no label is used to link: what fields are worth, the share of people present and the threshold all come from
+the two tables. Ties are decided by lot, so the order of rows never counts. Truth, where it is known, only judges the
+links afterwards; without it nothing is claimed but what the model expects of itself, and the finding is "inconclusive".
+A finding stands beside what a guess and what exact joins achieve, and beside what linking everybody to their likeliest
+row finds, which is what an attacker gets who does not mind being wrong. Records and pages hold no cell of either table.
+Not covered: an attacker who knows more columns than the two tables share, or who looks at rows by hand; a linkage that
+fails says nothing about them. What the parts do is on their pages: `fields`, `blocking`, `fellegi_sunter`, `matching`,
+`judging`.
+
+Shapes: rows are numbered from 0 in the order of the tables.
+
+Example:
+    >>> import numpy as np
+    >>> from reticent.attacks.reidentification.linkage import People, link
+    >>> from reticent.data.tables import Table
+    >>> from reticent.randomness import Randomness
+    >>> row = np.arange(200)
+    >>> register = Table.of({"zip": 10_000 + 7 * row % 97, "year": 1940 + row % 50, "street": row % 31})
+    >>> release = register.take(row[:120])
+    >>> found = link(release, register, Randomness.simulated(0), truth=People(row[:120], row))
+    >>> print(found.finding.estimates["people re-identified"])
+    1.000 [0.970, 1.000] (95 %, n=120)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent import _checks
+from reticent.attacks.reidentification.linkage import blocking, fellegi_sunter, judging, matching
+from reticent.attacks.reidentification.linkage.fellegi_sunter import Candidates, Progress
+from reticent.attacks.reidentification.linkage.fields import Field, fields_of
+from reticent.attacks.reidentification.linkage.judging import People
+from reticent.data.tables import Table
+from reticent.errors import DataError
+from reticent.evidence import Estimate, Finding, Record, Status, now, software
+from reticent.randomness import Randomness, required
+
+__all__ = ["Link", "Linkage", "link"]
+
+_ATTACK = "probabilistic record linkage"
+_EXPOSURE = "the released table and a register of named people"
+_UNKNOWN = "it is not known whose rows these are, so no link could be checked; the figures are what the model expects"
+
+
+class Link(NamedTuple):
+    """One row of the release that is taken to be of the same person as one row of the register."""
+
+    release: int
+    register: int
+    probability: float
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Linkage:
+    """Who is who, and how sure that is.
+
+    Attributes:
+        release, register: (links,) rows that are linked, the surest first.
+        probability: (links,) of each link.
+        finding: what the attack achieved, beside a guess and exact joins.
+        reliability: probabilities beside what happened, for the likeliest register row of each release row, one
+            dictionary for each class of probabilities; None without truth.
+        levels: how fields compare, and how often for matches (m) and others (u).
+        rows: how many the release and the register have.
+        repeatable: whether samples were drawn under a known seed.
+    """
+
+    release: npt.NDArray[np.int64]
+    register: npt.NDArray[np.int64]
+    probability: npt.NDArray[np.float64]
+    finding: Finding
+    reliability: tuple[Mapping[str, Any], ...] | None
+    levels: tuple[Mapping[str, Any], ...]
+    rows: tuple[int, int]
+    repeatable: bool
+
+    def __repr__(self) -> str:
+        return (
+            f"Linkage({len(self.release)} links of {self.rows[0]} rows to {self.rows[1]}, {self.finding.status.value})"
+        )
+
+    def links(self) -> list[Link]:
+        """All of them, the surest first."""
+        parts = (self.release.tolist(), self.register.tolist(), self.probability.tolist())
+        return [Link(*one) for one in zip(*parts, strict=True)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, without the links themselves."""
+        return {
+            "finding": self.finding.as_dict(),
+            "reliability": None if self.reliability is None else [dict(one) for one in self.reliability],
+            "levels": [dict(one) for one in self.levels],
+            "rows": {"release": self.rows[0], "register": self.rows[1]},
+            "links": len(self.release),
+            "repeatable": self.repeatable,
+            "software": {**software(), **_versions()},
+        }
+
+    def record(self) -> Record:
+        """The record of kind "linkage"."""
+        return Record("linkage", self.as_dict(), created=now())
+
+    def save(self, path: str | Path) -> Path:
+        """Write the page (`.html`) or the record (`.json`).
+
+        Raises:
+            UsageError: another ending, or a place that cannot be written.
+        """
+        from reticent.reports import save
+
+        return save(self.record(), path)
+
+
+def link(
+    release: Table,
+    register: Table,
+    randomness: Randomness,
+    *,
+    columns: Sequence[str] | None = None,
+    kinds: Mapping[str, str] | None = None,
+    truth: People | None = None,
+    one_to_one: bool = True,
+    threshold: float | None = None,
+    present: float | None = None,
+    most: int = 5_000_000,
+    memory: str = "4GB",
+    confidence: float = 0.95,
+    name: str = "the release",
+    progress: Progress | None = None,
+) -> Linkage:
+    """Link the rows of a release to those of a register.
+
+    Args:
+        release: the table that is, or may be, given to others.
+        register: of named people, as an attacker may have it.
+        randomness: for the samples on which weights are learned.
+        columns: that are compared; by default all that both tables have. Leave out identifiers that an attacker does
+            not have, above all the one that says the truth.
+        kinds: how to compare some columns (`fields.KINDS`), instead of what their values suggest.
+        truth: whose row each is, for the judgement alone.
+        one_to_one: whether every person has at most one row in either table.
+        threshold: the least probability of a link; by default that with the largest expected F1.
+        present: the share of release rows whose person is in the register, if the attacker knows it; by default it is
+            estimated, which needs columns that tell people apart.
+        most: how many pairs may be looked at.
+        memory: the most that the database may use.
+        confidence: of the intervals.
+        name: what to call the release.
+        progress: called with a name, how much is done, and of how much.
+
+    Raises:
+        UsageError: an unknown column or kind, or a threshold that is no probability.
+        DataError: too few rows, nothing in common, more pairs than fit, or truth of other lengths.
+        MissingExtra: Splink is not installed.
+    """
+    source, began = required(randomness), time.process_time()
+    if threshold is not None:
+        _checks.fraction(threshold=threshold)
+    if present is not None:
+        _checks.open_fraction(present=present)
+    rows = len(release), len(register)
+    if min(rows) < 2:
+        raise DataError(f"Expected at least two rows in either table, got {rows[0]} and {rows[1]}.", "Link more.")
+    if truth is not None and (len(truth.release), len(truth.register)) != rows:
+        raise DataError(
+            f"Expected the truth for {rows[0]} and {rows[1]} rows, got it for {len(truth.release)} and "
+            f"{len(truth.register)}.",
+            "Say of every row whose it is.",
+        )
+    fields = fields_of(release, register, columns=columns, kinds=kinds)
+    rules = blocking.chosen(fields, most=_checks.at_least(1, most=most))
+    pairs = fellegi_sunter.candidates(fields, rules, source.spawn("linkage"), memory=memory, progress=progress)
+    pairs, shuffled = _shuffled(pairs, rows, source.spawn("order"))
+    chances, share = matching.probabilities(pairs.release, pairs.register, pairs.log_factor, rows=rows, present=present)
+    best = matching.best_of_each(pairs.release, chances)
+    taken = matching.assigned(*shuffled, chances, rows=rows) if one_to_one else best
+    taken = taken[np.argsort(-chances[taken], kind="stable")]
+    expected = float(chances.sum())
+    count = matching.cut(chances[taken], expected=expected)
+    if threshold is not None:
+        count = int((chances[taken] >= threshold).sum())
+    kept = taken[:count]
+    details = {
+        **_how(fields, rules, pairs),
+        "candidate pairs": len(pairs.release),
+        "share of release rows in the register": share,
+        "that share is": "estimated" if present is None else "given",
+        "threshold": float(chances[kept[-1]]) if len(kept) else 1.0,
+        "threshold from": "the caller" if threshold is not None else "the largest expected F1; no label was used",
+        "one to one": one_to_one,
+        "expected": _expected(chances[kept], expected),
+        "processor seconds": round(time.process_time() - began, 2),
+    }
+    finding = _judged(fields, pairs, kept, truth, details, name, confidence, chances)
+    shown = None
+    if truth is not None:
+        right = truth.release[pairs.release[best]] == truth.register[pairs.register[best]]
+        shown = tuple(judging.reliability(chances[best], right, confidence=confidence))
+    return Linkage(
+        pairs.release[kept],
+        pairs.register[kept],
+        chances[kept],
+        finding,
+        shown,
+        tuple(dataclasses.asdict(level) for level in pairs.levels),
+        rows,
+        not source.is_secure,
+    )
+
+
+def _shuffled(
+    pairs: Candidates, rows: tuple[int, int], randomness: Randomness
+) -> tuple[Candidates, tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+    """The pairs in random order, and their rows under random numbers: ties are decided by lot.
+
+    Many releases stand in the order of the register. That is a leak of its own, and not what fields give away.
+    """
+    left, right = (
+        randomness.permutation(count)[side] for count, side in zip(rows, (pairs.release, pairs.register), strict=True)
+    )
+    order = np.lexsort((right, left))
+    mixed = dataclasses.replace(
+        pairs, **{name: getattr(pairs, name)[order] for name in ("release", "register", "log_factor")}
+    )
+    return mixed, (left[order], right[order])
+
+
+def _how(fields: Sequence[Field], rules: blocking.Rules, pairs: Candidates) -> dict[str, Any]:
+    return {
+        "fields": {field.name: field.kind for field in fields},
+        "blocking rules": [
+            {"on": list(rule), "pairs": count} for rule, count in zip(rules.rules, rules.pairs, strict=True)
+        ],
+        "trained on pairs that agree on": [list(rule) for rule in pairs.trained_on],
+        "fields with assumed m": list(pairs.assumed),
+    }
+
+
+def _expected(kept: npt.NDArray[np.float64], everything: float) -> dict[str, float]:
+    """What the model expects of its own links."""
+    right = float(kept.sum())
+    return {
+        "right links": right,
+        "precision": right / len(kept) if len(kept) else 0.0,
+        "recall": min(1.0, right / everything) if everything else 0.0,
+        "f1": min(1.0, 2 * right / (len(kept) + everything)) if everything else 0.0,
+    }
+
+
+def _judged(
+    fields: Sequence[Field],
+    pairs: Candidates,
+    kept: npt.NDArray[np.int64],
+    truth: People | None,
+    details: dict[str, Any],
+    name: str,
+    confidence: float,
+    chances: npt.NDArray[np.float64],
+) -> Finding:
+    if truth is None:
+        rows = len(fields[0].left_codes)
+        spread = 2 * float(np.sqrt((chances[kept] * (1 - chances[kept])).sum()))
+        right = float(chances[kept].sum())
+        estimate = Estimate(
+            right / rows,
+            max(0.0, right - spread) / rows,
+            min(rows, right + spread) / rows,
+            0.95,
+            rows,
+            "what the model expects of its links, two standard deviations to either side; unchecked",
+        )
+        expected = {"rows re-identified, expected": estimate}
+        return Finding(
+            _ATTACK, name, _EXPOSURE, expected, {}, status=Status.INCONCLUSIVE, reason=_UNKNOWN, details=details
+        )
+    found = judging.scores(truth, pairs.release[kept], pairs.register[kept], confidence=confidence)
+    # Who does not care to be wrong links everybody: with coarse releases that finds people whom no threshold lets pass.
+    best = matching.best_of_each(pairs.release, pairs.log_factor)
+    reckless = judging.scores(truth, pairs.release[best], pairs.register[best], confidence=confidence)
+    found["people re-identified, everybody linked"] = reckless["people re-identified"]
+    baseline = {"guessing: people re-identified": judging.chance(truth, confidence=confidence)}
+    joins = judging.exact_joins(fields)
+    for join, (on, left, right_rows) in joins.items():
+        details[join] = list(on)
+        for what, one in judging.scores(truth, left, right_rows, confidence=confidence).items():
+            baseline[f"{join}: {what}"] = one
+    true = truth.release[pairs.release] == truth.register[pairs.register]
+    reached = len(np.unique(pairs.release[true]))
+    details["release rows in the register"] = int(truth.present.sum())
+    details["of them among the candidate pairs"] = reached
+    return Finding(_ATTACK, name, _EXPOSURE, found, baseline, details=details)
+
+
+def _versions() -> dict[str, str]:
+    from importlib import metadata
+
+    return {package: metadata.version(package) for package in ("splink", "duckdb")}

@@ -1,0 +1,111 @@
+"""From weights of evidence to who is who: probabilities, one-to-one, and a threshold that no label chose.
+
+Promise: the probabilities know that a row of the release is of at most one row of the register: for release row i and
+register row j, p_ij = (q/m) B_ij / (1 - q + (q/m) sum_j' B_ij'), with the likelihood ratios B, m register rows, and q
+the share of release rows whose person is in the register. q is estimated from the weights alone (its
+expectation-maximisation has one maximum). `assigned` picks the one-to-one pairs with the largest expected number of
+right ones. `cut` keeps the surest of them, as many as make the expected F1 largest, if the probabilities are right.
+Not covered: two rows of the release that are both of one register row (then ask for no one-to-one assignment).
+
+Shapes: pairs are given by release rows, register rows and values, each (pairs,).
+
+Example:
+    >>> import numpy as np
+    >>> from reticent.attacks.reidentification.linkage.matching import assigned, cut, probabilities
+    >>> release, register = np.array([0, 0, 1]), np.array([0, 1, 1])
+    >>> chances, share = probabilities(release, register, np.array([8.0, 7.5, 9.0]), rows=(2, 2))
+    >>> pairs = assigned(release, register, chances, rows=(2, 2))
+    >>> release[pairs].tolist(), register[pairs].tolist()
+    ([0, 1], [0, 1])
+    >>> cut(np.array([0.99, 0.9, 0.1]), expected=2.0)
+    2
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import min_weight_full_bipartite_matching
+
+__all__ = ["assigned", "best_of_each", "cut", "probabilities"]
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+_FAINT = 1e-3
+
+
+def probabilities(
+    release: Ints, register: Ints, log_factor: Floats, *, rows: tuple[int, int], present: float | None = None
+) -> tuple[Floats, float]:
+    """The probability of each pair, and the share of release rows whose person is in the register.
+
+    Args:
+        release, register: rows of each pair; a release row stands with a register row once.
+        log_factor: natural logarithms of the likelihood ratios.
+        rows: of release and register.
+        present: the share, if it is known; None to estimate it.
+    """
+    many, others = rows
+    share = 0.5 if present is None else present
+    top = np.full(many, -np.inf)
+    np.maximum.at(top, release, log_factor)
+    top = np.maximum(top, 0.0)
+    likelihood = np.exp(log_factor - top[release])
+    together = np.bincount(release, likelihood, minlength=many)
+    for _ in range(1000 if present is None else 0):
+        nobody = (1 - share) * np.exp(-top)
+        somebody = share / others * together
+        # half a row more on either side: no share is ever certain
+        found = (float((somebody / (somebody + nobody)).sum()) + 0.5) / (many + 1)
+        settled = abs(found - share) < 1e-12
+        share = found
+        if settled:
+            break
+    whole = share / others * together + (1 - share) * np.exp(-top)
+    return share / others * likelihood / whole[release], share
+
+
+def assigned(release: Ints, register: Ints, probability: Floats, *, rows: tuple[int, int]) -> Ints:
+    """Which pairs to take, so that no row stands in two and the expected number of right ones is largest.
+
+    Pairs below one in a thousand are not considered. The places of the pairs are in the order of release rows.
+    """
+    places = np.flatnonzero(probability > _FAINT)
+    if not len(places):
+        return places
+    many, others = rows
+    # Every release row may also stay alone, at no gain: so a full matching exists. Costs are kept above zero, since a
+    # sparse matrix forgets zeros.
+    costs = np.concatenate([2.0 - probability[places], np.full(many, 2.0)])
+    ends = np.concatenate([register[places], others + np.arange(many)])
+    starts = np.concatenate([release[places], np.arange(many)])
+    graph = csr_matrix((costs, (starts, ends)), shape=(many, others + many))
+    first, second = min_weight_full_bipartite_matching(graph)
+    kept = second < others
+    where = csr_matrix((places + 1, (release[places], register[places])), shape=rows)
+    taken: Ints = np.asarray(where[first[kept], second[kept]]).reshape(-1).astype(np.int64) - 1
+    return taken
+
+
+def best_of_each(release: Ints, weight: Floats) -> Ints:
+    """The pair of most weight (evidence or probability) of each release row that has one; of equals the first."""
+    order = np.lexsort((np.arange(len(release)), -weight, release))
+    first = np.ones(len(order), bool)
+    first[1:] = release[order][1:] != release[order][:-1]
+    found: Ints = order[first]
+    return found
+
+
+def cut(probability: Floats, *, expected: float) -> int:
+    """How many of the surest pairs to keep: as many as make the expected F1 largest.
+
+    Args:
+        probability: of the pairs, from the largest to the smallest.
+        expected: how many matches there are, expected.
+    """
+    if not len(probability):
+        return 0
+    counts = np.arange(1, len(probability) + 1)
+    return int(np.argmax(2 * np.cumsum(probability) / (counts + expected))) + 1

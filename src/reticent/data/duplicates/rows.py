@@ -1,0 +1,186 @@
+"""What users hold, one set or two, as rows that can be compared.
+
+Promise: nothing but the chosen columns is compared; a column that says whose row it is, and labels, never count. Rows
+of a second set follow those of the first one.
+
+Example:
+    >>> from reticent.data.duplicates.rows import rows_of
+    >>> from reticent.data.tables import Table
+    >>> train, test = Table.of({"age": [34, 51], "who": [1, 2]}), Table.of({"who": [7], "age": [51.0]})
+    >>> both = rows_of(train, test, owner="who")
+    >>> both.way, both.first, both.exact.tolist(), both.owners.tolist()
+    ('numbers', 2, [0, 1, 1], [0, 1, 2])
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from reticent import _checks
+from reticent.data.duplicates.canonical import array_hashes, groups_of, row_hashes
+from reticent.data.duplicates.sketches import Points, Progress, Sets
+from reticent.data.records import Records
+from reticent.data.tables import Column, Table, read
+from reticent.errors import DataError, UsageError
+
+__all__ = ["WAYS", "Rows", "joined", "rows_of", "table_of"]
+
+Ints = npt.NDArray[np.int64]
+
+WAYS: Final = ("text", "cells", "numbers", "images")
+"""What near means: shared shingles of texts, shared cells, close numbers, or close pictures."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Rows:
+    """Rows of one set, or of two after each other.
+
+    Attributes:
+        way: one of `WAYS`.
+        first: how many rows are of the first set.
+        exact: (rows,) equal for rows that are equal.
+        owners: (rows,) whose row each is, or None.
+        labels: (rows,) of records, or None.
+        columns: that are compared; none for records.
+    """
+
+    way: str
+    first: int
+    exact: Ints
+    owners: Ints | None
+    labels: Ints | None
+    columns: tuple[str, ...]
+    _data: Table | npt.NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.exact)
+
+    def compared(self, rows: Ints, progress: Progress | None = None) -> Sets | Points:
+        """Some rows as they are compared for being near."""
+        if self.way == "images":
+            return Points.of_images(np.asarray(self._data)[rows])
+        if not isinstance(self._data, Table):
+            return Points.of_columns(self._data[rows])
+        table = self._data.take(rows)
+        if self.way == "numbers":
+            return Points.of_columns(np.stack([column.numbers() for column in table.columns], axis=1))
+        if self.way == "cells":
+            return Sets.of_cells(table)
+        parts = [["" if cell is None else str(cell) for cell in column.cells()] for column in table.columns]
+        return Sets.of_texts(
+            parts[0] if len(parts) == 1 else [" ".join(one) for one in zip(*parts, strict=True)], progress
+        )
+
+
+def rows_of(
+    data: Any,
+    against: Any = None,
+    *,
+    way: str = "auto",
+    columns: Sequence[str] | None = None,
+    owner: str | None = None,
+) -> Rows:
+    """Rows of one set or two.
+
+    Args:
+        data: a `Table` or what `Table.of` takes, a path to one table, or `Records`.
+        against: a second set of the same kind.
+        way: one of `WAYS`, or "auto": numbers if all columns are, text for a single column of texts, else cells; images
+            for records of several dimensions.
+        columns: of tables, that are compared; by default all but the owner's.
+        owner: of tables, the column that says whose row it is; records know it themselves.
+
+    Raises:
+        UsageError: an unknown way or column, or options that do not fit the data.
+        DataError: no rows, or two sets that cannot be compared.
+    """
+    if way != "auto":
+        _checks.one_of(WAYS, way=way)
+    if isinstance(data, Records):
+        if columns is not None or owner is not None:
+            raise UsageError("Expected columns and owner for tables only, got them for records.", "Leave them out.")
+        return _of_records(data, against, way)
+    table = table_of(data)
+    first = len(table)
+    if against is not None:
+        table = joined(table, table_of(against))
+    if not first:
+        raise DataError("Expected at least one row, got none.", "Check the file.")
+    owners = None
+    if owner is not None:
+        table.require([owner])
+        if table[owner].missing.any():
+            raise DataError(
+                f"Expected an owner for every row, but column {owner!r} has gaps.",
+                "Give each of these rows an owner of its own, if nothing else is known.",
+            )
+        owners = table[owner].codes.astype(np.int64)
+    names = [name for name in table.names if name != owner] if columns is None else list(columns)
+    chosen = table.select(names) if names else table
+    return Rows(_way(chosen, way), first, groups_of(row_hashes(chosen)), owners, None, chosen.names, chosen)
+
+
+def table_of(data: Any) -> Table:
+    """A table from a path or whatever `Table.of` takes."""
+    return read(data) if isinstance(data, str | Path) else Table.of(data)
+
+
+def joined(first: Table, second: Table) -> Table:
+    """The columns that the first table has, of both, one after the other.
+
+    Raises:
+        DataError: the second table lacks one of them.
+    """
+    missing = [name for name in first.names if name not in second]
+    if missing:
+        raise DataError(
+            f"Expected the same columns in both sets, but the second one lacks {missing[0]!r}.", "Rename or drop it."
+        )
+    return Table(_joined(first[name], second[name]) for name in first.names)
+
+
+def _joined(first: Column, second: Column) -> Column:
+    mine, theirs = first.values, second.values
+    if first.kind != second.kind and len(mine) and len(theirs):
+        mine, theirs = (np.array([str(value) for value in values], dtype=object) for values in (mine, theirs))
+    if not len(mine) or not len(theirs):
+        values = mine if len(mine) else theirs
+    else:
+        values = np.unique(np.concatenate([mine, theirs]))
+    codes = [
+        np.append(np.searchsorted(values, own) if len(own) else np.zeros(0, int), -1)[column.codes].astype(np.int32)
+        for own, column in ((mine, first), (theirs, second))
+    ]
+    return Column(first.name, np.concatenate(codes), values)
+
+
+def _way(table: Table, asked: str) -> str:
+    kinds = [column.kind for column in table.columns]
+    numeric = all(kind != "text" for kind in kinds)
+    if asked == "images" or (asked == "numbers" and not numeric):
+        raise UsageError(
+            f"Expected way to fit a table of {', '.join(sorted(set(kinds)))}, got {asked!r}.", "Choose cells."
+        )
+    if asked != "auto":
+        return asked
+    if numeric:
+        return "numbers"
+    return "text" if len(kinds) == 1 else "cells"
+
+
+def _of_records(data: Records, against: Any, way: str) -> Rows:
+    if against is not None and not isinstance(against, Records):
+        raise UsageError("Expected two sets of one kind, got records and something else.", "Make records of both.")
+    whole = data if against is None else data.joined(against)
+    if way in ("text", "cells") or (way == "images" and whole.features.ndim < 3):
+        raise UsageError(f"Expected way to fit features {whole.features.shape[1:]}, got {way!r}.", "Choose numbers.")
+    images = whole.features.ndim in (3, 4) if way == "auto" else way == "images"
+    owners = None if whole.owners is None else whole.owner_index()
+    exact = groups_of(array_hashes(whole.features))
+    return Rows("images" if images else "numbers", len(data), exact, owners, whole.labels, (), whole.features)

@@ -1,0 +1,83 @@
+"""A page of headings, sentences, tables and plots, for records that need no layout of their own.
+
+Promise: one file without script, network or fonts of its own (the content-security policy forbids them); every text is
+escaped; figures are SVG that the caller drew.
+
+Example:
+    >>> from reticent.evidence import Record
+    >>> from reticent.reports.plain import Section, plain_page
+    >>> record = Record("duplicates", {"software": {"reticent": "0"}}, created="2026-01-01T00:00:00Z")
+    >>> page = plain_page(record, "Copies <found>", "1 row", ["None."], [Section("More", ("Nothing.",))])
+    >>> "Copies &lt;found&gt;" in page, "<script" in page
+    (True, False)
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.resources
+from collections.abc import Sequence
+
+from markupsafe import escape
+
+from reticent.evidence import Record
+from reticent.reports.tables import Table, html
+
+__all__ = ["Section", "plain_page"]
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+
+@dataclasses.dataclass(frozen=True)
+class Section:
+    """A part of a page.
+
+    Attributes:
+        title: its heading.
+        sentences: paragraphs.
+        figures: tables, and plots as SVG of our own.
+    """
+
+    title: str
+    sentences: tuple[str, ...] = ()
+    figures: tuple[Table | str, ...] = ()
+
+
+def plain_page(
+    record: Record, title: str, about: str, verdict: Sequence[str], sections: Sequence[Section], *, warn: bool = False
+) -> str:
+    """The page.
+
+    Args:
+        record: what it shows; its body names the software.
+        title: heading of the page.
+        about: a line below it.
+        verdict: what was found, in sentences.
+        sections: the rest.
+        warn: whether the verdict is one to be wary of.
+    """
+    style = importlib.resources.files("reticent.reports").joinpath("templates", "style.css").read_text("utf-8")
+    said = "".join(f"<p>{escape(one)}</p>\n" for one in verdict)
+    software = ", ".join(f"{name} {version}" for name, version in record.body["software"].items())
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="referrer" content="no-referrer">\n'
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+        f'<header class="top">\n<h1>{escape(title)}</h1>\n'
+        f'<div class="soft">{escape(about)} Made {escape(record.created)}.</div>\n</header>\n'
+        f'<section class="verdict{" warn" if warn else ""}">\n{said}</section>\n'
+        f"{''.join(_section(one) for one in sections)}"
+        "<details><summary>Where this comes from</summary>\n"
+        f'<p class="soft">Record {escape(record.id)} · software: {escape(software)}.</p>\n</details>\n'
+        "</main>\n</body>\n</html>\n"
+    )
+
+
+def _section(section: Section) -> str:
+    said = "".join(f"<p>{escape(one)}</p>\n" for one in section.sentences)
+    figures = "".join(
+        html(one) + "\n" if isinstance(one, Table) else f"<figure>{one}</figure>\n" for one in section.figures
+    )
+    return f"<h2>{escape(section.title)}</h2>\n{said}{figures}"

@@ -1,0 +1,158 @@
+"""Linkages whose truth is known; FEBRL 4 as a bar."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from reticent.attacks.reidentification.linkage import Linkage, People, link
+from reticent.data.catalogue import entry
+from reticent.data.fetch import fetched
+from reticent.data.tables import Table, read
+from reticent.errors import DataError, FetchError, UsageError
+from reticent.evidence import Record, Status
+from reticent.randomness import Randomness
+
+
+def crowd(rows: int, seed: int = 0) -> Table:
+    generator = np.random.default_rng(seed)
+    return Table.of(
+        {
+            "zip": [f"{value:05d}" for value in generator.integers(10_000, 10_300, rows)],
+            "year": generator.integers(1930, 2005, rows),
+            "street": [f"street {value}" for value in generator.integers(0, 120, rows)],
+            "flat": generator.integers(1, 60, rows),
+        }
+    )
+
+
+def linked(absent: int = 0, **settings: object) -> Linkage:
+    """300 released rows; the register lacks the first ones, and has 200 others."""
+    register = crowd(500)
+    release = register.take(np.arange(300))
+    known = register.take(np.arange(absent, 500))
+    return link(
+        release, known, Randomness.simulated(1), truth=People(np.arange(300), np.arange(absent, 500)), **settings
+    )  # type: ignore[arg-type]
+
+
+def test_everybody_who_is_there_is_found_and_nobody_else() -> None:
+    found = linked(absent=100)
+    values = {name: one.value for name, one in found.finding.estimates.items()}
+    assert values["precision"] > 0.97
+    assert values["recall"] > 0.97
+    assert values["people re-identified"] == pytest.approx(2 / 3, abs=0.02)
+    assert found.finding.details["share of release rows in the register"] == pytest.approx(2 / 3, abs=0.03)
+    assert (np.diff(found.probability) <= 0).all()
+    assert len(set(found.register)) == len(found.register) == len(set(found.release))
+    assert found.links()[0].probability == found.probability[0]
+
+
+def test_a_register_of_others_gives_nobody() -> None:
+    release, register = crowd(300, seed=1), crowd(400, seed=2)
+    people = People(np.arange(300), np.arange(1000, 1400))
+    found = link(release, register, Randomness.simulated(1), truth=people)
+    assert found.finding.details["share of release rows in the register"] < 0.05
+    assert len(found.release) < 15
+    assert found.finding.estimates["people re-identified"].value == 0
+
+
+def test_the_order_of_rows_gives_nobody_away() -> None:
+    """Release and register in one order, and nothing that tells people apart: 400 guesses, one right on average."""
+    table = Table.of({"sex": ["m", "f"] * 200, "town": ["ely", "ely", "bath", "bath"] * 100})
+    rows = np.arange(400)
+    for one_to_one in (True, False):
+        found = link(
+            table, table, Randomness.simulated(2), truth=People(rows, rows), one_to_one=one_to_one, present=0.99
+        )
+        assert len(found.release) > 200
+        assert found.finding.estimates["people re-identified, everybody linked"].value < 25 / 400
+        # 4 classes of 100: about one hundredth is right by chance; 25 of 400 has probability below 1e-10
+        assert (found.release == found.register).sum() < 25
+
+
+def test_truth_judges_and_never_links() -> None:
+    register = crowd(300)
+    release = register.take(np.arange(200))
+    rows = np.arange(300)
+    right = link(release, register, Randomness.simulated(3), truth=People(rows[:200], rows))
+    wrong = link(release, register, Randomness.simulated(3), truth=People(rows[:200], rows[::-1]))
+    none = link(release, register, Randomness.simulated(3))
+    for other in (wrong, none):
+        assert (right.release == other.release).all()
+        assert (right.register == other.register).all()
+        assert (right.probability == other.probability).all()
+    assert wrong.finding.estimates["precision"].value < 0.05
+    assert none.finding.status is Status.INCONCLUSIVE
+    assert none.reliability is None
+    assert "re-identified" not in " ".join(none.finding.baseline)
+
+
+def test_a_threshold_a_known_share_and_several_rows() -> None:
+    strict, loose = linked(100, threshold=1.0), linked(100, threshold=0.0)
+    assert len(strict.release) < len(loose.release)
+    assert strict.finding.details["threshold from"] == "the caller"
+    assert linked(100, present=0.9).finding.details["that share is"] == "given"
+    twice = crowd(100)
+    double = twice.take(np.repeat(np.arange(50), 2))
+    people = People(np.repeat(np.arange(50), 2), np.arange(100))
+    found = link(double, twice, Randomness.simulated(0), truth=people, one_to_one=False)
+    assert found.finding.estimates["recall"].value > 0.95
+    assert found.finding.estimates["people re-identified"].n == 50
+
+
+def test_the_record_holds_no_cell_and_the_page_is_one_file(tmp_path: Path) -> None:
+    found = linked(10)
+    record = found.record()
+    assert Record.from_json(record.to_json()) == record
+    page = found.save(tmp_path / "found.html").read_text("utf-8")
+    for text in (page, record.to_json().decode()):
+        assert "street 7" not in text
+    assert "<script" not in page
+    assert "Are the probabilities right?" in page
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "text"),
+    [
+        ({"threshold": 2.0}, UsageError, "threshold"),
+        ({"present": 1.0}, UsageError, "present"),
+        ({"columns": ["name"]}, UsageError, "column"),
+        ({"kinds": {"zip": "colour"}}, UsageError, "kind"),
+        ({"most": 10}, DataError, "at most 10"),
+    ],
+)
+def test_what_cannot_be_is_refused(settings: dict[str, object], error: type[Exception], text: str) -> None:
+    with pytest.raises(error, match=text):
+        linked(**settings)  # type: ignore[arg-type]
+
+
+def test_too_few_rows_and_truth_of_other_lengths_are_refused() -> None:
+    table = crowd(5)
+    with pytest.raises(DataError, match="two rows"):
+        link(table.take(np.arange(1)), table, Randomness.simulated(0))
+    with pytest.raises(DataError, match="truth"):
+        link(table, table, Randomness.simulated(0), truth=People(np.arange(4), np.arange(5)))
+
+
+@pytest.mark.fetched
+@pytest.mark.slow
+def test_febrl_is_linked_without_labels() -> None:
+    try:
+        folder = fetched(entry("febrl4"))
+    except FetchError as error:
+        pytest.skip(str(error))
+    release, register = (read(folder / f"dataset4{letter}.csv") for letter in "ab")
+    people = People.of(release, register, "rec_id", r"rec-(\d+)")
+    columns = [name.strip() for name in release.names if name != "rec_id"]
+    found = link(release, register, Randomness.simulated(0), truth=people, columns=columns)
+    assert found.finding.estimates["f1"].low >= 0.98
+    assert found.finding.details["expected"]["precision"] == pytest.approx(1, abs=0.01)
+    half = np.arange(0, 5000, 2)
+    few = [name for name in columns if name not in ("soc_sec_id", "date_of_birth")]
+    part = People(people.release, people.register[half])
+    hard = link(release, register.take(half), Randomness.simulated(0), truth=part, columns=few)
+    assert hard.finding.estimates["f1"].low >= 0.98
+    assert hard.finding.details["share of release rows in the register"] == pytest.approx(0.5, abs=0.01)

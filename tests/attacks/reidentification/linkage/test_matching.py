@@ -1,0 +1,92 @@
+"""Probabilities by Bayes' rule, assignments and thresholds by trying all."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reticent.attacks.reidentification.linkage.matching import assigned, best_of_each, cut, probabilities
+
+
+def whole(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    rows, columns = np.divmod(np.arange(factors.size), factors.shape[1])
+    return rows, columns, factors.reshape(-1)
+
+
+def test_probabilities_are_bayes_rule_at_the_share_that_explains_most() -> None:
+    factors = np.random.default_rng(1).normal(0, 4, size=(30, 12))
+    found, share = probabilities(*whole(factors), rows=factors.shape)
+    odds = np.exp(factors) * share / 12
+    wanted = odds / (1 - share + odds.sum(axis=1, keepdims=True))
+    assert found.reshape(factors.shape) == pytest.approx(wanted)
+    assert share == pytest.approx((found.sum() + 0.5) / 31)
+    # A grid: the likelihood of the share, with half a row of either kind added.
+    grid = np.linspace(0.001, 0.999, 999)
+    ratio = np.exp(factors).mean(axis=1)
+    likelihood = np.log(grid[:, None] * ratio + 1 - grid[:, None]).sum(axis=1) + 0.5 * np.log(grid * (1 - grid))
+    assert abs(grid[likelihood.argmax()] - share) < 0.002
+
+
+def test_the_share_of_people_present_is_found() -> None:
+    """Of 4000 rows 30 % have one register row with evidence N(6, 2), the rest noise; deviations of 5 are no chance."""
+    generator = np.random.default_rng(2)
+    present = generator.random(4000) < 0.3
+    # log likelihood ratios of N(mu, s^2) against N(-mu, s^2) with s^2 = 2 mu: mean mu for matches
+    factors = generator.normal(-6, np.sqrt(12), size=(4000, 20))
+    factors[present, 0] = generator.normal(6, np.sqrt(12), size=present.sum())
+    found, share = probabilities(*whole(factors), rows=(4000, 20))
+    assert abs(share - present.mean()) < 5 * np.sqrt(0.3 * 0.7 / 4000)
+    right = np.zeros((4000, 20), bool)
+    right[present, 0] = True
+    chances = found.reshape(4000, 20)
+    for low, high in itertools.pairwise([0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.01]):
+        inside = (chances >= low) & (chances < high)
+        expected, n = chances[inside].mean(), inside.sum()
+        assert abs(right[inside].mean() - expected) < 5.5 * np.sqrt(expected * (1 - expected) / n) + 1e-6
+
+
+def test_evidence_beyond_floats_and_a_known_share() -> None:
+    found, share = probabilities(np.array([0, 1]), np.array([0, 1]), np.array([2000.0, -2000.0]), rows=(2, 2))
+    assert found == pytest.approx([1, 0])
+    assert 0 < share < 1
+    given_, same = probabilities(np.array([0]), np.array([0]), np.array([0.0]), rows=(1, 4), present=0.8)
+    assert (given_[0], same) == (pytest.approx(0.2 / (0.2 + 0.2)), 0.8)
+
+
+@settings(deadline=None)
+@given(st.integers(1, 4), st.integers(1, 4), st.integers(0, 10**6))
+def test_assignments_are_the_best_of_all(many: int, others: int, seed: int) -> None:
+    generator = np.random.default_rng(seed)
+    chances = generator.random((many, others)) * (generator.random((many, others)) < 0.7)
+    rows, columns, values = whole(chances)
+    kept = values > 0.002
+    rows, columns, values = rows[kept], columns[kept], values[kept]
+    found = assigned(rows, columns, values, rows=(many, others))
+    assert len(set(rows[found])) == len(found) == len(set(columns[found]))
+    best = max(
+        sum(chances[row, column] for row, column in enumerate(choice) if column < others)
+        for choice in itertools.permutations(range(others + many), many)
+    )
+    assert values[found].sum() == pytest.approx(best)
+
+
+def test_the_likeliest_pair_of_each_row() -> None:
+    rows, values = np.array([2, 0, 0, 2, 2]), np.array([0.1, 0.3, 0.6, 0.5, 0.5])
+    assert best_of_each(rows, values).tolist() == [2, 3]
+    assert assigned(np.array([0]), np.array([0]), np.array([1e-6]), rows=(1, 1)).tolist() == []
+
+
+@given(st.lists(st.floats(0, 1), max_size=12), st.floats(0.1, 10))
+def test_the_threshold_has_the_largest_expected_f1(values: list[float], missed: float) -> None:
+    ranked = np.sort(np.array(values))[::-1]
+    expected = float(ranked.sum()) + missed
+    count = cut(ranked, expected=expected)
+    if not values:
+        assert count == 0
+        return
+    scores = [2 * ranked[:kept].sum() / (kept + expected) for kept in range(1, len(values) + 1)]
+    assert scores[count - 1] == pytest.approx(max(scores))
