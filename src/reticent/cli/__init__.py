@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 
 import typer
+import typer.core
 
 from reticent.cli import (
     anonymise,
@@ -28,6 +29,8 @@ from reticent.cli._output import fail
 from reticent.errors import MissingExtra, ReticentError
 
 __all__ = ["app", "main"]
+
+typer.core.HAS_RICH = False  # else help without markup shows "\\[required]", escaped for markup
 
 app = typer.Typer(
     name="reticent",
