@@ -30,8 +30,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -42,9 +41,10 @@ from reticent.attacks.reidentification.singling_out import attempts_on, hits, tr
 from reticent.audits.reidentification.power import power_of
 from reticent.data.tables import Table
 from reticent.errors import DataError
-from reticent.evidence import Estimate, Finding, Record, Status, now, software
+from reticent.evidence import Estimate, Finding, Status, software
 from reticent.evidence.intervals import clopper_pearson, rate
 from reticent.randomness import Randomness
+from reticent.reports.reported import Reported
 
 __all__ = ["SinglingOut", "held_out_needed", "single_out"]
 
@@ -57,7 +57,7 @@ _NOT_TESTED: Final = {
 
 
 @dataclasses.dataclass(frozen=True)
-class SinglingOut:
+class SinglingOut(Reported):
     """The result of `single_out`.
 
     Attributes:
@@ -68,6 +68,8 @@ class SinglingOut:
         power: what so many attempts can show.
         settings: further plain values.
     """
+
+    kind: ClassVar[str] = "reidentification"
 
     name: str
     finding: Finding
@@ -94,20 +96,6 @@ class SinglingOut:
             "not_tested": dict(_NOT_TESTED),
             "software": software(),
         }
-
-    def record(self) -> Record:
-        """All of it as a record."""
-        return Record("reidentification", self.as_dict(), created=now())
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page (`.html`) or the record (`.json`).
-
-        Raises:
-            UsageError: another ending, or a place that cannot be written.
-        """
-        from reticent.reports import save
-
-        return save(self.record(), path)
 
 
 def held_out_needed(weight: float, attempts: int, *, confidence: float = 0.95) -> int:

@@ -30,8 +30,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -53,9 +52,10 @@ from reticent.attacks.reidentification import (
 from reticent.audits.reidentification.power import paired_difference, power_of
 from reticent.data.ratings import Ratings, Release, grouped, releases, suppressed
 from reticent.errors import NotEnoughEvidence, UsageError
-from reticent.evidence import Estimate, Finding, Record, now, software
+from reticent.evidence import Estimate, Finding, software
 from reticent.evidence.intervals import rate
 from reticent.randomness import Randomness
+from reticent.reports.reported import Reported
 
 __all__ = ["PHI", "Reidentification", "Row", "chance", "reidentify", "standard_releases"]
 
@@ -106,7 +106,7 @@ class Row:
 
 
 @dataclasses.dataclass(frozen=True)
-class Reidentification:
+class Reidentification(Reported):
     """The result of `reidentify`.
 
     Attributes:
@@ -117,6 +117,8 @@ class Reidentification:
         power: what so many targets can show.
         settings: further plain values.
     """
+
+    kind: ClassVar[str] = "reidentification"
 
     name: str
     rows: tuple[Row, ...]
@@ -143,20 +145,6 @@ class Reidentification:
             "not_tested": dict(_NOT_TESTED),
             "software": software(),
         }
-
-    def record(self) -> Record:
-        """All of it as a record."""
-        return Record("reidentification", self.as_dict(), created=now())
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page (`.html`) or the record (`.json`).
-
-        Raises:
-            UsageError: another ending, or a place that cannot be written.
-        """
-        from reticent.reports import save
-
-        return save(self.record(), path)
 
 
 def standard_releases(ratings: Ratings, randomness: Randomness, *, k: int = 5) -> list[Release]:

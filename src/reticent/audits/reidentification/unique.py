@@ -23,8 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
@@ -33,9 +32,10 @@ from reticent.attacks.reidentification.unicity import cells_of, crowds, points_o
 from reticent.audits.reidentification.power import power_of
 from reticent.data.tables import Table
 from reticent.errors import NotEnoughEvidence, UsageError
-from reticent.evidence import Estimate, Finding, Record, now, software
+from reticent.evidence import Estimate, Finding, software
 from reticent.evidence.intervals import rate
 from reticent.randomness import Randomness
+from reticent.reports.reported import Reported
 
 __all__ = ["Curve", "Unicity", "unicity"]
 
@@ -73,7 +73,7 @@ class Curve:
 
 
 @dataclasses.dataclass(frozen=True)
-class Unicity:
+class Unicity(Reported):
     """The result of `unicity`.
 
     Attributes:
@@ -83,6 +83,8 @@ class Unicity:
         power: what so many people can show.
         settings: further plain values.
     """
+
+    kind: ClassVar[str] = "reidentification"
 
     name: str
     curves: tuple[Curve, ...]
@@ -107,20 +109,6 @@ class Unicity:
             "not_tested": dict(_NOT_TESTED),
             "software": software(),
         }
-
-    def record(self) -> Record:
-        """All of it as a record."""
-        return Record("reidentification", self.as_dict(), created=now())
-
-    def save(self, path: str | Path) -> Path:
-        """Write the page (`.html`) or the record (`.json`).
-
-        Raises:
-            UsageError: another ending, or a place that cannot be written.
-        """
-        from reticent.reports import save
-
-        return save(self.record(), path)
 
 
 def unicity(
