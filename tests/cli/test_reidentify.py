@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -43,7 +44,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
         except SystemExit as end:
             code = end.code or 0
         said = capsys.readouterr()
-        return Answer(int(code), said.out, said.err)
+        return Answer(int(code), re.sub(r" ?\n(?=\S)", " ", said.out), said.err)  # however wide the console is
 
     return call
 

@@ -112,7 +112,7 @@ def test_importing_the_room_brings_neither_sklearn_nor_torch() -> None:
 
 def test_exact_exports() -> None:
     noises = ["Answers", "GaussianNoise", "LaplaceNoise", "LocalNoise", "OneHot"]
-    assert sorted(data.__all__) == sorted([*noises, "Entry", "Records", "entries", "fetch", "load"])
+    assert sorted(data.__all__) == sorted([*noises, "Entry", "Records", "entries", "fetch", "load", "load_with"])
     assert all(callable(getattr(data, name)) for name in data.__all__)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 
 import typer
+import typer.core
 
 from reticent.cli import (
     anonymise,
@@ -29,6 +30,8 @@ from reticent.errors import MissingExtra, ReticentError
 
 __all__ = ["app", "main"]
 
+typer.core.HAS_RICH = False  # else help without markup shows "\\[required]", escaped for markup
+
 app = typer.Typer(
     name="reticent",
     help="Find out what a neural network gives away about its training data, and train it so that it does not.",
@@ -38,6 +41,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.command("demo")(demo.demo)
+app.add_typer(data.app, name="data")
+app.command("scan")(scan.scan)
+app.command("duplicates")(duplicates.duplicates)
 app.add_typer(minimise.app, name="minimise")
 app.command("anonymise")(anonymise.anonymise)
 reidentify.app.command("linkage")(reidentify_linkage.linkage)
@@ -45,10 +52,6 @@ app.add_typer(reidentify.app, name="reidentify")
 app.command("synthetic")(synthetic.synthetic)
 app.add_typer(manifest.app, name="manifest")
 app.command("audit")(audit.audit)
-app.command("demo")(demo.demo)
-app.command("duplicates")(duplicates.duplicates)
-app.command("scan")(scan.scan)
-app.add_typer(data.app, name="data")
 
 
 @app.callback(invoke_without_command=True)

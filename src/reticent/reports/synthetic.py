@@ -47,17 +47,17 @@ def sentences(body: Values) -> list[str]:
             "told apart without the release, so a difference between them is no evidence. Take a control that was "
             "drawn like the source."
         )
-    elif body["found"]:
+    if body["found"]:
         said.append(
             f"“{body['name']}” gives away rows that it was made from, found by: {found} ({tests} "
             f"tests that share an error rate of {level})."
         )
-    else:
+    elif body["fair"]:
         said.append(
             f"No leak about the source was found in “{body['name']}” by {tests} tests that share an error rate of "
             f"{level}. That is no proof that there is none."
         )
-    said += [_strongest(body)] if body["fair"] and body["found"] else []
+    said += [_strongest(body)] if body["found"] else []
     if body["reversed"]:
         said.append(
             f"Beyond chance, {reversed_} did better on controls than on members. That is no negative "

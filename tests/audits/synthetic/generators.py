@@ -9,6 +9,11 @@ from scipy.stats import norm, rankdata
 from reticent.data.tables import Table
 
 
+def seeded(seed: int) -> np.random.Generator:
+    """A generator of numpy's."""
+    return np.random.default_rng(seed)
+
+
 def people(rows: int, rng: np.random.Generator) -> Table:
     """A population with four numbers and three words, dependent on each other."""
     kind = rng.integers(0, 3, rows)

@@ -13,8 +13,8 @@ from reticent.errors import NotEnoughEvidence, UsageError
 
 
 def test_gains_against_all_choices_of_members() -> None:
-    values = np.array([1, 1, -1, 0, 0, 1, -1, 0])
-    for members in ([0, 1, 3], [2, 6, 4], [0, 1, 5], [7, 3, 4]):
+    everything = ([1, 1, -1, 0, 0, 1, -1, 0], [1] * 8, [0] * 8, [-1] * 8, [1, 0, 0, 0, 0, 0, 0, 0], [-1, 1] * 4)
+    for values, members in itertools.product(map(np.array, everything), ([0, 1, 3], [2, 6, 4], [0, 1, 5], [7, 3, 4])):
         controls = [i for i in range(8) if i not in members]
         sums = [values[list(some)].sum() for some in itertools.combinations(range(8), 3)]
         observed = values[members].sum()

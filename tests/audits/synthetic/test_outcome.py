@@ -27,7 +27,10 @@ DETAILS = {
 
 
 def audit(p: dict[tuple[str, str], PValues], *, fair: bool = True) -> SyntheticAudit:
-    findings = (Finding.not_run("copies", "the release", "the release alone", reason="a test"),)
+    findings = tuple(
+        Finding.not_run(name, target, "the release", reason="a test")
+        for name, target in (("a", "the release"), ("b", "the release"), ("g", "the generator"))
+    )
     return SyntheticAudit(findings, adjusted(p), power(50, 50, tests=max(len(p), 1)), 0.05, fair, DETAILS)
 
 
@@ -50,6 +53,7 @@ def test_an_unfair_control_finds_nothing_and_says_so() -> None:
     found = audit({("a", "x"): PValues(1e-12, 1.0)}, fair=False)
     assert found.found == ()
     assert "Nothing can be said" in str(found)
+    assert audit({("g", "x"): PValues(1e-12, 1.0)}, fair=False).found == ("g",)
 
 
 def test_the_record_holds_plain_values_and_comes_back() -> None:

@@ -8,7 +8,7 @@ from tests.audits.synthetic.generators import people
 
 from reticent.audits.synthetic.preparing import blind, prepared
 from reticent.data.tables import Table
-from reticent.errors import NotEnoughEvidence, UsageError
+from reticent.errors import DataError, NotEnoughEvidence, UsageError
 from reticent.randomness import Randomness
 
 
@@ -55,6 +55,16 @@ def test_the_blind_baseline_closes_the_gate_on_a_control_from_elsewhere() -> Non
     for table, fair in ((control, True), (older, False)):
         ready = prepared(source, source, table, randomness=Randomness.simulated(5))
         assert all(one.contains(0.5) for one in blind(ready).values()) == fair
+
+
+def test_a_reference_with_rows_of_one_side_is_refused() -> None:
+    """The controls in the reference would make any release look like a leak."""
+    rng = np.random.default_rng(7)
+    source, control, others = people(200, rng), people(200, rng), people(200, rng)
+    for wrong in (control, source):
+        with pytest.raises(DataError, match="holds none of the rows that are judged"):
+            prepared(others, source, control, wrong, randomness=Randomness.simulated(1))
+    assert prepared(others, source, control, people(200, rng), randomness=Randomness.simulated(1))
 
 
 def test_too_few_rows_and_columns_that_are_not_there() -> None:

@@ -71,6 +71,9 @@ def gain_test(members: Gains, controls: Gains) -> PValues:
     total, drawn = len(both), len(members)
     ups, downs = int((both == 1).sum()), int((both == -1).sum())
     observed = int(np.sum(members))
+    if not downs:
+        law = hypergeom(total, ups, drawn)
+        return PValues(_share(law.sf(observed - 1)), _share(law.cdf(observed)))
     places = np.arange(max(0, drawn - (total - ups)), min(ups, drawn) + 1)
     weights = hypergeom.pmf(places, total, ups, drawn)
     # Given how many ups are members', their downs are hypergeometric among what is left.
@@ -169,4 +172,6 @@ def _enough(members: npt.NDArray[np.generic], controls: npt.NDArray[np.generic])
 
 
 def _share(value: float) -> float:
+    if math.isnan(value):
+        raise FloatingPointError("a p-value is not a number")  # no input gives one; it must never pass for zero
     return float(min(1.0, max(0.0, value)))

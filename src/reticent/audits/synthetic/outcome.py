@@ -1,7 +1,8 @@
 """What an audit of a synthetic table found: findings, tests that share an error rate, and what could have been found.
 
 Promise: a leak is called found only where the test's p-value, adjusted for all tests made (Holm, 1979), is at most the
-level; where source and control differ without the release, nothing is called found and the findings say so. Where an
+level; where source and control differ without the release, nothing that compares them is called found, and the findings
+say so (shadow releases have memberships of their own, and stand). Where an
 attack does better on controls than on members the difference is shown with its sign, and tested as well.
 
 Example:
@@ -26,7 +27,10 @@ from reticent.audits.synthetic.exact import PValues
 from reticent.audits.synthetic.power import Power
 from reticent.evidence import Finding, Record, now, software
 
-__all__ = ["NOT_TESTED", "Result", "SyntheticAudit", "Test", "adjusted"]
+__all__ = ["GENERATOR", "NOT_TESTED", "Result", "SyntheticAudit", "Test", "adjusted"]
+
+GENERATOR = "the generator"
+"""The target of findings about fresh releases, whose memberships were drawn by coins."""
 
 NOT_TESTED = {
     "single people at risk": "tests are about members on the whole; a few outliers can be exposed where the average is "
@@ -110,8 +114,9 @@ class SyntheticAudit:
 
     @property
     def found(self) -> tuple[str, ...]:
-        """Attacks that found a leak, with the error rate shared by all tests; none where the control is unfair."""
-        hits = (test.attack for test in self.tests if test.p_adjusted <= self.level) if self.fair else ()
+        """Attacks that found a leak, with the error rate shared by all tests; fair ones only."""
+        standing = {one.attack for one in self.findings if self.fair or one.target == GENERATOR}
+        hits = (test.attack for test in self.tests if test.p_adjusted <= self.level and test.attack in standing)
         return tuple(dict.fromkeys(hits))
 
     @property

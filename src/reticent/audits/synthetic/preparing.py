@@ -1,8 +1,9 @@
 """The rows that are judged, the rows that the attacker has, and the release, encoded alike.
 
-Promise: the rows that the attacker has (the reference) are none of those that are judged, and each person is judged by
-one row only: rows of one person share their membership and would be counted as if they did not. What is left out for
-being too many is drawn at random.
+Promise: the rows that the attacker has (the reference) are none of those that are judged; a given reference that holds
+more rows of one side than of the other is refused, since a row that it holds would pass for a non-member. Each person
+is judged by one row only: rows of one person share their membership and would be counted as if they did not. What is
+left out for being too many is drawn at random.
 
 Not covered: rows of the control that are people of the source under another identifier. They would make every attack
 look weaker than it is; the number of judged controls that equal a judged member is said.
@@ -27,19 +28,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reticent.attacks.synthetic import Encoded, Encoding, Kernel
+from reticent.attacks.synthetic import Encoded, Encoding, Kernel, copies
 from reticent.audits.blind import blind_auc
+from reticent.audits.synthetic.exact import gain_test
 from reticent.data import Records
 from reticent.data.tables import Table
-from reticent.errors import NotEnoughEvidence
+from reticent.errors import DataError, NotEnoughEvidence
 from reticent.evidence import Estimate
 from reticent.randomness import Randomness
 
-__all__ = ["LEAST", "Prepared", "blind", "prepared"]
+__all__ = ["LEAST", "Prepared", "blind", "equal", "prepared"]
 
 LEAST = 20
 _BLIND_CONFIDENCE = 0.99
 _FEW = 20
+_BY_CHANCE = 1e-6  # below it, equal rows on one side are no accident
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -115,7 +118,7 @@ def prepared(
     Raises:
         NotEnoughEvidence: fewer than 20 rows (or people) in one of the four.
         UsageError: a column that is not there.
-        DataError: a column of different kinds.
+        DataError: a column of different kinds, or a reference that holds rows of one side.
     """
     names = [name for name in release.names if name != owner] if columns is None else list(columns)
     for table in (release, source, control, *([] if reference is None else [reference])):
@@ -137,7 +140,30 @@ def prepared(
     tables = {name: table.select(names) for name, table in parts.items()}
     encoding = Encoding.fitted([tables["release"], tables["reference"]], list(tables.values()), names)
     kernel = Kernel.chosen(encoding.of(tables["reference"]))
-    return Prepared(tables, encoding, kernel, randomness, confidence)
+    ready = Prepared(tables, encoding, kernel, randomness, confidence)
+    _refuse_judged_rows(ready)
+    return ready
+
+
+def equal(rows: Encoded, others: Encoded) -> int:
+    """How many rows equal one of the others in every column."""
+    return int(_held(rows, others).sum())
+
+
+def _held(rows: Encoded, others: Encoded) -> npt.NDArray[np.int64]:
+    return (copies(rows, release=others).exact > 0).astype(np.int64)
+
+
+def _refuse_judged_rows(ready: Prepared) -> None:
+    """A reference with the controls in it makes every control look like a non-member, whatever the release is."""
+    members, controls = (_held(rows, ready.reference) for rows in (ready.members, ready.controls))
+    both = gain_test(members, controls)
+    if min(both.more, both.less) < _BY_CHANCE:
+        raise DataError(
+            f"Expected a reference that holds none of the rows that are judged, got one with {int(members.sum())} of "
+            f"{len(members)} members and {int(controls.sum())} of {len(controls)} controls.",
+            "Take other rows for the reference, or leave it out: then half of the control is set aside.",
+        )
 
 
 def blind(ready: Prepared) -> dict[str, Estimate]:

@@ -32,9 +32,9 @@ from reticent import _checks
 from reticent.audits.synthetic import shadows as shadowing
 from reticent.audits.synthetic.differences import attributes, linkage
 from reticent.audits.synthetic.isolating import copied, described, singled_out
-from reticent.audits.synthetic.outcome import Result, SyntheticAudit, adjusted
+from reticent.audits.synthetic.outcome import GENERATOR, Result, SyntheticAudit, adjusted
 from reticent.audits.synthetic.power import power
-from reticent.audits.synthetic.preparing import Prepared, blind, prepared
+from reticent.audits.synthetic.preparing import Prepared, blind, equal, prepared
 from reticent.audits.synthetic.scoring import memberships
 from reticent.audits.synthetic.shadows import Generator
 from reticent.data.tables import Table
@@ -141,7 +141,8 @@ def audit_release(
             "owner": owner,
             "without": {key: one.as_dict() for key, one in without.items()},
             "description": described(ready),
-            "controls_equal_to_a_member": _equal(ready),
+            "controls_equal_to_a_member": equal(ready.controls, ready.members),
+            "reference_equal_to_a_member": equal(ready.reference, ready.members),
             "repeatable": not source_of_draws.is_secure,
         },
     )
@@ -157,19 +158,13 @@ def _shadows(
 ) -> list[Result]:
     if generator is None:
         reason = "there is no generator to call; one release says nothing of another"
-        return [Result(Finding.not_run("shadow releases", "the generator", "the generator to call", reason=reason))]
+        return [Result(Finding.not_run("shadow releases", GENERATOR, "the generator to call", reason=reason))]
     made = shadowing.made(ready, generator, count=generations, targets=targets, progress=progress)
     return shadowing.findings(ready, made, without)
 
 
 def _judged(finding: Finding, fair: bool) -> Finding:
     """The finding; inconclusive where the control is unfair, but for attacks whose memberships were drawn by coins."""
-    if fair or finding.status is not Status.EXECUTED or finding.target == "the generator":
+    if fair or finding.status is not Status.EXECUTED or finding.target == GENERATOR:
         return finding
     return Finding.from_dict({**finding.as_dict(), "status": "inconclusive", "reason": _UNFAIR})
-
-
-def _equal(ready: Prepared) -> int:
-    from reticent.attacks.synthetic import copies
-
-    return int((copies(ready.controls, release=ready.members).exact > 0).sum())

@@ -41,7 +41,7 @@ from scipy.stats import norm, rankdata
 from reticent import _checks
 from reticent.attacks.synthetic import Encoded, Queries, calibrated_distance, learned
 from reticent.audits.synthetic.exact import PValues
-from reticent.audits.synthetic.outcome import Result
+from reticent.audits.synthetic.outcome import GENERATOR, Result
 from reticent.audits.synthetic.preparing import Prepared
 from reticent.audits.synthetic.scoring import scored
 from reticent.data.tables import Table
@@ -153,7 +153,7 @@ def findings(ready: Prepared, shadows: Shadows, baseline: Mapping[str, Estimate]
         if len(membership) < len(shadows.releases):
             details["learned_from"] = half
         finding = Finding(
-            name, "the generator", _EXPOSURE, {"auc": area}, {"auc by the reference alone": without}, details=details
+            name, GENERATOR, _EXPOSURE, {"auc": area}, {"auc by the reference alone": without}, details=details
         )
         found.append(Result(finding, {"right one of two": p}))
     here = attack.scores(queries.features(shadows.targets, ready.release, ready.kernel))

@@ -97,10 +97,10 @@ class Tally:
             hits = detector.hits(values, hinted=hinted)
             if len(hits.fitted):
                 self._add(detector, count, values, hits)
-        wordy = np.flatnonzero(values.wordy)
-        self.words += int(values.counts[wordy].sum())
-        if reader is not None and len(wordy):
-            self._read(values, wordy, reader)
+        self.words += int(values.counts[values.wordy].sum())
+        readable = np.flatnonzero(values.wordy | values.listed)
+        if reader is not None and len(readable):
+            self._read(values, readable, reader)
         self._number(values)
 
     def _add(self, detector: Detector, count: Count, values: Values, hits: Hits) -> None:
@@ -133,11 +133,11 @@ class Tally:
             more = self._texts_of(values, places[:room])
             count.examples += [text[:60] for text in more] if self._plain else [masked(text) for text in more]
 
-    def _read(self, values: Values, wordy: npt.NDArray[np.int64], reader: Reader) -> None:
+    def _read(self, values: Values, readable: npt.NDArray[np.int64], reader: Reader) -> None:
         import pyarrow as pa
 
-        for start in range(0, len(wordy), _TEXTS_AT_ONCE):
-            places = wordy[start : start + _TEXTS_AT_ONCE]
+        for start in range(0, len(readable), _TEXTS_AT_ONCE):
+            places = readable[start : start + _TEXTS_AT_ONCE]
             for kind, inside in reader(values.texts.take(pa.array(places))).items():
                 here = places[np.array(inside, dtype=np.int64)]
                 count = self._texts.setdefault(kind, Count())

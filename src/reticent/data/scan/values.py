@@ -184,6 +184,15 @@ class Values:
         )
         return found
 
+    @cached_property
+    def listed(self) -> npt.NDArray[np.bool_]:
+        """(distinct,) which values may hold several things: lists and records as JSON, addresses beside each other."""
+        import pyarrow.compute as pc
+
+        json, several = (pc.match_substring_regex(self.texts, form) for form in (r"^\s*[\[{]", r"@.*[;|,]|[;|,].*@"))
+        found: npt.NDArray[np.bool_] = pc.or_(json, several).to_numpy(zero_copy_only=False)
+        return found
+
 
 def _bytes(texts: Any) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64]]:
     """The bytes of an arrow array of texts without nulls, and the length of each."""

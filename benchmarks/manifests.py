@@ -1,0 +1,80 @@
+"""What loading with a manifest costs, and how long a proof is.
+
+Run: python benchmarks/manifests.py [--people 100000] [--json]
+
+A CSV of two rows for each person, of whom one in a hundred objected (keyed list). Loading reads and hashes the file
+twice, makes a token of each person, filters, and commits to those who are kept. Processor time, one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import resource
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from reticent.data.manifests import Basis, Objection, Objections, Pinned, describe, load_with, shown
+from reticent.data.manifests.persons import check, token
+from reticent.data.tables import Table, read
+from reticent.randomness import Randomness
+
+
+def measured(people: int, folder: Path) -> dict[str, Any]:
+    owners = np.repeat(np.arange(people), 2)
+    path = Table.of({"who": owners, "age": Randomness.simulated(0).integers(99, 2 * people)}).save(
+        folder / "people.csv"
+    )
+    key = bytes(range(32))
+    against = tuple(Objection(token(key, one).hex(), "2026-01-01") for one in range(0, people, 100))
+    listed = Objections("keyed", check(key), against)
+    manifest = dataclasses.replace(
+        describe(path, owner="who"),
+        allowed=("research",),
+        basis=Basis("consent"),
+        until="2030-01-01",
+        objections=Pinned("o.json", listed.digest, "keyed"),
+    )
+    start = time.process_time()
+    read(path)
+    reading = time.process_time() - start
+    start = time.process_time()
+    found = load_with(manifest, path, purpose="research", today="2026-11-22", objections=listed, key=key)
+    loading = time.process_time() - start
+    start = time.process_time()
+    proof = found.proof(0)
+    proving = time.process_time() - start
+    assert found.kept is not None
+    assert shown(proof, found.kept.commitment, key, 0) == "absent"
+    return {
+        "people": people,
+        "rows": found.body["rows"],
+        "reading alone, s": reading,
+        "loading, s": loading,
+        "one proof, s": proving,
+        "bytes of a proof": len(json.dumps(proof.as_dict())),
+        "peak memory, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--people", type=int, default=100_000)
+    parser.add_argument("--json", action="store_true")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        found = measured(asked.people, Path(folder))
+    if asked.json:
+        print(json.dumps(found, indent=1))
+        return
+    for name, value in found.items():
+        print(f"{name}: {value}")
+
+
+if __name__ == "__main__":
+    main()
