@@ -53,7 +53,7 @@ def test_what_was_found_and_what_may_have_been_missed() -> None:
         "5 more are near copies",
         "6 rows (0.60 %) are too many, in 3 groups, the largest of 4 rows",
         "1 repeat another row of the same person and 5 one of somebody else",
-        "5.0 % (2.4 to 9.0) of its 200 rows",
+        "5.0 % (2.4 to 9.1) of its 200 rows",
         "500 rows drawn at random",
         "0.20 %",
     ):

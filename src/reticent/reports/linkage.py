@@ -194,7 +194,7 @@ def _calibration(body: Values) -> Section | None:
         (
             f"{one['from']:g} to {one['to']:g}",
             percent(one["expected"]),
-            f"{percent(one['observed'])} ({percent(one['low'])} to {percent(one['high'])})",
+            estimate({"value": one["observed"], "low": one["low"], "high": one["high"]}),
             number(one["n"]),
         )
         for one in rows

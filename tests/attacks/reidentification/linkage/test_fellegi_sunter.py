@@ -143,6 +143,7 @@ def test_weights_are_those_of_a_model_by_hand() -> None:
     assert found.log_factor == pytest.approx(by_hand(fields, found), abs=1e-6)
 
 
+@pytest.mark.slow
 def test_what_matches_do_is_learned() -> None:
     """2000 people, so m has a standard error of at most 0.012; 0.06 is five of them, and u is counted exactly."""
     release, register = people(2000, wrong=0.2)

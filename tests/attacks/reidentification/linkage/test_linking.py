@@ -90,6 +90,7 @@ def test_truth_judges_and_never_links() -> None:
     assert "re-identified" not in " ".join(none.finding.baseline)
 
 
+@pytest.mark.slow
 def test_a_threshold_a_known_share_and_several_rows() -> None:
     strict, loose = linked(100, threshold=1.0), linked(100, threshold=0.0)
     assert len(strict.release) < len(loose.release)

@@ -21,7 +21,7 @@ Example:
     >>> release = register.take(row[:120])
     >>> found = link(release, register, Randomness.simulated(0), truth=People(row[:120], row))
     >>> print(found.finding.estimates["people re-identified"])
-    1.000 [0.970, 1.000] (95 %, n=120)
+    1.000 [0.969, 1.000] (95 %, n=120)
 """
 
 from __future__ import annotations
