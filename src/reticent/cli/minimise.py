@@ -39,7 +39,9 @@ _OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace files tha
 
 @app.command("find")
 def find(
-    file: Annotated[Path, typer.Argument(help="The table: a CSV or Parquet file.", metavar="FILE")],
+    file: Annotated[
+        Path, typer.Argument(help="The table: CSV, Parquet, or another kind that can be read.", metavar="FILE")
+    ],
     label: Annotated[str, typer.Option(help="The column that the model predicts.")],
     metric: Annotated[
         str | None, typer.Option(help="Accuracy, auc or r2; accuracy for classes, r2 for numbers by default.")

@@ -130,7 +130,7 @@ def test_half_of_adult_is_enough() -> None:
         pytest.skip("the data set adult is not in the cache; run: reticent data fetch adult")
     columns = dict(zip(records.feature_names, records.features.T.astype(int), strict=True))
     table = regrouped(Table.of({**columns, "income": records.labels}))
-    found = minimise(table, "income", model=SMALL, folds=2, search_rows=9_000, randomness=seeded(1))
+    found = minimise(table, "income", model=SMALL, folds=2, randomness=seeded(1))
     assert found.confirmed
     assert found.difference is not None
     assert found.difference.low > -0.01
