@@ -11,7 +11,7 @@ Example:
     >>> yes, no = np.ones(50, bool), np.zeros(50, bool)
     >>> estimates, baseline, tests = figures({"members": (yes, no), "controls": (no, no)}, 0.95)
     >>> print(estimates["members' gain minus controls' gain"])
-    1.000 [0.877, 1.000] (95 %, n=100)
+    1.000 [0.876, 1.000] (95 %, n=100)
 """
 
 from __future__ import annotations
