@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
@@ -30,7 +31,8 @@ def test_three_audits_stand_side_by_side(audit: Any) -> None:
     assert without[4] == estimate(audit.removal.newly_listed.as_dict())
     assert control[4] == estimate(audit.removal.control.as_dict())
     value = audit.removal.difference
-    assert f"{value.value * 100:+.1f} points ({value.low * 100:+.1f} to {value.high * 100:+.1f}), p = " in without[5]
+    low, high = math.floor(value.low * 1000) / 10, math.ceil(value.high * 1000) / 10  # outwards
+    assert f"{value.value * 100:+.1f} points ({low:+.1f} to {high:+.1f}), p = " in without[5]
     assert f"the same {audit.removal.stayed} who stayed" in table.caption
 
 
