@@ -80,7 +80,8 @@ def test_lost_steps_are_charged_and_the_run_ends_where_it_was_planned(tmp_path):
     rates = {log["step"]: log["learning_rate"] for log in trainer.state.log_history if "learning_rate" in log}
     assert sorted(rates) == [1, 2, 3, 4, 5, *range(9, STEPS + 1)]
     assert all(rate == pytest.approx(0.1 * (1 - (step - 1) / STEPS)) for step, rate in rates.items())
-    losses = [log["loss"] for log in trainer.state.log_history if "loss" in log]
+    losses = [log["loss"] for log in trainer.state.log_history if log.get("loss", 0) != 0]  # a batch may be empty
+    assert len(losses) >= STEPS // 2
     assert max(losses) < 3 * min(losses)  # none is divided by steps that were not taken
 
 
