@@ -12,13 +12,13 @@ Example:
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from markupsafe import escape
 
 from reticent.evidence import Record
+from reticent.reports.frame import framed
 from reticent.reports.plots import _COLOURS, _SETTINGS, _label, _percent, _svg
 from reticent.reports.tables import Table, html
 from reticent.reports.words import estimate, number, percent
@@ -271,19 +271,13 @@ def page(record: Record) -> str:
 
 
 def _shell(record: Record, title: str, parts: Sequence[tuple[str, Sequence[str]]]) -> str:
-    style = importlib.resources.files("reticent.reports").joinpath("templates", "style.css").read_text("utf-8")
     said = "".join(f"<p>{escape(one)}</p>\n" for one in sentences(record))
     inner = "".join(f"<h2>{escape(heading)}</h2>\n{''.join(figures)}\n" for heading, figures in parts)
     software = ", ".join(f"{name} {version}" for name, version in record.body["software"].items())
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        'img-src data:">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>{escape(title)}: {escape(record.body['data'])}</title>\n<style>\n{style}\n</style>\n</head>\n<body>\n"
-        f'<main>\n<header class="top">\n<h1>{escape(title)}</h1>\n<div class="soft">{escape(record.body["data"])}. '
+    return framed(
+        f"{title}: {record.body['data']}",
+        f'<header class="top">\n<h1>{escape(title)}</h1>\n<div class="soft">{escape(record.body["data"])}. '
         f'Made {escape(record.created)}.</div>\n</header>\n<section class="verdict">\n{said}</section>\n{inner}'
         f'<details><summary>Where this comes from</summary><p class="soft">Record {record.id}; {escape(software)}. '
-        "This page holds counts of the table, without noise: do not publish it with the table.</p></details>\n"
-        "</main>\n</body>\n</html>\n"
+        "This page holds counts of the table, without noise: do not publish it with the table.</p></details>\n",
     )

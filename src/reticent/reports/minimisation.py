@@ -11,15 +11,14 @@ Example:
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
 import markupsafe
 
 from reticent._numbers import count, percentage, shown
 from reticent.evidence import Record
+from reticent.reports.frame import template
 from reticent.reports.plots import _COLOURS, _SETTINGS, _label, _svg
 from reticent.reports.tables import Table, html
 
@@ -191,18 +190,8 @@ def proxy_table(body: Values) -> Table:
 def page(record: Record) -> str:
     """The record as one self-contained page."""
     body = record.body
-    source = importlib.resources.files("reticent.reports").joinpath("templates")
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader(
-            {name: source.joinpath(name).read_text("utf-8") for name in ("minimisation.html", "style.css")}
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     measured = [one for one in body["columns"] if one["gain"] is not None]
-    return environment.get_template("minimisation.html").render(
+    return template("minimisation.html").render(
         record=record,
         body=body,
         sentences=sentences(body),

@@ -21,13 +21,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import markupsafe
 
 from reticent import _checks
 from reticent.errors import ReticentError, UsageError
 from reticent.evidence import Record, write_whole
 from reticent.reports import plots, tables, words
+from reticent.reports.frame import template
 from reticent.reports.parts import epsilon_table, parts_of, sentences_about
 
 __all__ = ["made_by", "render", "save", "sentences_of", "written_for"]
@@ -102,28 +102,7 @@ def render(record: Record) -> str:
     figures = {"roc": markupsafe.Markup(plots.roc(roc)) if roc else None, "frontier": None}  # noqa: S704 (our own SVG)
     if len(arms) > 1:
         figures["frontier"] = markupsafe.Markup(plots.frontier([_point(arm) for arm in arms]))  # noqa: S704
-    source = importlib.resources.files("reticent.reports").joinpath("templates")
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader(
-            {name: source.joinpath(name).read_text("utf-8") for name in ("report.html", "style.css")}
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "estimate": words.estimate,
-        "percent": words.percent,
-        "span": words.span,
-        "at_most": words.at_most,
-        "exposed": words.exposed,
-        "number": words.number,
-        "confidence": words.confidence,
-        "rate_name": words.rate_name,
-    }
-    page = environment.get_template("report.html")
-    return page.render(
+    return template("report.html").render(
         record=record,
         body=body,
         kind=kind,

@@ -15,17 +15,15 @@ Example:
 from __future__ import annotations
 
 import dataclasses
-import importlib.resources
 from collections.abc import Sequence
 
 from markupsafe import escape
 
 from reticent.evidence import Record
+from reticent.reports.frame import framed
 from reticent.reports.tables import Table, html
 
 __all__ = ["Section", "plain_page"]
-
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,22 +54,16 @@ def plain_page(
         sections: the rest.
         warn: whether the verdict is one to be wary of.
     """
-    style = importlib.resources.files("reticent.reports").joinpath("templates", "style.css").read_text("utf-8")
     said = "".join(f"<p>{escape(one)}</p>\n" for one in verdict)
     software = ", ".join(f"{name} {version}" for name, version in record.body["software"].items())
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
-        '<meta name="referrer" content="no-referrer">\n'
-        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+    return framed(
+        title,
         f'<header class="top">\n<h1>{escape(title)}</h1>\n'
         f'<div class="soft">{escape(about)} Made {escape(record.created)}.</div>\n</header>\n'
         f'<section class="verdict{" warn" if warn else ""}">\n{said}</section>\n'
         f"{''.join(_section(one) for one in sections)}"
         "<details><summary>Where this comes from</summary>\n"
-        f'<p class="soft">Record {escape(record.id)} · software: {escape(software)}.</p>\n</details>\n'
-        "</main>\n</body>\n</html>\n"
+        f'<p class="soft">Record {escape(record.id)} · software: {escape(software)}.</p>\n</details>\n',
     )
 
 

@@ -13,15 +13,14 @@ Example:
 
 from __future__ import annotations
 
-import importlib.resources
 import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jinja2
 import markupsafe
 
 from reticent.evidence import Record
+from reticent.reports.frame import template
 from reticent.reports.parts import Part
 from reticent.reports.plots import _COLOURS, _MARKERS, _SETTINGS, _STYLES, _label, _percent, _svg, intervals
 from reticent.reports.tables import Table, html
@@ -53,17 +52,7 @@ def page(record: Record) -> str:
     body = record.body
     question = body["question"]
     makers = {"ratings": _ratings_parts, "unicity": _unicity_parts, "singling out": _singling_parts}
-    source = importlib.resources.files("reticent.reports").joinpath("templates")
-    environment = jinja2.Environment(
-        loader=jinja2.DictLoader(
-            {name: source.joinpath(name).read_text("utf-8") for name in ("reidentification.html", "style.css")}
-        ),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("reidentification.html").render(
+    return template("reidentification.html").render(
         record=record,
         body=body,
         title=_TITLES[question],

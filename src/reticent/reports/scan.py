@@ -12,13 +12,13 @@ Example:
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import escape
 
 from reticent.evidence import Record
+from reticent.reports.frame import framed
 from reticent.reports.tables import Table, html
 from reticent.reports.words import number, percent, span
 
@@ -39,24 +39,20 @@ _MOST_PROBLEMS = 50
 def page(record: Record) -> str:
     """The page for a scan's record."""
     body = record.body
-    style = importlib.resources.files("reticent.reports").joinpath("templates", "style.css").read_text("utf-8")
     verdict = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(record))
     parts = [*_findings(body), *_single(body), *_lists(body), *_columns(body), *_limits(body)]
     software = ", ".join(f"{escape(name)} {escape(version)}" for name, version in body["software"].items())
     sources = f"{len(body['sources'])} source{'s' if len(body['sources']) != 1 else ''}"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        '<meta name="referrer" content="no-referrer">\n<title>What in the data is about people</title>\n'
-        f"<style>\n{style}</style>\n</head>\n<body>\n<main>\n"
+    return framed(
+        "What in the data is about people",
         '<header class="top">\n<h1>What in the data is about people</h1>\n'
         f'<div class="soft">{sources}. Made {escape(record.created)}.</div>\n</header>\n'
         f'<section class="verdict{" warn" if _of(body, "direct") else ""}">\n{verdict}</section>\n'
         f"{''.join(parts)}"
         f'<details><summary>Where this comes from</summary>\n<p class="soft">Record {record.id} · '
         f"software: {software}. "
-        "Intervals of samples: Clopper and Pearson (1934).</p></details>\n</main>\n</body>\n</html>\n"
+        "Intervals of samples: Clopper and Pearson (1934).</p></details>\n",
+        images=False,
     )
 
 

@@ -16,13 +16,13 @@ that there is none.
 
 from __future__ import annotations
 
-import importlib.resources
 from collections.abc import Mapping
 from typing import Any
 
 from markupsafe import Markup, escape
 
 from reticent.evidence import Record
+from reticent.reports.frame import framed
 from reticent.reports.plots import intervals
 from reticent.reports.tables import Table, html, p_value
 from reticent.reports.words import estimate, number, percent
@@ -33,7 +33,6 @@ Values = Mapping[str, Any]
 
 GAIN = "members' gain minus controls' gain"
 _DIFFERENCES = (GAIN, "members' share minus controls'")
-_STYLE = "style.css"
 
 
 def sentences(body: Values) -> list[str]:
@@ -97,24 +96,19 @@ def _short(name: str) -> str:
 def page(record: Record) -> str:
     """One self-contained page without scripts."""
     body = record.body
-    style = importlib.resources.files("reticent.reports").joinpath("templates", _STYLE).read_text("utf-8")
     verdict = "".join(f"<p>{escape(one)}</p>\n" for one in sentences(body))
     parts = "".join(part for part in (_scores(body), _successes(body), _isolated(body), _tests(body), _rest(body)))
     rows = body["rows"]
     sizes = f"{number(rows['release'])} rows, made from {number(rows['source'])}"
-    return (
-        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        'img-src data:">\n<meta name="referrer" content="no-referrer">\n'
-        f"<title>What the synthetic table gives away: {escape(body['name'])}</title>\n<style>\n{style}</style>\n"
-        '</head>\n<body>\n<main>\n<header class="top">\n'
+    return framed(
+        f"What the synthetic table gives away: {body['name']}",
+        '<header class="top">\n'
         "<h1>What this synthetic table gives away about the rows it was made from</h1>\n"
         f'<div class="soft">Release: {escape(body["name"])}, {sizes}. Made {escape(record.created)} with reticent '
         f"{escape(body['software']['reticent'])}. Judged: {number(rows['members'])} members and "
         f"{number(rows['controls'])} controls; the attacker has {number(rows['reference'])} other rows.</div>\n"
         f'</header>\n<section class="verdict{"" if body["fair"] else " warn"}">\n{verdict}</section>\n'
-        f"{parts}</main>\n</body>\n</html>\n"
+        f"{parts}",
     )
 
 

@@ -1,0 +1,33 @@
+"""One frame for all pages."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import reticent.reports
+from reticent.reports.frame import framed, template
+
+FOLDER = Path(reticent.reports.__file__).parent
+
+
+def test_titles_are_escaped_and_the_inner_part_is_not():
+    page = framed("<i>", "<b>x</b>")
+    assert "<title>&lt;i&gt;</title>" in page
+    assert "<b>x</b>" in page
+    assert "generator" not in page
+
+
+@pytest.mark.parametrize("images", [True, False])
+def test_the_policy_forbids_all_but_style_and_own_images(images):
+    policy = "default-src 'none'; style-src 'unsafe-inline'" + ("; img-src data:" if images else "")
+    assert f'http-equiv="Content-Security-Policy" content="{policy}">' in framed("t", "", images=images)
+
+
+def test_the_policy_is_written_once():
+    files = [*FOLDER.rglob("*.py"), *FOLDER.rglob("*.html")]
+    assert [file.name for file in files if "Content-Security-Policy" in file.read_text()] == ["frame.html"]
+    pages = [file.name for file in FOLDER.rglob("*.html") if file.name != "frame.html"]
+    assert pages
+    assert all(template(name).blocks.keys() >= {"title", "main"} for name in pages)
