@@ -12,7 +12,7 @@ from torch import nn
 
 from reticent.training.engine import products
 from reticent.training.fleets import layers
-from reticent.training.fleets.derivatives import ACTIVATIONS, Room, part_of
+from reticent.training.fleets.derivatives import ACTIVATIONS, Room, Site, part_of
 
 
 def test_memory_is_asked_for_once():
@@ -30,10 +30,10 @@ def test_activations_overwrite_and_their_derivative_is_autograds(kind):
     gradient, part = torch.randn(2, 3, 4, dtype=torch.double), part_of(kind(), "")
     kind()(x).backward(gradient)
     own = x.detach().clone()
-    values, saved = part.forward({}, own, Room(own), "0")
+    values, saved = part.forward(Site("0", {}, {}, Room(own), adds=False), own)
     assert values is own
     torch.testing.assert_close(values, kind()(x.detach()))
-    back = part.backward({}, {}, saved, gradient.clone(), Room(own), "0", adds=False, further=True)
+    back = part.backward(Site("0", {}, {}, Room(own), adds=False), saved, gradient.clone(), further=True)
     torch.testing.assert_close(back, x.grad)
 
 
@@ -47,8 +47,9 @@ def test_large_products_are_the_same(monkeypatch):
         part, x, gradient = part_of(nn.Linear(30, 20), "l."), torch.randn(3, 30, 40), torch.randn(3, 20, 40)
         values = {"l.weight": torch.randn(3, 20, 30), "l.bias": torch.randn(3, 20)}
         gradients = {name: torch.zeros_like(value) for name, value in values.items()}
-        out, saved = part.forward(values, x.transpose(1, 2).contiguous().transpose(1, 2), Room(x), "0")
-        back = part.backward(values, gradients, saved, gradient, Room(x), "0", adds=False, further=True)
+        site = Site("0", values, gradients, Room(x), adds=False)
+        out, saved = part.forward(site, x.transpose(1, 2).contiguous().transpose(1, 2))
+        back = part.backward(site, saved, gradient, further=True)
         found.append([out, back, *gradients.values()])
     for one, other in zip(*found, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
