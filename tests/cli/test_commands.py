@@ -376,6 +376,19 @@ def test_ctrl_c_ends_a_demo_with_130_and_no_file(tmp_path: Path, jobs: str) -> N
     assert left_in(tmp_path) == []
 
 
+def test_an_error_in_reticent_is_no_limit_that_was_exceeded(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    import reticent.data.sampling as room
+
+    def wrong(*args: Any, **more: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(room, "ready_set", wrong)
+    found = ask("demo")
+    assert found.code == 70
+    assert "ZeroDivisionError" in found.err
+    assert "error in reticent" in found.err
+
+
 def test_ctrl_c_in_this_process_is_130(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     import reticent.data.sampling as room
 

@@ -31,7 +31,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -45,7 +47,7 @@ from reticent.audits.synthetic.outcome import GENERATOR, Result
 from reticent.audits.synthetic.preparing import Prepared
 from reticent.audits.synthetic.scoring import scored
 from reticent.data.tables import Table
-from reticent.errors import DataError, UsageError
+from reticent.errors import DataError, ReticentError, UsageError
 from reticent.evidence import Estimate, Finding
 from reticent.randomness import Randomness
 
@@ -99,7 +101,7 @@ def made(
 
     Raises:
         UsageError: fewer than four releases.
-        DataError: the generator's table lacks a column, or has no rows.
+        DataError: the generator raised an error, or its table lacks a column or has no rows.
     """
     if _checks.at_least(1, count=count) < _LEAST:
         raise UsageError(f"Expected at least {_LEAST} shadow releases, got {count}.", "Make 16 or more.")
@@ -221,7 +223,16 @@ def _joined(members: Table, controls: Table) -> tuple[Table, tuple[int, int]]:
 
 
 def _called(generator: Generator, table: Table, seed: int, ready: Prepared) -> Table:
-    made_table = Table.of(generator(table, seed))
+    try:
+        made_table = Table.of(generator(table, seed))
+    except ReticentError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"Expected the generator to make a table from a table and a seed, but it raised {type(error).__name__} "
+            f"({_where(error)}).",
+            "It is given a reticent Table (`.to_arrow().to_pandas()` for pandas) and a whole number.",
+        ) from error
     names = ready.tables["release"].names
     lacking = [name for name in names if name not in made_table]
     if lacking or not made_table.rows:
@@ -231,6 +242,12 @@ def _called(generator: Generator, table: Table, seed: int, ready: Prepared) -> T
             "Let the generator give the same columns each time.",
         )
     return made_table.select(names)
+
+
+def _where(error: Exception) -> str:
+    """File and line; never the error's words, which may hold a cell."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}"
 
 
 def _same(one: Encoded, other: Encoded) -> bool:
