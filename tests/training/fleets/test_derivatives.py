@@ -55,6 +55,7 @@ def test_large_products_are_the_same(monkeypatch):
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "mallinfo2"), reason="the allocator is another")
 def test_memory_that_is_given_back_is_not_asked_for_again():
     # Blocks that malloc asked the system for one by one; they go back as soon as they are freed.
