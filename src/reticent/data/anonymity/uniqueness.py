@@ -20,10 +20,10 @@ that does not hold: in simulated populations (lognormal shares of cells, 1 to 20
 by 3 to 50 points of the share, and all three models can lie on one side of it.
 
 The interval of `match` needs no model: given how many classes have one row or two, those with two are binomial, so it
-is Clopper and Pearson's, carried over. Its counts are divided by how much more the error varies than so (the truth varies
-too, as the sample does: var(T - c n_2) = sum over uniques of (F - 1)^2 + c^2 n_2 for T their twins in the population
-and c = 2 (1 - pi)/pi, with 6 n_3 ((1 - pi)/pi)^2 + c n_2 for the sum). Without a class of two it is wide, as it should
-be: no such class among ten uniques does not show that a match is right.
+is Clopper and Pearson's, carried over. Its counts are divided by how much more the error varies than so (the truth
+varies too, as the sample does: var(T - c n_2) = sum over uniques of (F - 1)^2 + c^2 n_2 for T their twins in the
+population and c = 2 (1 - pi)/pi, with 6 n_3 ((1 - pi)/pi)^2 + c n_2 for the sum). Without a class of two it is wide,
+as it should be: no such class among ten uniques does not show that a match is right.
 
 Sources: Skinner and Elliot (2002), DIS; Zayatz (1991); Chen and Keller-McNulty (1998), SNB; Hoshino (2001), Pitman;
 Dankar, El Emam, Neisa and Roffey (2012), the rule.
