@@ -77,3 +77,19 @@ def test_too_few_rows_and_columns_that_are_not_there() -> None:
             Table.of({"row": list(range(60))}),
             randomness=Randomness.simulated(1),
         )
+
+
+def test_somebody_on_both_sides_is_refused() -> None:
+    """Rows of a member among the controls would make every attack look weaker than it is."""
+
+    def visits(first: int, last: int) -> Table:
+        people = [one for one in range(first, last) for _ in range(2)]
+        return Table.of({"who": people, "x": [2 * first + i for i in range(len(people))]})
+
+    source, apart = visits(0, 60), visits(60, 180)
+    given = {"owner": "who", "randomness": Randomness.simulated(1)}
+    assert len(prepared(source, source, apart, **given).controls) == 60
+    with pytest.raises(DataError, match="both in the control and in the source, got 1 people"):
+        prepared(source, source, visits(59, 180), **given)
+    with pytest.raises(DataError, match="both in the reference and in the control, got 20 people"):
+        prepared(source, source, apart, visits(160, 300), **given)
