@@ -128,7 +128,8 @@ def _scores(body: Values) -> str:
     caption = (
         "Shown one row of the source and one of the control, how often an attacker picks the right one; guessing gives "
         "50 %. Rows of shadow releases had their own coin, drawn here. Thresholds come from controls set aside. "
-        "Without the release: what a classifier that sees rows alone reaches."
+        "Without the release: what classifiers that see rows alone reach, and what the density ratio does with half of "
+        "the source in the release's place, on rows of the other half."
     )
     svg = intervals(
         [(one["attack"], one["estimates"]["auc"]) for one in found], quantity="right one of two", marked=0.5

@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reticent.attacks.synthetic import Encoded, Encoding, Kernel, copies
+from reticent.attacks.synthetic import Encoded, Encoding, Kernel, copies, density_ratio
 from reticent.audits.blind import blind_auc
+from reticent.audits.statistics import auc
 from reticent.audits.synthetic.exact import gain_test
 from reticent.data import Records
 from reticent.data.tables import Table
@@ -37,7 +38,7 @@ from reticent.errors import DataError, NotEnoughEvidence
 from reticent.evidence import Estimate
 from reticent.randomness import Randomness
 
-__all__ = ["LEAST", "Prepared", "blind", "equal", "prepared"]
+__all__ = ["LEAST", "Prepared", "blind", "equal", "instead_of_the_release", "prepared"]
 
 LEAST = 20
 _BLIND_CONFIDENCE = 0.99
@@ -172,13 +173,36 @@ def _refuse_judged_rows(ready: Prepared) -> None:
 
 
 def blind(ready: Prepared) -> dict[str, Estimate]:
-    """How well source and control are told apart without the release, by classifiers fitted on other rows."""
-    return blind_auc(
+    """How well source and control are told apart without the release: by classifiers fitted on other rows, and by the
+    attack itself, with other rows of the source in the release's place."""
+    classifiers = blind_auc(
         _records(ready.members),
         _records(ready.controls),
         randomness=ready.randomness.spawn("blind"),
         confidence=_BLIND_CONFIDENCE,
     )
+    return {**classifiers, **instead_of_the_release(ready)}
+
+
+def instead_of_the_release(ready: Prepared) -> dict[str, Estimate]:
+    """The density ratio to other rows of the source, which hold nothing of the rows that are judged by it.
+
+    The attack compares what it is given with the reference, which is drawn like the control: where source and control
+    differ, so do those two, and it needs no leak to succeed. Each half of the source takes the release's place once;
+    the rows of the other half are held against all controls.
+    """
+    members, controls = ready.members, ready.controls
+    half = ready.randomness.spawn("instead").permutation(len(members)) % 2 == 0
+    found = {}
+    for name, part in (("one half", half), ("the other half", ~half)):
+        given = members.take(part)
+        scores = [
+            density_ratio(rows, release=given, reference=ready.reference, kernel=ready.kernel)
+            for rows in (members.take(~part), controls)
+        ]
+        confidence = 1 - (1 - _BLIND_CONFIDENCE) / 2
+        found[f"density ratio to {name} of the source"] = auc(*scores, confidence=confidence)
+    return found
 
 
 def _halved(control: Table, owner: str | None, randomness: Randomness) -> tuple[Table, Table]:
