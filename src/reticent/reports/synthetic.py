@@ -70,6 +70,7 @@ def sentences(body: Values) -> list[str]:
             f"{number(body['controls_equal_to_a_member'])} of {number(body['rows']['controls'])} controls equal a "
             "judged member in every column; where these are the same people, attacks look weaker than they are."
         )
+    said += [one["sentence"] for one in body.get("at_risk", ())]
     said.append(body["power"]["sentence"])
     if body["repeatable"]:
         said.append("Seeded run: whoever knows the seed knows the draws.")
@@ -134,7 +135,9 @@ def page(record: Record) -> str:
     """One self-contained page without scripts."""
     body = record.body
     verdict = "".join(f"<p>{escape(one)}</p>\n" for one in sentences(body))
-    parts = "".join(part for part in (_scores(body), _successes(body), _isolated(body), _tests(body), _rest(body)))
+    parts = "".join(
+        part for part in (_scores(body), _successes(body), _isolated(body), _exposed(body), _tests(body), _rest(body))
+    )
     rows = body["rows"]
     sizes = f"{number(rows['release'])} rows, made from {number(rows['source'])}"
     return framed(
@@ -162,7 +165,8 @@ def _scores(body: Values) -> str:
     caption = (
         "Shown one row of the source and one of the control, how often an attacker picks the right one; guessing gives "
         "50 %. Rows of shadow releases had their own coin, drawn here. Thresholds come from controls set aside. "
-        "Without the release: what a classifier that sees rows alone reaches."
+        "Without the release: what classifiers that see rows alone reach, and what the density ratio does with half of "
+        "the source in the release's place, on rows of the other half."
     )
     svg = intervals(
         [(one["attack"], one["estimates"]["auc"]) for one in found], quantity="right one of two", marked=0.5
@@ -227,6 +231,21 @@ _CAPTIONS = {
 def _details(finding: Values) -> str:
     kept = {key: value for key, value in finding["details"].items() if not isinstance(value, list | dict)}
     return "; ".join(f"{key}: {f'{value:.3g}' if isinstance(value, float) else value}" for key, value in kept.items())
+
+
+def _exposed(body: Values) -> str:
+    """The rows at risk, by number."""
+    parts = []
+    for one in body.get("at_risk", ()):
+        if one["rows"]:
+            rows = tuple((number(row["row"]), p_value(row["p"]), p_value(row["p_adjusted"])) for row in one["rows"])
+            caption = (
+                f"By {one['where']}. Numbers of rows of the source, from 0; adjusted after Benjamini and Hochberg, so "
+                f"that on average at most {one['level'] * 100:g} % of the list are there by chance."
+            )
+            parts.append(html(Table(caption, ("Row", "p", "p, adjusted"), rows)))
+    note = '<p class="soft">This list says of people that they are in the source: keep it as you keep the source.</p>\n'
+    return _part("Rows at risk", *parts, note) if parts else ""
 
 
 def _tests(body: Values) -> str:

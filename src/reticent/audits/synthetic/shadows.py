@@ -43,6 +43,7 @@ from scipy.stats import norm, rankdata
 from reticent import _checks
 from reticent.attacks.synthetic import Encoded, Queries, calibrated_distance, learned
 from reticent.audits.synthetic.exact import PValues
+from reticent.audits.synthetic.exposed import RowsAtRisk, against_coins
 from reticent.audits.synthetic.outcome import GENERATOR, Result
 from reticent.audits.synthetic.preparing import Prepared
 from reticent.audits.synthetic.scoring import scored
@@ -51,7 +52,7 @@ from reticent.errors import DataError, ReticentError, UsageError
 from reticent.evidence import Estimate, Finding
 from reticent.randomness import Randomness
 
-__all__ = ["Generator", "Shadows", "findings", "judged", "made"]
+__all__ = ["Generator", "Shadows", "findings", "judged", "made", "rows_at_risk"]
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -73,6 +74,7 @@ class Shadows:
         targets: the rows that are judged.
         are_members: (targets,) whether they are rows of the source.
         anew: whether another seed gave another release of the same table.
+        places: (targets,) their place among all judged rows, those of the source first.
     """
 
     releases: tuple[Encoded, ...]
@@ -80,6 +82,7 @@ class Shadows:
     targets: Encoded
     are_members: Booleans
     anew: bool
+    places: npt.NDArray[np.int64]
 
 
 def made(
@@ -122,6 +125,7 @@ def made(
         ready.encoding.of(pool.take(chosen)),
         chosen < sizes[0],
         not _same(again, releases[0]),
+        chosen,
     )
 
 
@@ -164,6 +168,22 @@ def findings(ready: Prepared, shadows: Shadows, baseline: Mapping[str, Estimate]
         name = "membership by counting queries"
         found.append(scored(name, _EXPOSURE, here[sides], here[~sides], ready, baseline))
     return found
+
+
+def rows_at_risk(ready: Prepared, shadows: Shadows, level: float) -> RowsAtRisk:
+    """The targets of the source that the generator exposes.
+
+    Args:
+        ready: the tables.
+        shadows: releases of known memberships.
+        level: the false discovery rate.
+    """
+    inside = shadows.are_members
+    targets = shadows.targets.take(inside)
+    scores = np.stack(
+        [calibrated_distance(targets, release=one, reference=ready.reference) for one in shadows.releases]
+    )
+    return against_coins(scores, shadows.membership[:, inside], ready.source_rows[shadows.places[inside]], level)
 
 
 def judged(scores: Floats, membership: Booleans, randomness: Randomness, confidence: float) -> tuple[Estimate, PValues]:
