@@ -61,11 +61,13 @@ def not_names() -> frozenset[str]:
     return frozenset().union(*_groups("not_names.txt").values())
 
 
+@cache
 def little_words() -> frozenset[str]:
     """Those of them that sentences are made of."""
     return _groups("not_names.txt")["little words"]
 
 
+@cache
 def name_words(group: str) -> frozenset[str]:
     """Words around and within names of people, and in the names of columns, by their group."""
     return _groups("name_words.txt")[group]

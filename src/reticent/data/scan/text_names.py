@@ -32,6 +32,7 @@ TITLES: Final = name_words("titles")
 _ENOUGH: Final = 2.0
 _LONGEST: Final = 5
 _WORD: Final = re.compile(r"[^\W\d_]+(?:['’-][^\W\d_]+)*\.?")  # noqa: RUF001 (an apostrophe that people type)
+_CAPITALISED: Final = re.compile(r"(?<![^\W\d_])[^\W\d_a-z][^\W\d_]*")
 _POSSESSIVE: Final = re.compile(r"['’]s?$")  # noqa: RUF001
 _PARTICLES: Final = name_words("within names")
 _SURE_TITLES: Final = TITLES - name_words("titles that are also words")
@@ -75,6 +76,8 @@ def names_in(text: str, known: Lists | None) -> list[tuple[int, int]]:
         text: of any language; the words around names are English ones.
         known: the lists, if they are installed.
     """
+    if all(word.lower() in little_words() for word in _CAPITALISED.findall(text)):
+        return []
     found, others = [], []
     parts: set[str] = set()
     for before, run in _runs(text):
@@ -105,7 +108,10 @@ def _runs(text: str) -> Iterator[tuple[str, list[_Word]]]:
     end = 0
     for match in _WORD.finditer(text):
         raw = match.group()
-        word = _word(raw, match.start(), text)
+        if not run and raw[0].islower():
+            last, end = fold(raw.rstrip(".")), match.end()
+            continue
+        word = _word(raw, match.start())
         gap = text[end : match.start()]
         near = gap in (" ", "") or (gap == ". " and last in TITLES)
         capital = word.text[0].isupper() and (word.text[1:] in ("", ".") or not word.text.isupper())
@@ -124,7 +130,7 @@ def _runs(text: str) -> Iterator[tuple[str, list[_Word]]]:
         yield before, _trimmed(run)
 
 
-def _word(raw: str, start: int, text: str) -> _Word:
+def _word(raw: str, start: int) -> _Word:
     """A word without "'s" and full stop; initials keep theirs."""
     plain = raw if len(raw) == 2 and raw[1] == "." else _POSSESSIVE.sub("", raw.rstrip("."))
     return _Word(plain, fold(plain), start, start + len(plain))
