@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from reticent.data.scan.names import lists
-from reticent.data.scan.text_names import names_in, speaks_of_no_person
+from reticent.data.scan.text_names import GATE, names_in, speaks_of_no_person
 
 ANNOUNCED = {
     "Good morning, my name is Qwerta Zxcvik.": ["Qwerta Zxcvik"],
@@ -72,3 +74,22 @@ def test_words_of_organisations_and_digits() -> None:
         True,
         False,
     ]
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_text_that_the_gate_leaves_out_holds_no_name(known: bool) -> None:
+    texts = [
+        *ANNOUNCED,
+        *LISTED,
+        *NOTHING,
+        "Pedro",
+        "Ingrid\nnext line",
+        "Anna.",
+        '"Pedro" was here',
+        "Øystein's house",
+    ]
+    texts += [text[place:] for text in texts for place in range(0, len(text), 5)]
+    open_ = pc.match_substring_regex(pa.array(texts), GATE).to_pylist()
+    assert not all(open_)
+    for text, passes in zip(texts, open_, strict=True):
+        assert passes or names_in(text, lists() if known else None) == []

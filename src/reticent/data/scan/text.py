@@ -28,7 +28,7 @@ from reticent.data.scan.detector import Detector
 from reticent.data.scan.names import lists
 from reticent.data.scan.national import NATIONAL
 from reticent.data.scan.persons import DATE
-from reticent.data.scan.text_names import names_in
+from reticent.data.scan.text_names import GATE, names_in
 
 __all__ = ["Entity", "KINDS", "entities", "found_in"]
 
@@ -271,7 +271,7 @@ KINDS: Final = (
     _Kind("US ZIP code", "quasi", rf"(?:{_STATES}),? [0-9]{{5}}", rf"\b(?:{_STATES}),? (\d{{5}}(?:-\d{{4}})?)\b",
           safe_harbor="B"),
     _Kind("postcode", "quasi", "", r"\b([A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2})\b", safe_harbor="B"),
-    _Kind("name", "direct", r"\p{Lu}[\p{Ll}.]", "", find=lambda text: names_in(text, lists()), safe_harbor="A"),
+    _Kind("name", "direct", GATE, "", find=lambda text: names_in(text, lists()), safe_harbor="A"),
     _announced("medical record number", "direct", r"mrn|medical record|patient (?:id|number|"
     r"no)", r"[A-Z]{0,3}\d{4,12}", "H"),
     _announced("account number", "direct", r"account|acct|policy|member", r"\d{6,18}", "J"),

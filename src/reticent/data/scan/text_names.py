@@ -26,7 +26,7 @@ from typing import Final, NamedTuple
 from reticent.data.scan.names import Lists, fold
 from reticent.data.scan.rules import little_words, name_words, not_names
 
-__all__ = ["TITLES", "names_in", "speaks_of_no_person"]
+__all__ = ["GATE", "TITLES", "names_in", "speaks_of_no_person"]
 
 TITLES: Final = name_words("titles")
 _ENOUGH: Final = 2.0
@@ -46,6 +46,11 @@ _AFTER: Final = name_words("after a name")
 _AFTER_WEAKLY: Final = name_words("after a name or a thing")
 _BEFORE: Final = name_words("before a name")
 _BEFORE_WEAKLY: Final = name_words("before a name or a thing")
+GATE: Final = (
+    rf"[^\pL\n]\p{{Lu}}[\pL.]|\n\p{{Lu}}|"
+    rf"^\PL*\p{{Lu}}[\pL'’-]*(,|:|\.|\n|['’]|$| ({'|'.join(sorted(_AFTER | _AFTER_WEAKLY))})\b)"  # noqa: RUF001
+)
+"""RE2: texts without it hold no name: a capital within, or at the beginning before what makes a name of a word."""
 _PLACED: Final = name_words("before a place")
 _NO_PEOPLE: Final = name_words("organisations, places and things")
 _FAMILY: Final = re.compile(
