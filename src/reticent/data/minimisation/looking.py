@@ -16,7 +16,7 @@ failed, its lower end is a little too high more often than its confidence says.
 Example:
     >>> from reticent.data.minimisation.looking import chosen, looks
     >>> looks([{"a": 1}, {"a": 1, "b": 1}, {"a": 1, "b": 1, "c": 1}], most=2)
-    [{'a': 1, 'b': 1}, {'a': 1, 'b': 1, 'c': 1}]
+    [{'a': 1}, {'a': 1, 'b': 1, 'c': 1}]
     >>> from reticent.evidence import Estimate
     >>> seen = [Estimate(value, value - 0.003, value + 0.003, 0.95, 900, "paired") for value in (0.0, -0.002, -0.009)]
     >>> chosen(seen, tolerance=0.01)

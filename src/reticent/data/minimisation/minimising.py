@@ -217,6 +217,7 @@ def _concluded(
             "people_needed": None if found.nearest is None else found.nearest[1].people,
             "looks": [_told_look(one) for one in seen],
             "looks_planned": len(path),
+            "looks_confirmed": place + 1,
         },
         map=less,
         created=now(),
@@ -330,8 +331,9 @@ def _bench(held: HeldOut, folds: int, most: int, source: Randomness) -> _Searche
     if len(rows) < folds or len(np.unique(parts)) < folds:
         raise DataError(f"Expected rows of at least {folds} people to search, got fewer.", "Take fewer folds.")
     priorities = None if held.priorities is None else held.priorities[rows]
+    seen = Table(column.compacted() for column in held.table.take(rows).columns)  # not even values of other rows
     bench = Bench(
-        held.table.take(rows), held.truth[rows], held.task, held.metric, held.trainer, parts, held.seed, priorities,
+        seen, held.truth[rows], held.task, held.metric, held.trainer, parts, held.seed, priorities,
         held.jobs,
     )  # fmt: skip
     return _Searched(bench, owners)
