@@ -11,8 +11,9 @@ Example:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from reticent._rooms import lazily
 
 if TYPE_CHECKING:
     from reticent.audits import Arm, Audit, Comparison, audit, audit_release, compare, split
@@ -94,21 +95,4 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    room = _ROOMS.get(name)
-    if room is None:
-        raise AttributeError(f"module 'reticent' has no attribute {name!r}")
-    try:
-        value = getattr(importlib.import_module(f"reticent.{room}"), name)
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "safetensors", "sklearn", "joblib"):
-            raise
-        from reticent.errors import MissingExtra
-
-        raise MissingExtra(error.name, "lab", f"reticent.{name}") from error
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*__all__, "__version__"})
+__getattr__, __dir__ = lazily(__name__, _ROOMS, ("__version__",))
