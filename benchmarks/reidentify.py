@@ -66,6 +66,8 @@ def make(path: Path, seed: int) -> dict[str, Any]:
     sizes, supports = made.sizes, made.supports
     return {
         "ratings": len(made),
+        "people": int((sizes > 0).sum()),
+        "items": int((supports > 0).sum()),
         "megabytes": path.stat().st_size / 1e6,
         "per_person": [float(np.quantile(sizes, q)) for q in (0.1, 0.5, 0.9, 1)],
         "per_film": [float(np.quantile(supports, q)) for q in (0.1, 0.5, 0.9, 1)],
@@ -79,6 +81,8 @@ def scale(path: Path, seed: int, targets: int) -> dict[str, Any]:
     ratings = read_ratings(path)
     found: dict[str, Any] = {
         "ratings": len(ratings),
+        "people": ratings.count,
+        "items": ratings.item_count,
         "load_processor_s": time.process_time() - begin,
         "load_wall_s": time.perf_counter() - wall,
         "load_peak_mb": peak(),

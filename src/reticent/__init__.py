@@ -17,7 +17,7 @@ from reticent._rooms import lazily
 
 if TYPE_CHECKING:
     from reticent.audits import Arm, Audit, Comparison, audit, audit_release, compare, split
-    from reticent.audits.reidentification import reidentify
+    from reticent.audits.reidentification import reidentify, reidentify_given
     from reticent.data import Records, load_with
     from reticent.data.anonymity import anonymise, disclosure_risk
     from reticent.data.minimisation import minimise
@@ -57,6 +57,7 @@ _ROOMS = {
     "scan": "data.scan",
     "minimise": "data.minimisation",
     "reidentify": "audits.reidentification",
+    "reidentify_given": "audits.reidentification",
     "split": "audits",
     "teach": "training",
     "train": "training",
@@ -89,6 +90,7 @@ __all__ = [
     "scan",
     "minimise",
     "reidentify",
+    "reidentify_given",
     "split",
     "teach",
     "train",

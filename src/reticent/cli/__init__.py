@@ -22,6 +22,7 @@ from reticent.cli import (
     minimise,
     reidentify,
     reidentify_linkage,
+    reidentify_released,
     scan,
     synthetic,
 )
@@ -48,6 +49,7 @@ app.command("duplicates")(duplicates.duplicates)
 app.add_typer(minimise.app, name="minimise")
 app.command("anonymise")(anonymise.anonymise)
 reidentify.app.command("linkage")(reidentify_linkage.linkage)
+reidentify.app.command("released")(reidentify_released.released)
 app.add_typer(reidentify.app, name="reidentify")
 app.command("synthetic")(synthetic.synthetic)
 app.add_typer(manifest.app, name="manifest")
