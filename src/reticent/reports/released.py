@@ -8,7 +8,8 @@ Example:
     >>> from reticent.reports.released import sentences
     >>> share = {"value": 0.5, "low": 0.4, "high": 0.6, "confidence": 0.95, "n": 100}
     >>> none = {**share, "value": 0.0, "low": 0.0, "high": 0.1}
-    >>> row = {"knowledge": {"text": "8 items"}, "finding": {"estimates": {"named": share, "named though absent": none}}}
+    >>> finding = {"estimates": {"named": share, "named though absent": none}}
+    >>> row = {"knowledge": {"text": "8 items"}, "finding": finding}
     >>> power = {"targets": 100, "needed": {"0.02": 2449}, "half_width_at_most": 0.1}
     >>> body = {"truth": "unknown", "rows": [row], "release": {"meaning": "Read from a file."},
     ...         "power": {**power, "least_share_excluded_by_none": 0.04}}

@@ -4,10 +4,10 @@ Promise: nothing here looks at whose rating is whose; what was found is said in 
 and can be overruled. It is a reading of two columns, not a proof: a wrong one makes an attack weaker, never a figure
 false.
 
-Dates: written as years or months; or whole dates of which there is at most one in each month or year; or all a multiple
-of the same number of days apart. They count as coarse if the original has at least three times as many days. A date
-stands for the middle of its period; whether the file has the first, the middle or the last day is seen in a calendar,
-and otherwise by which of them brings the means of both columns closest.
+Dates: written as years or months; or whole dates that are all the first (or last, or n-th) of months, so many months
+apart; or all a multiple of the same number of days apart; or all the same. What may be so by chance does not count. A
+date stands for a period, of which the file may have the first, the middle or the last day: that is seen in the calendar
+for months, and otherwise by which of them brings the means of both columns closest.
 
 Values: the same numbers, unless an original value with 5 % of all ratings is not among the released ones; values of
 which there are more than in the original go to the nearest original one, if they lie among these; all others are
@@ -45,8 +45,9 @@ __all__ = ["STANDS_FOR", "Dates", "Scale", "Seen", "dates_seen", "scale_given", 
 Array = npt.NDArray[Any]
 
 STANDS_FOR: Final = ("start", "middle", "end")
-_CALENDAR: Final = {"months": ("M", 31), "years": ("Y", 366)}
-_FEWER: Final = 3  # times as many days in the original, or dates are not taken as coarse
+_MONTHS: Final = {"months": 1, "years": 12}
+_CHANCE: Final = 1000  # a pattern of dates that one in so many columns has by chance is none
+_FEW: Final = 10  # times as many days in the original, and a pattern of few dates is one
 _MISSED: Final = 0.05  # the share of an original value that must not be absent by chance
 
 
@@ -104,29 +105,52 @@ def dates_seen(
     if stands_for is not None:
         _checks.one_of(STANDS_FOR, stands_for=stands_for)
     seen, days = Seen(*original), np.asarray(distinct, dtype=np.int64)
-    if unit in _CALENDAR:
-        return _by_calendar(days, unit, f"Dates are written as {unit}.")
-    inside = min(seen.last, int(days[-1])) - max(seen.first, int(days[0])) + 1
-    if len(days) < 2 or inside < 1 or seen.distinct < _FEWER * len(days):
-        return Dates(days, 1, "")
-    for coarse in ("years", "months"):
-        periods = days.astype("datetime64[D]").astype(f"datetime64[{_CALENDAR[coarse][0]}]")
-        if len(np.unique(periods)) == len(days):
-            return _by_calendar(days, coarse, f"There is one date in each of the {coarse}: it stands for all of it.")
+    if unit in _MONTHS:
+        return _by_calendar(days, _MONTHS[unit], "start", f"Dates are written as {unit}.")
+    few = seen.distinct >= _FEW * len(days)
+    if len(days) == 1:
+        whole = seen.last - seen.first + 1
+        images = np.full(1, seen.first + whole // 2)
+        return Dates(images, whole, "There is one date, for all of it.") if few else Dates(days, 1, "")
+    dates = days.astype("datetime64[D]")
+    months = dates.astype("datetime64[M]")
+    of_month, of_next = days - _start_of(months), _start_of(months + 1) - days
+    first, last = bool((of_month == 0).all()), bool((of_next == 1).all())
+    if (few or len(days) > 3) and (last or len(set(of_month.tolist())) == 1):
+        every = int(np.gcd.reduce(np.diff(months.astype(np.int64))))
+        length = every * 30
+        moves = {"start": length / 2, "middle": 0.0, "end": -length / 2}
+        plain = {(True, False): "start", (False, True): "end"}.get((first, last), "middle") if every == 1 else None
+        kind = stands_for or plain or _closest(moves, mean, seen.mean)
+        said = f"Dates are whole months apart ({every}): each stands for so many, as their {kind}."
+        return _by_calendar(days, every, kind, said)
     step = int(np.gcd.reduce(np.diff(days)))
-    if step < 2:
+    if step < 2 or not (float(step) ** min(len(days) - 2, 64) >= _CHANCE or (few and step >= 28)):
         return Dates(days, 1, "")
     # From the start of a period to its middle, nothing, and from its end back.
-    moves = {"start": step // 2, "middle": 0, "end": step // 2 - step + 1}
-    kind = stands_for or min(moves, key=lambda one: abs(mean + moves[one] - seen.mean))
+    jumps = {"start": step // 2, "middle": 0, "end": step // 2 - step + 1}
+    kind = stands_for or _closest(jumps, mean, seen.mean)
     said = f"Dates are multiples of {step} days apart: each stands for so many, as their {kind}."
-    return Dates(days + moves[kind], step, said)
+    return Dates(days + jumps[kind], step, said)
 
 
-def _by_calendar(days: Array, unit: str, said: str) -> Dates:
-    letter, length = _CALENDAR[unit]
-    starts = days.astype("datetime64[D]").astype(f"datetime64[{letter}]").astype("datetime64[D]").astype(np.int64)
-    return Dates(starts + length // 2, length, said)
+def _closest(moves: Mapping[str, float], mean: float, wanted: float) -> str:
+    return min(moves, key=lambda one: abs(mean + moves[one] - wanted))
+
+
+def _start_of(months: Array) -> Array:
+    return months.astype("datetime64[D]").astype(np.int64)
+
+
+def _by_calendar(days: Array, every: int, kind: str, said: str) -> Dates:
+    """So many months: from that of the day on, up to it, or around the day."""
+    months = days.astype("datetime64[D]").astype("datetime64[M]")
+    if kind == "middle" and every == 1:
+        kind = "start"  # a day of a month stands for that month
+    begin = months - (every - 1) if kind == "end" else months
+    length = int((_start_of(begin + every) - _start_of(begin)).max())
+    length = max(length, {1: 31, 12: 366}.get(every, 0))
+    return Dates(days if kind == "middle" else _start_of(begin) + length // 2, length, said)
 
 
 def scale_given(values: Array, released: Array, images: Mapping[float, float]) -> Scale:

@@ -152,7 +152,9 @@ def read_given(
     told = blur or Blur()
     if told.period == 1:
         told = dataclasses.replace(told, period=dates.period)
-    sentences = [one for one in (scale_.said, dates.said) if one]
+    lacking = {"value": _gaps(theirs_made.scores, NO_SCORE), "date": _gaps(theirs_made.days, NO_DAY)}
+    missing = [f"{count} ratings have no {what}." for what, count in lacking.items() if count]
+    sentences = [one for one in (scale_.said, dates.said, *missing) if one]
     release = Release(name, theirs_made, " ".join(["Read from a file.", *sentences]), blur=told)
     present, absent = np.zeros(count, dtype=bool), np.zeros(count, dtype=bool)
     present[whose[whose < len(people)]] = True
@@ -173,8 +175,8 @@ def read_given(
             "people known not to be in it": int(absent.sum()),
             "items in both": int((which < len(items)).sum()),
             "released ratings": len(theirs_made),
-            "without a value": _gaps(theirs_made.scores, NO_SCORE),
-            "without a date": _gaps(theirs_made.days, NO_DAY),
+            "without a value": len(theirs_made) if theirs_made.scores is None else lacking["value"],
+            "without a date": len(theirs_made) if theirs_made.days is None else lacking["date"],
             "repeated": theirs_made.repeated,
         },
     )
