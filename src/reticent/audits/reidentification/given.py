@@ -174,7 +174,7 @@ def reidentify_given(
     Args:
         given: both, as `reticent.data.ratings.read_given` reads them.
         knowledge: what attackers know: 2, 4 and 8 ratings with dates within 3 and within 14 days, by default.
-        targets: how many people are looked for, and at most how many who are not there.
+        targets: how many people are looked for, and at most how many who are not there (or stand in for them).
         calibration: how many others method and threshold are chosen on.
         level: the share of people outside the release that an attacker is willing to name.
         methods: to choose from.
@@ -278,7 +278,7 @@ class _Blind:
         of_real = learned(self.given.ratings, real, knowledge, own.spawn("knowledge"))
         known_of = _whole(release.ratings)
         less = knowledge if known_of.days is not None else dataclasses.replace(knowledge, days=None)
-        rows = self._drawn(eligible(known_of, less), "rows of the release", own)
+        rows = self._drawn(eligible(known_of, less), "rows of the release", own, least=1)
         of_rows = _sharpened(learned(known_of, rows, less, own.spawn("rows")), release, own.spawn("days"))
         first, last = slice(None, self.calibration), slice(self.calibration, None)
         tried, best = {}, (-1.0, methods[0], 0.0)
@@ -306,15 +306,18 @@ class _Blind:
         finding = Finding(method.name, release.name, exposure, estimates, {NAMED: absent}, details=details)
         return GivenRow(knowledge, method.name, threshold, tried, finding)
 
-    def _drawn(self, able: npt.NDArray[Any], what: str, source: Randomness) -> npt.NDArray[Any]:
-        needed = self.calibration + self.targets
-        if len(able) < needed:
+    def _drawn(
+        self, able: npt.NDArray[Any], what: str, source: Randomness, least: int | None = None
+    ) -> npt.NDArray[Any]:
+        """Those to calibrate on, then those to report on: as many as targets; or as there are, and at least so many."""
+        reported = self.targets if least is None else least
+        if len(able) < self.calibration + reported:
             raise NotEnoughEvidence(
-                f"Expected {self.calibration} {what} to calibrate on and {self.targets} to report on, got {len(able)} "
+                f"Expected {self.calibration} {what} to calibrate on and {reported} to report on, got {len(able)} "
                 "with enough ratings.",
-                "Ask for fewer targets, or for less knowledge.",
+                "Ask for fewer targets, for less knowledge, or calibrate on fewer.",
             )
-        return able[source.spawn(what).permutation(len(able))[:needed]]
+        return able[source.spawn(what).permutation(len(able))[: self.calibration + self.targets]]
 
 
 def _whole(ratings: Ratings) -> Ratings:
