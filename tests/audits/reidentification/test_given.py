@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from reticent.attacks.reidentification import Knowledge
+from reticent.attacks.reidentification import Knowledge, Likelihood, Method, Scoreboard, ScoreboardRH
 from reticent.audits.reidentification import reidentify, reidentify_given
 from reticent.data.ratings import Columns, Given, Ratings, Release, read_given, releases, simulated_ratings
 from reticent.errors import NotEnoughEvidence
@@ -130,3 +130,16 @@ def test_too_few_people_are_said_to_be_too_few() -> None:
             reidentify_given(
                 given(releases.as_it_is(MADE), known=known), targets=900, randomness=Randomness.simulated(1)
             )
+
+
+@pytest.mark.parametrize("method", [Scoreboard(), ScoreboardRH(), Likelihood(0.4)], ids=lambda one: one.name)
+def test_few_distinct_scores_do_not_name_strangers(method: Method) -> None:
+    """With items alone many fits are equally clear, but for a row more or less: such a tie must not name anybody."""
+    inside = np.arange(600) < 300
+    parts = [cells(MADE.keeping(who[MADE.people])) for who in (~inside, inside)]
+    bare = Columns(rating=None, date=None)
+    read = read_given(*parts, None, columns=bare)
+    asked = {**FEW, "knowledge": [Knowledge(8, days=None)], "targets": 120, "calibration": 100, "level": 0.05}
+    (row,) = reidentify_given(read, methods=[method], randomness=Randomness.simulated(10), **asked).rows
+    named, stand_ins = row.finding.estimates["named"], row.finding.estimates["named though absent"]
+    assert named.low <= stand_ins.high
