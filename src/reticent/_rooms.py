@@ -10,7 +10,7 @@ Example:
     >>> from reticent._rooms import lazily
     >>> look_up, names = lazily("reticent", {"Plan": "privacy"})
     >>> look_up("Plan").__module__, names()
-    ('reticent.privacy.plans', ['Plan'])
+    ('reticent.privacy.plan', ['Plan'])
 """
 
 from __future__ import annotations
