@@ -363,6 +363,7 @@ def test_forks(used: int) -> None:
     assert child == words(simulated)
 
 
+@pytest.mark.slow
 def test_processes_of_a_pool_get_keys_of_their_own() -> None:
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         source, simulated = secure(), Randomness.simulated(5)

@@ -16,7 +16,8 @@ when it is raised. The command line turns an error into its `exit_code`.
     ├── IntegrityError  (exit 5)      bytes that are not the bytes they claim to be: a hash, a record's id
     └── BudgetExhausted (exit 6)      one step more would spend more privacy than was promised
 
-Exit code 0 is success; 1 says that a gate failed (`reticent audit --selftest`), after everything was done and printed.
+Exit code 0 is success; 1 says that a gate failed (`reticent audit --selftest`), after everything was done and printed;
+70 that reticent itself is wrong: whatever is not raised on purpose.
 
 Example:
     >>> from reticent.errors import ReticentError, UsageError

@@ -133,6 +133,7 @@ def loaded_by(code: str) -> set[str]:
 # Light at the door ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_record_office_loads_no_laboratory() -> None:
     loaded = loaded_by("import reticent, reticent.reports, reticent.evidence, reticent.privacy, reticent.errors")
     assert "reticent.reports.pages" in loaded

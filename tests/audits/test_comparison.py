@@ -251,6 +251,7 @@ def test_progress_names_the_arm_and_counts_its_models(comparison: Comparison, to
     assert told == expected
 
 
+@pytest.mark.slow
 def test_a_simulated_comparison_repeats(comparison: Comparison, sides: tuple[Records, Records]) -> None:
     again = compare(
         *sides, [ordinary(), private(sides[0])], shadows=SHADOWS, jobs=1, randomness=Randomness.simulated(1)

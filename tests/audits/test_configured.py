@@ -80,6 +80,7 @@ def folder(tmp_path, monkeypatch):
     sys.modules.pop("configured_fit", None)
 
 
+@pytest.mark.slow
 def test_a_configuration_is_carried_out(folder):
     config = AuditConfig.read(folder / "audit.toml")
     ready = prepared(config)
@@ -118,6 +119,7 @@ def model():
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("given", [True, False])
 def test_trainings_are_watched_and_those_at_risk_taken_out(folder, given):
     (folder / "configured_fit.py").write_text(WATCHED.replace("FILE", repr(str(folder / "members.csv"))))
@@ -135,6 +137,7 @@ def test_trainings_are_watched_and_those_at_risk_taken_out(folder, given):
     assert (found.removal is None) == bool(found.record.body["not_removed"])
 
 
+@pytest.mark.slow
 def test_a_trainer_that_cannot_be_watched_trains_the_model_all_the_same(folder):
     text = CONFIG.replace('[model]\nload = "configured_fit.py:model"\nname = "the tree"\n', "")
     config = AuditConfig.parse(text.replace("seed = 4", 'seed = 4\nattacks = ["trajectory"]'), folder=folder)
@@ -157,6 +160,7 @@ def test_snapshots_are_onnx_files_or_a_list_of_models(folder):
     assert prepared(config).snapshots == (folder / "one.onnx", folder / "model.onnx")
 
 
+@pytest.mark.slow
 def test_without_a_model_the_trainer_makes_it_and_without_a_trainer_no_shadows(folder):
     text = CONFIG.replace('[model]\nload = "configured_fit.py:model"\nname = "the tree"\n', "")
     found = carried_out(config := AuditConfig.parse(text, folder=folder), prepared(config))
@@ -172,6 +176,7 @@ def test_without_a_model_the_trainer_makes_it_and_without_a_trainer_no_shadows(f
     assert {limit.status for limit in limits(config, found)} >= {"not resolvable"}
 
 
+@pytest.mark.slow
 def test_a_guarantee_is_read_and_judged(folder):
     guarantee = Guarantee((SampledGaussian(noise_multiplier=20.0),), unit=Unit.EXAMPLE)
     (folder / "guarantee.json").write_text(json.dumps(guarantee.as_dict()))
@@ -197,6 +202,7 @@ def test_a_guarantee_is_read_and_judged(folder):
         prepared(config)
 
 
+@pytest.mark.slow
 def test_results_are_replaced_by_those_of_the_same_audit_only(folder):
     config = AuditConfig.read(folder / "audit.toml")
     require_replaceable(config)  # nothing there
@@ -213,6 +219,7 @@ def test_results_are_replaced_by_those_of_the_same_audit_only(folder):
         require_replaceable(config)
 
 
+@pytest.mark.slow
 def test_classes_have_their_words_and_rows_their_table(folder):
     for name in ("members.csv", "others.csv"):
         lines = (folder / name).read_text().splitlines()
@@ -238,6 +245,7 @@ def test_a_trainer_that_forgets_to_return_its_model_is_named(folder):
         prepared(AuditConfig.parse(text, folder=folder))
 
 
+@pytest.mark.slow
 def test_what_the_trainer_makes_can_have_a_name(folder):
     config = AuditConfig.parse(CONFIG.replace('load = "configured_fit.py:model"\n', ""), folder=folder)
     found = carried_out(config, prepared(config))
@@ -261,6 +269,7 @@ def test_limits_are_printed_as_what_they_are():
     assert Limit("a", 0.55, 0.549996, kind="share").measured == "54.99 %"
 
 
+@pytest.mark.slow
 def test_limits_on_people_are_called_so(folder):
     for side in ("members", "others"):
         head, *rows = (folder / f"{side}.csv").read_text().splitlines()

@@ -31,6 +31,7 @@ def fleet(seed, models=12, records=80, leak=1.0, classes=3):
     return Fleet.of(answers, np.zeros(records, dtype=np.int64), membership)
 
 
+@pytest.mark.slow
 def test_each_exposure_is_an_audit_of_its_own():
     """The same figures, and the same intervals from the same draws, as of `pooled_curve` under that exposure."""
     models = fleet(0, records=120)
@@ -54,6 +55,7 @@ def test_each_exposure_is_an_audit_of_its_own():
         assert row.meaning == Exposure.of(row.exposure).meaning
 
 
+@pytest.mark.slow
 def test_differences_are_paired():
     """Far narrower than if each exposure had its own draws, and right: labels hide what logits show."""
     effect = exposure_effect(

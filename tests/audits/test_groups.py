@@ -78,6 +78,7 @@ def test_differences_that_are_not_there_are_hardly_ever_found():
     assert careless > binom.isf(1e-6, 150, 0.05)
 
 
+@pytest.mark.slow
 def test_intervals_hold_for_all_groups_at_once():
     """100 audits at 90 %: misses above the limit have probability 1e-6."""
     source, missed = np.random.default_rng(3), 0

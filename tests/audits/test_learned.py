@@ -75,6 +75,7 @@ def test_a_course_gives_away_what_the_last_answers_do_not():
     assert found.details["queries"] == 3 * 400
 
 
+@pytest.mark.slow
 def test_a_recipe_is_watched_and_its_network_found_out():
     members, others = sides(2, 100)
     course = watched(FIT, members, 4)
@@ -159,6 +160,7 @@ def test_snapshots_that_mean_nothing_are_refused_by_the_front_door():
 # Quantile -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_records_are_compared_with_records_like_them():
     """What is easy for any model hides the members from an attacker who does not know what to expect."""
     source = Randomness.simulated(7)
@@ -207,6 +209,7 @@ def test_models_without_a_leak_are_seldom_accused():
     assert off_chance(range(40), 2.0) > most
 
 
+@pytest.mark.slow
 def test_no_record_learns_from_its_own_membership():
     """To call a non-member a member changes what others are compared with, and not what it is compared with itself."""
     members, others = labelled(8)
@@ -220,6 +223,7 @@ def test_no_record_learns_from_its_own_membership():
     assert (first != second).any()
 
 
+@pytest.mark.slow
 def test_owners_are_dealt_as_a_whole():
     """Copies of a non-member's row in another fold would say what to expect of it, and of no member."""
     source = Randomness.simulated(9)

@@ -151,6 +151,7 @@ def test_a_training_that_learns_nothing_exposes_nobody() -> None:
     assert exposed == 0
 
 
+@pytest.mark.slow
 def test_a_memoriser_is_found_out_with_a_trainer() -> None:
     members, nonmembers = halves(population(3, 200))
     audit = rt.audit(
@@ -308,6 +309,7 @@ def test_false_alarms_come_at_the_asked_rate_when_there_is_nothing_to_find() -> 
     assert alarms.low <= 0.1 <= alarms.high + 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trainer", [None, memorise], ids=["without trainer", "with trainer"])
 def test_every_number_has_its_interval_confidence_trials_and_method(trainer: Any) -> None:
     members, nonmembers = halves(population(14, 420))
@@ -335,6 +337,7 @@ def test_every_number_has_its_interval_confidence_trials_and_method(trainer: Any
     assert any("without the model" in name for name in audit.finding.baseline)
 
 
+@pytest.mark.slow
 def test_the_worst_records_are_the_risks_in_order() -> None:
     audit = small_audit(shadows=12)
     risks = audit.worst(10**6)
@@ -374,6 +377,7 @@ def test_the_record_is_plain_json_that_shows_no_record() -> None:
     assert "7341.8" not in repr(audit.record)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("exposure", list(Exposure), ids=lambda exposure: exposure.value)
 def test_a_memoriser_is_found_out_whatever_it_shows(exposure: Exposure) -> None:
     audit = small_audit(exposure=exposure, shadows=16)
@@ -383,6 +387,7 @@ def test_a_memoriser_is_found_out_whatever_it_shows(exposure: Exposure) -> None:
     assert audit.repeated.estimates["auc"].low > (0.6 if exposure is Exposure.LABEL else 0.79)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["probabilities", "torch", "scikit-learn"])
 def test_models_of_every_kind_can_be_audited(kind: str) -> None:
     from sklearn.tree import DecisionTreeClassifier
@@ -422,6 +427,7 @@ def test_pairs_and_tensor_datasets_are_records_too() -> None:
 # Draws ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_simulated_audit_repeats_and_says_so() -> None:
     one, two, other = small_audit(1), small_audit(1), small_audit(1, randomness=Randomness.simulated(99))
     assert one.record.body == two.record.body
@@ -430,18 +436,21 @@ def test_a_simulated_audit_repeats_and_says_so() -> None:
     assert one.record.body != other.record.body
 
 
+@pytest.mark.slow
 def test_a_secure_audit_does_not_repeat_and_says_so() -> None:
     one, two = (small_audit(1, randomness=None) for _ in range(2))
     assert one.record.body["repeatable"] is False
     assert one.record.body["repeated"] != two.record.body["repeated"]
 
 
+@pytest.mark.slow
 def test_progress_is_told_once_for_each_shadow_model() -> None:
     told: list[tuple[int, int]] = []
     small_audit(progress=lambda done, total: told.append((done, total)))
     assert told == [(done, 8) for done in range(1, 9)]
 
 
+@pytest.mark.slow
 def test_all_rows_of_a_person_share_the_coin() -> None:
     owners = np.repeat(np.arange(30), 4)
     everyone = population(20, 120, owners=owners, unit=Unit.PERSON)
@@ -553,6 +562,7 @@ def test_an_error_inside_the_trainer_stays_its_own() -> None:
 # Saving -----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_audit_is_saved_as_a_page_or_as_its_record(tmp_path: Path) -> None:
     audit = small_audit()
     page, record = audit.save(tmp_path / "audit.html"), audit.save(str(tmp_path / "audit.JSON"))
@@ -582,6 +592,7 @@ def test_a_failed_page_leaves_the_old_one(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [old]
 
 
+@pytest.mark.slow
 def test_the_method_is_chosen_on_models_that_do_not_judge_it() -> None:
     audit = small_audit(shadows=12, method="choose")
     chosen = audit.record.body["method"]["chosen"]
@@ -595,6 +606,7 @@ def test_the_method_is_chosen_on_models_that_do_not_judge_it() -> None:
         small_audit(method="best")
 
 
+@pytest.mark.slow
 def test_no_list_and_no_epsilon_where_coins_were_thrown_again() -> None:
     everyone = population(5, 120)
     rare = Records(everyone.features, (np.arange(120) < 6).astype(np.int64))
@@ -678,6 +690,7 @@ def test_without_a_trainer_groups_are_not_compared_and_that_is_said() -> None:
     assert found.record.body["not_compared"] == {"sex": "no trainer was given, so no shadow models could be trained"}
 
 
+@pytest.mark.slow
 def test_classes_are_compared_by_their_words() -> None:
     data, source = load("breast_cancer"), Randomness.simulated(2)
     members, others = rt.split(data.scaled(), source)

@@ -61,6 +61,7 @@ def test_one_row_that_is_remembered_gives_a_person_away():
     assert found.chosen == "largest"
 
 
+@pytest.mark.slow
 def test_taking_the_best_way_claims_nothing_that_is_not_there():
     """150 null audits at 90 %, the best of three ways: more than 35 above one half have probability 1e-6."""
     source, wrong = np.random.default_rng(4), 0

@@ -103,6 +103,7 @@ def naive_interval(scores, membership):
     return found.low, found.high
 
 
+@pytest.mark.slow
 def test_pooled_intervals_cover_when_trials_share_records_and_models():
     """150 fleets: an honest 95 % interval falls below 90 % with probability 0.5 %."""
     assert null_coverage(pooled_interval, 150) >= 0.90

@@ -157,6 +157,7 @@ def test_some_of_the_records():
     assert everybody.estimates["auc"].n == 600
 
 
+@pytest.mark.slow
 def test_a_budget_is_looked_at_before_the_first_attack():
     members, others = sides(4, 20)
     model = nearest(members)

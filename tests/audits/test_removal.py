@@ -119,6 +119,7 @@ def test_equal_trainings_are_not_called_different():
     assert missed <= binom.isf(1e-6, 80, 0.1)
 
 
+@pytest.mark.slow
 def test_lists_that_the_jackknife_cannot_repeat_tell_nothing():
     """Eight models list many or nobody, as chance has it, and seven can list nobody: the parts agree, and know
     nothing. Equal trainings were called different then, with p = 0."""
@@ -168,6 +169,7 @@ def test_of_a_long_list_the_surest_leave():
     assert f"After the {most} surest of {before.count} at risk were taken out" in after.sentences[0]
 
 
+@pytest.mark.slow
 def test_it_repeats():
     pool, trainer = pool_of(), Striking(most=20)
     before = first_audit(trainer, pool, 16)
@@ -201,6 +203,7 @@ def test_an_audit_takes_out_whom_it_lists_and_audits_again():
     assert usual.removal.auc != found.removal.auc
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("training", "options", "reason"),
     [

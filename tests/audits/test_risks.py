@@ -30,6 +30,7 @@ def risks_of(fleet, seed=0, **options):
     return record_risks(fleet, randomness=Randomness.simulated(seed), **options)
 
 
+@pytest.mark.slow
 def test_a_training_that_learns_nothing_lists_and_exposes_hardly_ever_anybody():
     """1,000 fleets: more than 87 with anybody on the list have probability 1e-6 at a true rate of 5 %."""
     source = np.random.default_rng(1)
@@ -41,6 +42,7 @@ def test_a_training_that_learns_nothing_lists_and_exposes_hardly_ever_anybody():
     assert sum(any(risk.p <= 0.05 for risk in one.risks) for one in found) > 600
 
 
+@pytest.mark.slow
 def test_with_planted_records_the_share_of_false_ones_stays_below_the_level():
     """300 fleets, 15 of 60 remembered, level 20 %: three quarters are untouched, so the true rate is at most 15 %.
     The mean of 300 shares, each with deviation below 0.11, is above 18.5 % with probability 1e-7."""

@@ -28,6 +28,7 @@ QUICK_ONES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUICK_ONES)
 def test_items_pass(name):
     passed, seen = BY_NAME[name].run(SOURCE.spawn(name), True)
@@ -56,6 +57,7 @@ def outcome_of(name):
     return BY_NAME[name].run(SOURCE.spawn(name), True)
 
 
+@pytest.mark.slow
 def test_an_attack_that_sees_members_everywhere_fails(monkeypatch):
     real = module.auc
     monkeypatch.setattr(module, "auc", lambda members, others: real(members + 0.3 * members.std(), others))
@@ -105,6 +107,7 @@ def test_bounds_that_are_wrong_or_say_nothing_fail(monkeypatch, factor):
     assert not outcome_of("known epsilon 1, steinke")[0]
 
 
+@pytest.mark.slow
 def test_a_bug_that_is_not_found_and_an_engine_that_is_accused_fail(monkeypatch):
     real = module.audit_training
     monkeypatch.setattr(module, "audit_training", lambda training, *args, **more: real(by_steps, *args, **more))

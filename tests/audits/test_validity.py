@@ -73,6 +73,7 @@ def test_sound_audits_are_rarely_doubted():
     assert found <= 2
 
 
+@pytest.mark.slow
 def test_a_model_that_never_saw_the_data_is_not_what_the_trainer_makes():
     members, others = split(people(4), rt.Randomness.simulated(4))
     audit = audit_of(torch.nn.Linear(8, 2).double(), members, others)
@@ -89,6 +90,7 @@ def test_a_trainer_that_returns_one_model_is_noticed():
     assert "answer alike" in audit.finding.reason
 
 
+@pytest.mark.slow
 def test_false_alarms_far_from_what_was_set_are_noticed():
     members, others = split(people(8), rt.Randomness.simulated(8))
     overfit = network(400)(others, rt.Randomness.simulated(9))  # it knows the others, not the members

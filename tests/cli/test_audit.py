@@ -40,6 +40,7 @@ def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     sys.modules.pop("cli_fit", None)
 
 
+@pytest.mark.slow
 def test_an_audit_from_a_file(ask: Ask, config: Path) -> None:
     answer = ask("audit", str(config), "--seed", "1")
     assert answer.code == 0
@@ -55,6 +56,7 @@ def test_an_audit_from_a_file(ask: Ask, config: Path) -> None:
     assert again.err == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("policy", "code", "word"),
     [
@@ -71,6 +73,7 @@ def test_a_policy_decides_the_exit_code(ask: Ask, config: Path, policy: str, cod
     assert (config.parent / "audit.html").exists()
 
 
+@pytest.mark.slow
 def test_those_at_risk_are_taken_out_where_the_file_says_so(ask: Ask, config: Path) -> None:
     text = CONFIG.replace("shadows = 8", "shadows = 16\nremoval = true")
     config.write_text(text.replace("[output]", '[attack]\nattacks = ["quantile", "trajectory"]\n[output]'))
@@ -127,6 +130,7 @@ def test_errors_of_the_configurations_own_code_are_sentences(ask: Ask, config: P
     assert "Traceback" not in told
 
 
+@pytest.mark.slow
 def test_an_audit_says_who_is_at_risk_and_what_was_not_run(ask: Ask, config: Path) -> None:
     config.write_text(CONFIG.replace("shadows = 8", "shadows = 16") + '[attack]\nattacks = ["gradient norm"]\n')
     answer = ask("audit", str(config), "--seed", "1")
@@ -140,6 +144,7 @@ def test_an_audit_says_who_is_at_risk_and_what_was_not_run(ask: Ask, config: Pat
     assert "a part drawn from the packaged set breast_cancer" in told
 
 
+@pytest.mark.slow
 def test_files_of_others_are_not_replaced(ask: Ask, config: Path) -> None:
     (config.parent / "audit.html").write_text("my thesis")
     (config.parent / "cli_fit.py").write_text("def fit(records, randomness):\n    raise SystemExit('trained')\n")

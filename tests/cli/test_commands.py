@@ -304,12 +304,14 @@ def test_what_the_parser_refuses_has_code_2_and_no_output(ask: Ask, tmp_path: Pa
 # Processes --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_error_leaves_the_process_with_its_code_and_no_colour(tmp_path: Path) -> None:
     answer = run("data", "show", "digitz", folder=tmp_path)
     two_sentences(answer, "Did you mean 'digits'?")
     assert answer.err.count("\n") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("--help",), ("data", "list"), ("data", "list", "--json"), ("--version",)], ids=" ".join
 )
@@ -320,6 +322,7 @@ def test_results_are_plain_when_nobody_watches(tmp_path: Path, words: tuple[str,
     assert "\x1b" not in answer.out
 
 
+@pytest.mark.slow
 def test_a_reader_who_leaves_early_gets_no_traceback(tmp_path: Path) -> None:
     process = start("data", "list", "--json", folder=tmp_path)
     assert process.stdout is not None
@@ -374,6 +377,19 @@ def test_ctrl_c_ends_a_demo_with_130_and_no_file(tmp_path: Path, jobs: str) -> N
     assert out == ""
     assert "Traceback" not in err
     assert left_in(tmp_path) == []
+
+
+def test_an_error_in_reticent_is_no_limit_that_was_exceeded(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    import reticent.data.sampling as room
+
+    def wrong(*args: Any, **more: Any) -> Any:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(room, "ready_set", wrong)
+    found = ask("demo")
+    assert found.code == 70
+    assert "ZeroDivisionError" in found.err
+    assert "error in reticent" in found.err
 
 
 def test_ctrl_c_in_this_process_is_130(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,11 +11,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import typer
 
 from reticent.cli import main
+from reticent.cli._reidentifying import judge
 from reticent.data.ratings import simulated_ratings
 from reticent.data.tables import Table
 from reticent.evidence import Record
+from reticent.evidence.intervals import rate
 from reticent.randomness import Randomness
 
 QUICK = ("--targets", "50", "--calibration", "40", "--level", "0.05", "--seed", "1", "--known", "2,6", "--within", "14")
@@ -144,6 +147,28 @@ def test_singling_out(ask: Ask, tmp_path: Path) -> None:
     assert done.code == 1, done.err
     assert "single out one of 100 people" in done.out
     assert ask(*words, "few.csv", "--attempts", "40", "--seed", "1").code == 3
+
+
+def test_a_limit_is_not_kept_to_by_attempts_that_nobody_could_weigh(ask: Ask, tmp_path: Path) -> None:
+    Table.of({"a": [f"x{i}" for i in range(100)]}).save(tmp_path / "secret.csv")
+    # One value is seen nowhere else; the others weigh 3 in 15,000 each: too seldom to be shown to be much or little.
+    others = [f"x{i}" for i in range(1, 100)] * 12
+    Table.of({"a": [*others, *["z"] * (15_000 - len(others))]}).save(tmp_path / "others.csv")
+    words = ("singling-out", "secret.csv", "secret.csv", "others.csv", "--attempts", "100", "--seed", "1")
+    done = ask(*words, "--at-most", "0.1")
+    assert (done.code, "NOT RESOLVABLE" in done.err) == (3, True)
+    assert ask(*words, "--at-most", "1").code == 0
+
+
+def test_one_of_many_shares_is_exceeded_only_beyond_what_so_many_reach() -> None:
+    """A share of 10 % each, measured 60 times on 600: in most runs the lower end of one of them is above 10 %."""
+    draw, exits = np.random.default_rng(2), {1: 0, 3: 0}
+    for _ in range(200):
+        shares = [rate(int(count), 600, method="shares") for count in draw.binomial(600, 0.1, 60)]
+        with pytest.raises(typer.Exit) as stopped:
+            judge(shares, 0.1)
+        exits[stopped.value.exit_code] += 1
+    assert exits[1] < 200 * 0.05 + 6 * (200 * 0.05 * 0.95) ** 0.5  # one by one it would be 2.5 % of 60: three in four
 
 
 def test_help_has_examples(ask: Ask) -> None:

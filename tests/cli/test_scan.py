@@ -45,7 +45,15 @@ def test_a_gate_and_json(people) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--fail-on", "everything"), ("--presidio", "--no-text"), ("--output", "x.txt"), ("--plain",)]
+    "arguments",
+    [
+        ("--fail-on", "everything"),
+        ("--presidio", "--no-text"),
+        ("--model", "nonsense"),
+        ("--no-text", "--model", "nonsense"),
+        ("--output", "x.txt"),
+        ("--plain",),
+    ],
 )
 def test_what_does_not_fit_together(people, arguments: tuple[str, ...]) -> None:
     assert isinstance(run(people, *arguments).exception, UsageError)

@@ -88,6 +88,7 @@ def test_keys_stand_in_the_order_of_utf_16() -> None:
     ]
 
 
+@pytest.mark.slow
 @given(PLAIN)
 def test_bytes_parse_back_and_are_stable(value: Any) -> None:
     content = canonical_json(value)

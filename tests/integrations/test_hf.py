@@ -175,6 +175,7 @@ def assert_same(model, expected, **tolerances):
 # The same steps ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("accumulated", [1, 3])
 def test_a_language_model_equals_private_sgd_by_hand(tmp_path, accumulated):
     model = gpt2().double()
@@ -188,6 +189,7 @@ def test_a_language_model_equals_private_sgd_by_hand(tmp_path, accumulated):
     assert not torch.equal(model.lm_head.weight, gpt2().double().lm_head.weight)
 
 
+@pytest.mark.slow
 def test_a_loss_over_the_tokens_of_the_batch_would_be_something_else(tmp_path):
     """What transformers does by itself: the batch's token count in every example's gradient. The oracle sees it."""
     model = gpt2().double()
@@ -203,6 +205,7 @@ def test_a_loss_over_the_tokens_of_the_batch_would_be_something_else(tmp_path):
         assert_same(model, by_hand(gpt2().double(), TEXTS, plan_of(clip=1e6), coupled))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_a_classifier_equals_private_sgd_by_hand(tmp_path, smoothing):
     def loss(model, batch):
@@ -244,6 +247,7 @@ class Contrastive(transformers.Trainer):
         return nn.functional.cross_entropy(logits @ logits.T, torch.arange(len(logits)))
 
 
+@pytest.mark.slow
 def test_a_loss_of_ones_own_is_computed_for_each_example(tmp_path):
     def loss(model, batch):
         return WEIGHT[batch["labels"][0]] * model(**batch).loss
@@ -261,6 +265,7 @@ def test_losses_that_couple_examples_are_refused(tmp_path, kind):
         private_of(trainer_of(tmp_path, bert().double(), LABELLED, kind=kind))
 
 
+@pytest.mark.slow
 def test_checkpointed_layers_give_the_same(tmp_path):
     found = []
     for checkpointing in (False, True):
@@ -274,6 +279,7 @@ def test_checkpointed_layers_give_the_same(tmp_path):
     assert_same(*found, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 def test_bfloat16_autocast(tmp_path):
     model = gpt2()
     trainer = trainer_of(tmp_path, model, bf16=True)
@@ -343,6 +349,7 @@ def of_people(**changes):
     return Plan(0.0, 12, **{**values, **changes})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("held", [4, 12])
 def test_a_persons_gradient_is_clipped_as_one(tmp_path, held):
     """Texts of several lengths: a loss over the tokens of all her texts would weigh them otherwise."""
@@ -375,6 +382,7 @@ def test_people_need_a_collation_that_keeps_the_order(tmp_path):
     assert "collation keeps the order of the rows (tried on some records)" in private.guarantee.assumptions
 
 
+@pytest.mark.slow
 def test_people_are_counted_where_the_plan_is_calibrated(tmp_path):
     trainer = trainer_of(tmp_path, max_steps=-1, num_train_epochs=2, per_device_train_batch_size=4, sgd=False)
     private = hf.make_private(
@@ -402,6 +410,7 @@ def test_rows_of_people_who_own_several_are_protected_only_by_name(tmp_path):
 SAMPLERS = [RandomAllocation(), Shuffled(), Cyclic(2), TruncatedPoisson(8), FixedSize(), WithReplacement()]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 def test_batches_are_those_of_the_plans_sampler(tmp_path, sampler):
     plan = plan_of(sampling=sampler, relation=sampler.relations[0])
@@ -445,6 +454,7 @@ def test_a_sampler_can_be_asked_for(tmp_path):
 # The promise -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "steps", "epochs"),
     [({"max_steps": 7}, 7, 2), ({"max_steps": -1, "num_train_epochs": 3}, 15, 3)],
@@ -495,6 +505,7 @@ def saving(folder, seed=1, sampler=None, **options):
     return trainer, private
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", [None, RandomAllocation(), Shuffled(), Cyclic(2)], ids=repr)
 def test_a_resumed_run_is_the_same_to_the_bit(tmp_path, sampler):
     """Four batches an epoch: the checkpoint at step 7 lies inside one, and inside a turn of the sampler."""
@@ -511,6 +522,7 @@ def test_a_resumed_run_is_the_same_to_the_bit(tmp_path, sampler):
     assert not list(tmp_path.rglob("*.spent"))
 
 
+@pytest.mark.slow
 def test_checkpoints_of_other_trainings_are_refused(tmp_path):
     trainer_of(tmp_path, max_steps=7, save_strategy="steps", save_steps=7, sgd=False).train()
     with pytest.raises(UsageError, match="got one without its account"):
@@ -618,6 +630,7 @@ def test_networks_that_mix_examples_are_refused(tmp_path):
         private_of(trainer)
 
 
+@pytest.mark.slow
 def test_steps_from_elsewhere_are_refused(tmp_path):
     trainer = trainer_of(tmp_path)
     private_of(trainer)
@@ -639,6 +652,7 @@ class Stray(transformers.TrainerCallback):
         sum(parameter.sum() for parameter in model.parameters()).backward()
 
 
+@pytest.mark.slow
 def test_gradients_from_elsewhere_are_refused(tmp_path):
     trainer = trainer_of(tmp_path)
     private_of(trainer)
@@ -647,6 +661,7 @@ def test_gradients_from_elsewhere_are_refused(tmp_path):
         trainer.train()
 
 
+@pytest.mark.slow
 def test_settings_that_are_changed_afterwards_are_noticed(tmp_path):
     trainer = trainer_of(tmp_path)
     private_of(trainer)
@@ -676,6 +691,7 @@ def tokenizer():
     return transformers.PreTrainedTokenizerFast(tokenizer_object=model, pad_token=pad, mask_token=mask)
 
 
+@pytest.mark.slow
 def test_padding_to_the_longest_changes_nothing_beyond_the_mask(tmp_path):
     """The batch's longest example decides about everybody's padding; the oracle has none."""
     pads = transformers.DataCollatorWithPadding(tokenizer())
@@ -711,6 +727,7 @@ def test_batches_without_a_row_for_each_example_are_refused(tmp_path):
         private_of(trainer_of(tmp_path, data=TEXTS, collate=counted, remove_unused_columns=False))
 
 
+@pytest.mark.slow
 def test_masks_that_are_drawn_at_random(tmp_path):
     collate = transformers.DataCollatorForLanguageModeling(tokenizer(), mlm=True, mlm_probability=0.3)
     config = transformers.BertConfig(

@@ -69,6 +69,7 @@ def resumed(folder, number=SAVED, lost=None, into=None, **options):
     return trainer, private
 
 
+@pytest.mark.slow
 def test_lost_steps_are_charged_and_the_run_ends_where_it_was_planned(tmp_path):
     """Saved at 5, interrupted at 8: 8 of 16 steps are left, with the rates that they would have had."""
     interrupted(tmp_path, 8)
@@ -85,6 +86,7 @@ def test_lost_steps_are_charged_and_the_run_ends_where_it_was_planned(tmp_path):
     assert max(losses) < 3 * min(losses)  # none is divided by steps that were not taken
 
 
+@pytest.mark.slow
 def test_schedules_of_noise_go_past_the_lost_steps_too(tmp_path, monkeypatch):
     """Little noise early, much late, as it is charged: noise of the lost steps must not be used late."""
     schedule = Schedule(((8, 1.0), (8, 4.0)))
@@ -101,6 +103,7 @@ def test_schedules_of_noise_go_past_the_lost_steps_too(tmp_path, monkeypatch):
     assert private.guarantee.mechanisms == private.plan.guarantee().mechanisms
 
 
+@pytest.mark.slow
 def test_an_older_checkpoint_is_charged_for_all_that_came_after(tmp_path):
     interrupted(tmp_path, 12)
     trainer, _ = resumed(tmp_path, number=5, lost=7)
@@ -125,6 +128,7 @@ def test_the_rest_of_a_round_is_passed_over_and_other_choices_are_kept(tmp_path)
     assert sorted(log["step"] for log in trainer.state.log_history if "loss" in log)[5:] == list(range(7, STEPS + 1))
 
 
+@pytest.mark.slow
 def test_another_training_in_the_folder_cannot_set_the_journal_back(tmp_path):
     interrupted(tmp_path, 8)
     shutil.copytree(tmp_path / "checkpoint-5", tmp_path / "first")
@@ -135,12 +139,14 @@ def test_another_training_in_the_folder_cannot_set_the_journal_back(tmp_path):
     resumed(tmp_path, lost=3)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_in_another_folder_goes_on_in_both_journals(tmp_path):
     interrupted(tmp_path / "one", 8)
     resumed(tmp_path / "one", lost=3, into=tmp_path / "two")
     assert begun(tmp_path / "one") == begun(tmp_path / "two") == STEPS
 
 
+@pytest.mark.slow
 def test_checkpoints_without_their_journal_or_account_are_refused(tmp_path):
     interrupted(tmp_path, 8)
     (place,) = tmp_path.glob("private-*.spent")
@@ -153,6 +159,7 @@ def test_checkpoints_without_their_journal_or_account_are_refused(tmp_path):
         resumed(tmp_path)  # transformers itself refuses it, or begins at step 0, depending on the version
 
 
+@pytest.mark.slow
 def test_what_is_known_of_the_last_checkpoint_is_found_by_itself(tmp_path):
     interrupted(tmp_path, 8)
     trainer, _ = made(tmp_path)
@@ -237,6 +244,7 @@ def test_after_kills_the_budget_is_never_below_the_truth(tmp_path):
     assert deaths >= 3
 
 
+@pytest.mark.slow
 def test_a_planted_journal_that_was_set_back_spends_less_than_the_truth(tmp_path):
     """The check above would see it: a run that counts from its checkpoints only."""
     interrupted(tmp_path, 8)

@@ -87,6 +87,7 @@ def test_shuffled_batches_are_refused():
         guarantee_of(state(HISTORY), poisson_sampling=False)
 
 
+@pytest.mark.slow
 def test_it_needs_neither_opacus_nor_torch():
     code = (
         "import sys; sys.modules['opacus'] = None\n"  # scipy trips over a torch that is None

@@ -189,6 +189,7 @@ def test_frozen_weights_stay_and_adapters_move(name, tmp_path):
         torch.testing.assert_close(loaded(input_ids=IDS).logits, model(input_ids=IDS).logits, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_adalora_shares_out_its_ranks_by_noisy_gradients(tmp_path):
     """Its own callback looks at gradients after the step: at what has its noise already."""
     seen = []
@@ -216,6 +217,7 @@ def test_adalora_shares_out_its_ranks_by_noisy_gradients(tmp_path):
     assert sum(ranks) < 3 * len(ranks)
 
 
+@pytest.mark.slow
 def test_an_adapter_in_a_trainer(tmp_path):
     model = adapted("LoRA on all of Llama", moved=False)
     before = {key: value.clone() for key, value in model.state_dict().items()}

@@ -34,6 +34,7 @@ def classifier(**options):
     return PrivateClassifier(**{**OPTIONS, **options})
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")  # pandas, array API: not installed
 def test_the_checks_of_scikit_learn():
     """With little noise, since some of them ask for accuracy; none is expected to fail."""
@@ -80,6 +81,7 @@ def test_no_statistic_of_the_data_is_used():
     assert all(map(torch.equal, first.module_.parameters(), second.module_.parameters()))
 
 
+@pytest.mark.slow
 def test_it_learns_and_says_what_it_promises():
     found = classifier(epochs=40).fit(X, Y)
     assert found.score(X, Y) > 0.8
@@ -106,6 +108,7 @@ def test_the_default_delta_follows_the_number_of_records():
     assert found.guarantee_.dataset_size == N
 
 
+@pytest.mark.slow
 def test_repeats_under_a_number_and_never_without():
     first, second, other = (classifier(random_state=seed).fit(X, Y).predict_proba(X) for seed in (4, 4, 5))
     assert (first == second).all()
@@ -141,6 +144,7 @@ def test_groups_are_people_who_are_promised_something():
     assert classifier(rows_per_unit=4, random_state=3).fit(X, Y, groups=texts).plan_ == plan
 
 
+@pytest.mark.slow
 def test_groups_whose_rows_alone_are_promised_something():
     found = classifier(example_level=True).fit(X, Y, groups=GROUPS)
     assert found.plan_ == classifier().fit(X, Y).plan_
@@ -150,6 +154,7 @@ def test_groups_whose_rows_alone_are_promised_something():
     assert (rows.plan_.dataset_size, rows.plan_.unit) == (N, Unit.PERSON)
 
 
+@pytest.mark.slow
 def test_samplers_and_relations():
     found = classifier(sampling=FixedSize()).fit(X, Y)
     assert (found.plan_.sampling, found.plan_.relation) == (FixedSize(), Relation.REPLACE_ONE)
@@ -177,6 +182,7 @@ def test_hidden_layers_and_networks_of_ones_own():
         classifier(module=lambda f, c: torch.nn.Sequential(torch.nn.BatchNorm1d(f), torch.nn.Linear(f, c))).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_pipelines_clones_pickles_and_cross_validation():
     model = classifier(random_state=2)
     assert clone(model).get_params() == model.get_params()
@@ -219,6 +225,7 @@ def test_what_promises_nothing_is_refused(options, kind, text):
         classifier(**options).fit(X, Y)
 
 
+@pytest.mark.slow
 def test_without_scikit_learn_it_says_what_to_install():
     code = "import sys; sys.modules['sklearn'] = None; import reticent.integrations.sklearn"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)

@@ -27,6 +27,7 @@ def deltas(noise: float, steps: int, rounds: int = 1, points: int = 1200) -> np.
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("noise", [0.4, 1.0, 3.0])
 def test_two_steps_by_integration(noise: float) -> None:
     """Over both outputs, on a grid; from above, within a thousandth."""
@@ -44,6 +45,7 @@ def test_two_steps_by_integration(noise: float) -> None:
         assert found[:, place] == pytest.approx(wanted, rel=4e-3, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noise", "steps", "rounds"), [(0.7, 17, 1), (1.0, 100, 1), (1.0, 50, 4), (1.0, 300, 2)])
 def test_many_steps_by_simulation(noise: float, steps: int, rounds: int) -> None:
     """200,000 draws of the ratio of densities; six standard errors (wrong with 2e-9), and one part in 300 above."""

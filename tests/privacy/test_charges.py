@@ -242,6 +242,7 @@ HOW = [
 ]
 
 
+@pytest.mark.slow
 @settings(max_examples=14, deadline=None)
 @given(how=st.sampled_from(HOW), epsilon=st.floats(0.3, 10), steps=st.integers(1, 150), delta=st.floats(1e-8, 9e-4))
 def test_calibration_never_overshoots_and_hardly_undershoots(how, epsilon, steps, delta):

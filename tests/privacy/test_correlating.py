@@ -44,6 +44,7 @@ def test_the_error_is_that_of_the_noise_that_is_made(how, worst):
     assert prefix_error(plan, worst=worst) == pytest.approx(wanted, rel=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=6, deadline=None)
 @given(epsilon=st.floats(0.2, 20), memory=st.integers(0, 20), relation=st.sampled_from(Relation), worst=st.booleans())
 def test_it_keeps_the_promise_and_is_never_worse_than_dp_sgd(epsilon, memory, relation, worst):

@@ -75,6 +75,7 @@ def test_gaussian_numbers_have_their_law(s: float) -> None:
         assert fits(wider, x, masses) < ALPHA
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("t", LAPLACES)
 def test_laplace_numbers_have_their_law(t: float) -> None:
     drawn = discrete_laplace(N, scale=t, randomness=secure())

@@ -34,6 +34,7 @@ mechanisms = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(st.lists(mechanisms, max_size=25), st.floats(0.3, 8.0), st.sampled_from(Relation))
 def test_what_was_allowed_keeps_the_promise(asked, epsilon, relation):

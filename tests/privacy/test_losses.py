@@ -36,6 +36,7 @@ def test_never_below_a_grid_that_is_ten_times_finer(noise: float, rate: float, s
     assert got <= max(composed.epsilon(delta) for composed in finer) * (1 + 3e-4) + 1e-6
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(noise=noises, rate=st.floats(1e-4, 0.9), delta=st.floats(-12, -3).map(lambda x: 10**x), removed=st.booleans())
 def test_one_sampled_step_in_closed_form(noise: float, rate: float, delta: float, removed: bool) -> None:
@@ -58,6 +59,7 @@ def test_one_sampled_step_in_closed_form(noise: float, rate: float, delta: float
         assert divergence(got * (1 - 1e-3) - 1e-9) >= delta * (1 - 1e-6)
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(noise=st.floats(0.9, 8.0), rate=rates, steps=st.integers(1, 300), replaced=st.booleans())
 def test_within_a_thousandth_of_dp_accounting(noise: float, rate: float, steps: int, replaced: bool) -> None:

@@ -60,6 +60,7 @@ def test_laplace_and_randomised_response() -> None:
     np.testing.assert_allclose(renyi.randomised_response(WHOLE, epsilon=0.7), np.log(moments) / (WHOLE - 1), rtol=1e-10)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(
     noise=st.floats(0.6, 8.0),

@@ -125,6 +125,7 @@ def uniform(batches, size, batch_size, alpha=ALPHA):
     )
 
 
+@pytest.mark.slow
 def test_of_fixed_size_every_set_is_as_likely_and_batches_are_independent():
     """20,000 batches of 2 out of 5: ten sets, a hundred pairs of sets. A shuffled pass is rejected (planted fault)."""
     assert uniform(batches_of(5, 2, 20_000, Randomness.secure(), FixedSize()), 5, 2)
@@ -235,6 +236,7 @@ def test_what_is_not_covered_is_refused():
             Sampler.from_dict(values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS, ids=repr)
 def test_calibrated_for_what_is_drawn(sampler):
     plan = rt.Plan.calibrate(

@@ -128,6 +128,7 @@ def test_tables_have_a_row_for_each_column() -> None:
     assert all(len(row) == len(table.columns) for row in table.rows)
 
 
+@pytest.mark.slow
 def test_plots_are_the_same_each_time_and_bounded() -> None:
     many = [column(f"c{k}", "kept", gain=estimate(k / 1000)) for k in range(80)]
     svg = gain_plot(many, body())

@@ -108,6 +108,7 @@ def test_bounds_are_rounded_down_and_claims_up() -> None:
     assert rows[0][2] == "epsilon 2.01"
 
 
+@pytest.mark.slow
 def test_who_is_at_risk_is_named_with_the_table_that_rows_are_counted_in(body: dict[str, Any]) -> None:
     assert body["at_risk"]["listed"]
     told = who(body)

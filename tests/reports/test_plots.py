@@ -105,6 +105,7 @@ def test_drawing_leaves_the_users_settings_alone(draw: Callable[..., str]) -> No
     assert before == after
 
 
+@pytest.mark.slow
 def test_colours_and_markers_are_told_apart() -> None:
     assert len(set(plots._COLOURS)) == len(plots._COLOURS)
     assert len(set(plots._MARKERS)) == len(plots._MARKERS) == len(plots._COLOURS) == len(plots._STYLES)

@@ -46,6 +46,7 @@ def test_the_page_and_the_sentences_say_that_it_protects_nobody(audit: Any) -> N
     assert html(removal_table(audit.record.body)) in page
 
 
+@pytest.mark.slow
 def test_what_was_asked_for_and_not_run_says_why() -> None:
     body = audited(Striking(above=10_000)).record.body
     (sentence,) = about_removal(body)

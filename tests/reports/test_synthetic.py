@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 import re
 
 import numpy as np
@@ -93,3 +95,33 @@ def test_a_reversed_difference_keeps_its_sign() -> None:
     page = render(audit.record())
     assert "did better on controls than on members" in page
     assert re.search(r"-\d+\.\d points \(-\d+\.\d to -\d+\.\d", page)
+
+
+def test_of_many_guessed_columns_the_most_telling_come_first_and_the_others_are_folded(found: Record) -> None:
+    body = copy.deepcopy(dict(found.body))
+    body["tests"], start = list(body["tests"]), "attribute inference of "
+    (guess,) = (one for one in body["findings"] if one["attack"].startswith(start))
+    (test, *_) = (one for one in body["tests"] if one["attack"] == guess["attack"])
+    body["findings"] = [one for one in body["findings"] if one is not guess]
+    body["findings"] += [guess | {"attack": f"{start}c{place:02}"} for place in range(20)]
+    body["tests"] += [test | {"attack": f"{start}c{place:02}", "p_adjusted": 1 - place / 20} for place in range(20)]
+
+    said = [line for line in lines(body) if line[0].startswith(start)]
+    assert [line[0].removeprefix(start) for line in said] == [f"c{place:02}" for place in range(8, 20)] + [
+        "8 other columns"
+    ]
+    assert said[-1][3] == "0.65 or more"
+
+    page = render(dataclasses.replace(found, body=body))
+    secrets = page[page.index("<h2>Secrets and links") :]
+    before, fold = secrets[: secrets.index("<details>")], secrets[secrets.index("<details>") :]
+    assert f"{start}c19" in before
+    assert f"{start}c00" not in before
+    assert f"{start}c00" in fold
+
+
+def test_the_sentence_of_a_release_that_copies_says_how_many(found: Record) -> None:
+    leaking = record(lambda source, _: Table.of({name: source[name].cells()[:60] for name in source.names}))
+    assert "copies" in leaking.body["found"]
+    (told,) = (one for one in sentences_of(leaking) if one.startswith("Shown one row"))
+    assert "Copies: copied" in told

@@ -129,6 +129,7 @@ def test_without_noise_it_is_an_ordinary_training(correction):
         torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_correction_and_a_prior_help_where_lies_are_frequent():
     """At epsilon 1 three of four answers are lies.
 

@@ -96,6 +96,7 @@ def test_equal_questions_are_equal_whatever_they_are_made_of():
     assert one.spent() == (GNMax(30.0, 2),)
 
 
+@pytest.mark.slow
 def test_answers_follow_their_law():
     """1,500 different questions with the same votes against quadrature, at an error rate of 1e-4."""
     runs, voting = 1500, Voting(4.0)
@@ -123,6 +124,7 @@ def test_whose_promise_it_is():
 # Callers ----------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.lists(st.tuples(st.sampled_from(["ann", "bob", "eve"]), st.integers(0, 12)), max_size=60),

@@ -226,6 +226,7 @@ def test_labels_and_fingerprints_tell_apart() -> None:
     assert all(0 <= mark < 1 << 63 for mark in marks)
 
 
+@pytest.mark.slow
 def test_one_process_loads_nothing_of_fsdp() -> None:
     code = "import reticent.training, sys, torch; reticent.training.PerExampleModel(torch.nn.Linear(2, 1))"
     code += "; print(any(name.startswith('torch.distributed.fsdp') for name in sys.modules))"

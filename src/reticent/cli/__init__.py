@@ -1,13 +1,14 @@
 """The command line: one file per command, and the only place that prints.
 
 Promise: exit code 0 when the command did what it was asked, otherwise the code of the error (`reticent.errors`), one
-sentence on what went wrong and one on how to mend it, and nothing half-written. Results go to standard output, all else
-to standard error; colour and progress bars appear on a terminal only.
+sentence on what went wrong and one on how to mend it, and nothing half-written; 70 for an error in reticent itself.
+Results go to standard output, all else to standard error; colour and progress bars appear on a terminal only.
 """
 
 from __future__ import annotations
 
 import sys
+import traceback
 
 import typer
 import typer.core
@@ -77,3 +78,9 @@ def main() -> None:
         sys.exit(fail(MissingExtra(error.name, "lab", "This command")))
     except KeyboardInterrupt:
         sys.exit(130)
+    except Exception:  # Python's own exit code for these is 1, which here says that a limit was exceeded
+        traceback.print_exc()
+        typer.echo(
+            "This is an error in reticent, and nothing was decided. Please report it with the lines above.", err=True
+        )
+        sys.exit(70)

@@ -91,18 +91,35 @@ def tell(record: Record, place: Path | None, *, json: bool) -> None:
         output.print(f"Written: {place}", markup=False)
 
 
-def judge(shares: Sequence[Estimate], limit: float | None) -> None:
-    """Leave with the code of a gate, if there is a limit and a share does not show that it keeps it."""
+def judge(shares: Sequence[Estimate], limit: float | None, possible: Sequence[Estimate] | None = None) -> None:
+    """Exceeded if one of the shares is larger, at an error that all of them share; kept to if none may be larger.
+
+    Args:
+        shares: counted ones.
+        limit: the largest share that is allowed.
+        possible: what they are at most, where some of what was tried could not be judged.
+    """
     from reticent import _checks
     from reticent.cli._output import errors
+    from reticent.evidence.intervals import clopper_pearson
 
     if limit is None:
         return
     limit = _checks.fraction(at_most=limit)
-    if any(share.low > limit for share in shares):
-        errors.print(f"EXCEEDED: a share is more than {limit:g}, whatever its interval allows.", markup=False)
+    lowest = [shares[0].low]
+    if len(shares) > 1:
+        errors_each = [(1 - one.confidence) / len(shares) for one in shares]
+        lowest = [
+            clopper_pearson(round(one.value * one.n), one.n, 1 - error)[0]
+            for one, error in zip(shares, errors_each, strict=True)
+        ]
+    if any(low > limit for low in lowest):
+        errors.print(
+            f"EXCEEDED: a share is more than {limit:g}, at the lower ends of {len(shares)} intervals together.",
+            markup=False,
+        )
         raise typer.Exit(GATE_FAILED)
-    if any(share.high > limit for share in shares):
+    if any(share.high > limit for share in (shares if possible is None else possible)):
         errors.print(f"NOT RESOLVABLE: a share may be more than {limit:g}; more targets would tell.", markup=False)
         raise typer.Exit(NOT_RESOLVABLE)
 

@@ -189,7 +189,8 @@ def singling_out(
     tell(found.record(), place, json=json)
     if found.finding.status.value == "inconclusive":
         raise typer.Exit(NOT_RESOLVABLE)
-    judge([found.finding.estimates["singled out"]], at_most)
+    estimates = found.finding.estimates
+    judge([estimates["singled out"]], at_most, [estimates["singled out, or of unknown weight"]])
 
 
 def _read(file: str, person: str, item: str, rating: str, date: str, dates_are: str) -> Ratings:

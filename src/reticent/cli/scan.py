@@ -30,6 +30,9 @@ def scan(
     presidio: Annotated[
         bool, typer.Option("--presidio", help="Read texts with Presidio too; with a spaCy model it finds names.")
     ] = False,
+    model: Annotated[
+        str | None, typer.Option(help="An installed spaCy model that finds names in texts too.", show_default=False)
+    ] = None,
     threshold: Annotated[float, typer.Option(help="Lowest score of Presidio's entities that count.")] = 0.4,
     no_text: Annotated[bool, typer.Option("--no-text", help="Do not look into texts.")] = False,
     show: Annotated[int, typer.Option(help="So many examples of each finding, by their form (Xxx 99).")] = 0,
@@ -65,6 +68,7 @@ def scan(
             sample=sample,
             confidence=confidence,
             texts="none" if no_text else ("presidio" if presidio else "patterns"),
+            model=model,
             threshold=threshold,
             show=show,
             plain=plain,

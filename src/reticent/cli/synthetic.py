@@ -46,6 +46,13 @@ def synthetic(
     generations: Annotated[int, typer.Option(help="Releases that the generator is called for.")] = 16,
     most: Annotated[int, typer.Option(help="Rows that are judged on each side.")] = 2000,
     level: Annotated[float, typer.Option(help="Error rate of all tests together.")] = 0.05,
+    at_risk: Annotated[
+        float | None,
+        typer.Option(
+            help="List rows of the source that are exposed, by number from 0: the share of the list that may be there "
+            "by chance, 0.1 say."
+        ),
+    ] = None,
     gate: Annotated[
         bool, typer.Option("--gate", help="Exit with 1 if a leak is found, with 3 if none could have been.")
     ] = False,
@@ -95,6 +102,7 @@ def synthetic(
             level=level,
             most=most,
             generations=generations,
+            at_risk=at_risk,
             progress=report,
         )
     if target is not None:

@@ -20,8 +20,11 @@ from reticent.evidence.findings import Estimate
 __all__ = ["clopper_pearson", "rate"]
 
 
-def clopper_pearson(successes: int, trials: int, confidence: float) -> tuple[float, float]:
-    """The interval for a probability that covers it at least `confidence` of the time (Clopper and Pearson, 1934)."""
+def clopper_pearson(successes: float, trials: float, confidence: float) -> tuple[float, float]:
+    """The interval for a probability that covers it at least `confidence` of the time (Clopper and Pearson, 1934).
+
+    Counts that are no whole numbers are those of trials that vary more than independent ones, scaled down for it.
+    """
     tail = (1 - confidence) / 2
     low = 0.0 if successes == 0 else float(beta.ppf(tail, successes, trials - successes + 1))
     high = 1.0 if successes == trials else float(beta.ppf(1 - tail, successes + 1, trials - successes))

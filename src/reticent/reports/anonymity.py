@@ -77,6 +77,11 @@ def _who(risk: Values) -> str:
     return f"knows {known}" if risk["attacker"].startswith("knows ") else f"knows {known} ({risk['attacker']})"
 
 
+def _guessing(risk: Values) -> float:
+    """What a prosecutor who knows no column achieves; older records have one figure for all attackers."""
+    return float(risk.get("prosecutor_baseline", risk["baseline"]))
+
+
 def _unit(body: Values) -> str:
     words = ("person", "people") if body["measures"]["person"] is not None else ("row", "rows")
     return words[body["measures"]["k"] != 1]
@@ -91,7 +96,7 @@ def _about(body: Values) -> list[str]:
     found += [
         f"An attacker who {_who(risk)} and knows that a person is in the table finds the row of the most exposed one "
         f"with chance {risk_words(risk['prosecutor_highest'])}, on average {risk_words(risk['prosecutor_average'])}; "
-        f"knowing none of it, {risk_words(risk['baseline'])}. {percent(risk['prosecutor_at_risk'])} of the rows are "
+        f"knowing none of it, {risk_words(_guessing(risk))}. {percent(risk['prosecutor_at_risk'])} of the rows are "
         f"above {percent(risk['threshold'])}."
         for risk in body["attackers"]
     ]
@@ -100,9 +105,9 @@ def _about(body: Values) -> list[str]:
         spread += [body["copula"][name]["value"]] if name in body["copula"] else []
         found.append(
             f"Of {number(one['population'])} people, {estimate(one['estimate'])} are estimated to be unique in this "
-            f"({_MODELS.get(one['chosen'], one['chosen'])}, as the rule of Dankar et al. has it); all models together: "
-            f"{percent(min(spread))} to {percent(max(spread))}. A match with a row that is unique here is right with "
-            f"an estimated chance of {estimate(one['match'])}."
+            f"({_MODELS.get(one['chosen'], one['chosen'])}, as the rule of Dankar et al. has it; the interval holds if "
+            f"that model does); all models together: {percent(min(spread))} to {percent(max(spread))}. A match "
+            f"with a row that is unique here is right with an estimated chance of {estimate(one['match'])}."
         )
     found += [
         f"There is a class in which everybody whose {one['name']} is known has the same: who is known to be in it is "
@@ -132,8 +137,8 @@ def risk_plot(before: Sequence[Values], after: Sequence[Values] = ()) -> str:
                 axes.plot(ends, [place + dy] * 2, color=colour, linewidth=1.4, label=label)
                 axes.plot(ends[:1], [place + dy], "o", color=colour, markersize=6)
                 axes.plot(ends[1:], [place + dy], "|", color=colour, markersize=11)
-            axes.plot([risk["baseline"]], [place], "x", color="#444444", label="knows no column" if not place else None)
-        low = min(min(one["baseline"], one["prosecutor_average"]) for one in rows)
+            axes.plot([_guessing(risk)], [place], "x", color="#444444", label="knows no column" if not place else None)
+        low = min(min(_guessing(one), one["prosecutor_average"]) for one in rows)
         axes.set(xscale="log", xlim=(low / 2, 1.3), ylim=(len(before) - 0.5, -0.5))
         axes.set_xlabel("chance that the attacker finds a person's row")
         axes.set_yticks(range(len(before)), [_label(one["attacker"]) for one in before])

@@ -12,6 +12,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import io
 import re
 import warnings
@@ -185,5 +186,6 @@ def _svg(figure: Any, name: str, title: str) -> str:
     text = re.sub(r'(<svg[^>]*?) width="[^"]*"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
     text = re.sub(r"(\d+\.\d{2})\d+", r"\1", text)  # hundredths of a point are finer than any screen
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{name}-", text)  # two plots on a page share no identifier
+    mark = f"{name}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"  # two plots on a page share no identifier
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\1{mark}-", text)
     return text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)

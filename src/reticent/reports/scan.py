@@ -263,7 +263,7 @@ def _limits(body: Values) -> list[str]:
         parts += [_heading("What could not be told from luck"), html(Table(caption, heads, rows))]
     items = (
         f"Texts: {body['settings']['texts']}.",
-        "Names are found where the column is called so, or behind words that announce them in texts.",
+        f"Names: {body['settings'].get('names', 'by the names of columns and words that announce them')}.",
         "Images, sounds and attachments are not looked at; biometric data and photographs by the columns' names only.",
         "A digest or a random identifier in place of a name is a pseudonym: it still points at one person.",
         "Unique among these rows is not unique among all people, and not unique here is no protection either.",

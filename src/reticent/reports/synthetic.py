@@ -16,7 +16,7 @@ that there is none.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -33,6 +33,9 @@ Values = Mapping[str, Any]
 
 GAIN = "members' gain minus controls' gain"
 _DIFFERENCES = (GAIN, "members' share minus controls'")
+_GUESSES = "attribute inference of "
+SHOWN = 12
+"""So many guessed columns are shown before the others are folded."""
 
 
 def sentences(body: Values) -> list[str]:
@@ -67,6 +70,7 @@ def sentences(body: Values) -> list[str]:
             f"{number(body['controls_equal_to_a_member'])} of {number(body['rows']['controls'])} controls equal a "
             "judged member in every column; where these are the same people, attacks look weaker than they are."
         )
+    said += [one["sentence"] for one in body.get("at_risk", ())]
     said.append(body["power"]["sentence"])
     if body["repeatable"]:
         said.append("Seeded run: whoever knows the seed knows the draws.")
@@ -74,9 +78,15 @@ def sentences(body: Values) -> list[str]:
 
 
 def lines(body: Values) -> list[tuple[str, str, str, str]]:
-    """One line for each attack: its name, its main figure, what to hold it against, its smallest adjusted p-value."""
+    """One line for each attack: its name, its main figure, what to hold it against, its smallest adjusted p-value.
+
+    Of many guessed columns those with the smallest p-values have lines, and the others one together.
+    """
     found = []
+    told, others = _told(body)
     for one in body["findings"]:
+        if one["attack"] in others:
+            continue
         p = [test["p_adjusted"] for test in body["tests"] if test["attack"] == one["attack"]]
         estimates, baseline = one["estimates"], one["baseline"]
         if not estimates:
@@ -86,7 +96,35 @@ def lines(body: Values) -> list[tuple[str, str, str, str]]:
         against = next(iter(baseline))
         shown = (f"{estimate(estimates[first])} {_short(first)}", f"{estimate(baseline[against])} {_short(against)}")
         found.append((one["attack"], *shown, p_value(min(p)) if p else ""))
+        if one["attack"] == told:
+            found.append((f"{_GUESSES}{len(others)} other columns", "", "", f"{p_value(min(others.values()))} or more"))
     return found
+
+
+def _told(body: Values) -> tuple[str, dict[str, float]]:
+    """Of the guessed columns: the last one that has a line of its own, and the p-values of those that have none."""
+    guessed = _by_p(body, [one for one in body["findings"] if one["attack"].startswith(_GUESSES) and one["estimates"]])
+    p, kept = _smallest(body), {one["attack"] for one in guessed[:SHOWN]}
+    others = {one["attack"]: p.get(one["attack"], 1.0) for one in guessed[SHOWN:]}
+    last = [one["attack"] for one in body["findings"] if one["attack"] in kept]
+    return (last[-1] if others else "", others)
+
+
+def _smallest(body: Values) -> dict[str, float]:
+    """The smallest adjusted p-value of each attack."""
+    found: dict[str, float] = {}
+    for one in body["tests"]:
+        found[one["attack"]] = min(found.get(one["attack"], 1.0), one["p_adjusted"])
+    return found
+
+
+def _by_p(body: Values, findings: list[Any]) -> list[Any]:
+    """By p-value, then by what members gain: the most telling first."""
+    p = _smallest(body)
+    return sorted(findings, key=lambda one: (p.get(one["attack"], 1.0), -one["estimates"].get(GAIN, _NOTHING)["value"]))
+
+
+_NOTHING = {"value": 0.0}
 
 
 def _short(name: str) -> str:
@@ -97,7 +135,9 @@ def page(record: Record) -> str:
     """One self-contained page without scripts."""
     body = record.body
     verdict = "".join(f"<p>{escape(one)}</p>\n" for one in sentences(body))
-    parts = "".join(part for part in (_scores(body), _successes(body), _isolated(body), _tests(body), _rest(body)))
+    parts = "".join(
+        part for part in (_scores(body), _successes(body), _isolated(body), _exposed(body), _tests(body), _rest(body))
+    )
     rows = body["rows"]
     sizes = f"{number(rows['release'])} rows, made from {number(rows['source'])}"
     return framed(
@@ -125,7 +165,8 @@ def _scores(body: Values) -> str:
     caption = (
         "Shown one row of the source and one of the control, how often an attacker picks the right one; guessing gives "
         "50 %. Rows of shadow releases had their own coin, drawn here. Thresholds come from controls set aside. "
-        "Without the release: what a classifier that sees rows alone reaches."
+        "Without the release: what classifiers that see rows alone reach, and what the density ratio does with half of "
+        "the source in the release's place, on rows of the other half."
     )
     svg = intervals(
         [(one["attack"], one["estimates"]["auc"]) for one in found], quantity="right one of two", marked=0.5
@@ -141,7 +182,7 @@ def _at(finding: Values, prefix: str) -> str:
 
 
 def _successes(body: Values) -> str:
-    found = [one for one in body["findings"] if GAIN in one["estimates"]]
+    found = _by_p(body, [one for one in body["findings"] if GAIN in one["estimates"]])
     if not found:
         return ""
     columns = ("Attack", "Members: with, without", "Controls: with, without", "Gain of members minus gain of controls")
@@ -156,14 +197,14 @@ def _successes(body: Values) -> str:
     caption = (
         "How often the attack succeeds with the release, and with as many real rows of the reference in its place. "
         "What controls gain too is knowledge about the population; only what members gain beyond it is about them. "
-        "Signs are kept. Intervals hold each by itself."
+        "Signs are kept. Intervals hold each by itself. The smallest p-values come first."
     )
     svg = intervals(
-        [(one["attack"], one["estimates"][GAIN]) for one in found],
+        [(one["attack"], one["estimates"][GAIN]) for one in found[:SHOWN]],
         quantity="what members gain from the release beyond controls",
         marked=0.0,
-    ).replace("intervals-", "gains-")
-    return _part("Secrets and links", _figure(svg), html(Table(caption, columns, tuple(rows))))
+    )
+    return _part("Secrets and links", _figure(svg), *_folded(caption, columns, rows))
 
 
 def _isolated(body: Values) -> str:
@@ -192,6 +233,21 @@ def _details(finding: Values) -> str:
     return "; ".join(f"{key}: {f'{value:.3g}' if isinstance(value, float) else value}" for key, value in kept.items())
 
 
+def _exposed(body: Values) -> str:
+    """The rows at risk, by number."""
+    parts = []
+    for one in body.get("at_risk", ()):
+        if one["rows"]:
+            rows = tuple((number(row["row"]), p_value(row["p"]), p_value(row["p_adjusted"])) for row in one["rows"])
+            caption = (
+                f"By {one['where']}. Numbers of rows of the source, from 0; adjusted after Benjamini and Hochberg, so "
+                f"that on average at most {one['level'] * 100:g} % of the list are there by chance."
+            )
+            parts.append(html(Table(caption, ("Row", "p", "p, adjusted"), rows)))
+    note = '<p class="soft">This list says of people that they are in the source: keep it as you keep the source.</p>\n'
+    return _part("Rows at risk", *parts, note) if parts else ""
+
+
 def _tests(body: Values) -> str:
     rows = tuple(
         (
@@ -201,14 +257,14 @@ def _tests(body: Values) -> str:
             p_value(one["p_adjusted"]),
             p_value(one["p_reverse_adjusted"]),
         )
-        for one in body["tests"]
+        for one in sorted(body["tests"], key=lambda one: (one["p_adjusted"], one["p"]))
     )
     caption = (
         "One-sided p-values; adjusted after Holm, so that the chance of any false finding among all of them is at most "
         f"{body['level'] * 100:g} % where source and control are drawn alike. Reverse: controls do better."
     )
     heads = ("Attack", "Tested", "p", "p, adjusted", "reverse p, adjusted")
-    return _part("All tests", html(Table(caption, heads, rows)))
+    return _part("All tests", *_folded(caption, heads, rows))
 
 
 def _rest(body: Values) -> str:
@@ -234,17 +290,22 @@ def _rest(body: Values) -> str:
 
 
 def _strongest(body: Values) -> str:
-    """The most telling figure of those found."""
-    scores = [one for one in body["findings"] if one["attack"] in body["found"] and "auc" in one["estimates"]]
+    """The most telling figures of those found: of scores the best, of copies how many; else of the first attack."""
+    found = [one for one in body["findings"] if one["attack"] in body["found"]]
+    scores = [one for one in found if "auc" in one["estimates"]]
+    told = []
     if scores:
         best = max(scores, key=lambda one: float(one["estimates"]["auc"]["low"]))
-        return (
+        told.append(
             f"Shown one row that it was made from and one that it was not, the attacker picks the right one "
             f"{estimate(best['estimates']['auc'])} of the time ({best['attack']}); guessing gives 50 %."
         )
-    first = next(one for one in body["findings"] if one["attack"] in body["found"])
-    name = next(key for key in first["estimates"] if key.endswith(_DIFFERENCES))
-    return f"{first['attack'].capitalize()}: {name} is {_points(first['estimates'][name])}."
+    others = [one for one in found if one["attack"] == "copies" or not scores]
+    for one in others[:1]:
+        differences = [key for key in one["estimates"] if key.endswith(_DIFFERENCES)]
+        name = max(differences, key=lambda key: float(one["estimates"][key]["low"]))
+        told.append(f"{one['attack'].capitalize()}: {name} is {_points(one['estimates'][name])}.")
+    return " ".join(told)
 
 
 def _shown(name: str, value: Values) -> str:
@@ -263,15 +324,24 @@ def _figure(svg: str) -> str:
     return f"<figure>{svg}</figure>\n"
 
 
+def _folded(caption: str, heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """A table; behind a fold what is beyond its first rows."""
+    first, others = tuple(rows[:SHOWN]), tuple(rows[SHOWN:])
+    parts = [html(Table(caption, heads, first))]
+    if others:
+        rest = html(Table("", heads, others))
+        parts.append(f"<details><summary>{len(others)} more rows</summary>\n{rest}</details>\n")
+    return parts
+
+
 def _part(title: str, *content: str) -> str:
     return f"<h2>{escape(title)}</h2>\n{Markup('').join(Markup(one) for one in content)}\n"  # noqa: S704 (escaped above)
 
 
 def _grouped(attacks: list[str]) -> list[str]:
     """The attacks' names, the columns of attribute inference in one of them."""
-    start = "attribute inference of "
-    columns = [one.removeprefix(start) for one in attacks if one.startswith(start)]
-    merged = [f"attribute inference ({', '.join(columns)})" if one.startswith(start) else one for one in attacks]
+    columns = [one.removeprefix(_GUESSES) for one in attacks if one.startswith(_GUESSES)]
+    merged = [f"attribute inference ({', '.join(columns)})" if one.startswith(_GUESSES) else one for one in attacks]
     return list(dict.fromkeys(merged))
 
 

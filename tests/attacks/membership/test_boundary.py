@@ -121,6 +121,7 @@ def test_what_it_finds_does_not_depend_on_how_much_fits_into_memory(monkeypatch)
     assert np.median(found / exact) < 1.05
 
 
+@pytest.mark.slow
 def test_a_budget_is_looked_at_first():
     x, target, labels, _ = plane(2, records=10)
     with serving(lambda body: {"label": target.predicted(np.array(body["inputs"])).tolist()}) as served:

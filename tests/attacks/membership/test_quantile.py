@@ -32,6 +32,7 @@ def too_many(count, trials, level):
     return count > binom.isf(1e-6, trials, level)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_model_without_a_leak_gives_members_and_nonmembers_the_same(kind):
     """Members at each level no more often than chance gives once in a million; 10 and 1 per cent of 600 and more."""
@@ -51,6 +52,7 @@ def test_fitting_on_what_is_judged_is_seen_by_that_test():
     assert (scores[~member] > limit[~member]).mean() < alarms / member.sum() - 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_members_of_a_model_that_leaks_are_found(kind):
     found, member = p_of(1, kind, gap=4.0)
@@ -75,6 +77,7 @@ def test_a_record_is_never_compared_with_itself():
     assert not same[fold != fold[one]].all()
 
 
+@pytest.mark.slow
 def test_scores_are_in_standard_deviations():
     draw = np.random.default_rng(3)
     features = draw.normal(size=(2000, 1))

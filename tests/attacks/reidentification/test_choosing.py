@@ -4,8 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
-from reticent.attacks.reidentification import Knowledge, Likelihood, ScoreboardRH, calibrated, choose, learned, match
+from reticent.attacks.reidentification import (
+    Knowledge,
+    Known,
+    Likelihood,
+    Matches,
+    ScoreboardRH,
+    calibrated,
+    choose,
+    choosing,
+    learned,
+    match,
+)
 from reticent.data.ratings import releases, simulated_ratings
 from reticent.errors import NotEnoughEvidence
 from reticent.randomness import Randomness
@@ -28,6 +40,50 @@ def test_new_people_exceed_it_as_often_as_was_said() -> None:
     assert abs(np.mean(exceeded) - 0.1) < 0.0054
     plain = [(draw.standard_normal(200) > np.sort(draw.standard_normal(29))[25]).mean() for _ in range(4000)]
     assert np.mean(plain) > 0.1054
+
+
+def test_several_draws_of_each_target_keep_the_rate_and_vary_less() -> None:
+    """Draws independent, alike, and between: the rate on average, and no more than the theorem adds."""
+    draw = np.random.default_rng(2)
+    rates = {}
+    for person, own in ((0.0, 1.0), (1.0, 0.0), (0.7, 0.7)):
+        found = []
+        for _ in range(3000):
+            scores = person * draw.standard_normal((59, 1)) + own * draw.standard_normal((59, 6))
+            threshold = calibrated(scores, level=0.1)
+            found.append(norm.sf(threshold / np.hypot(person, own)))
+        rates[own] = np.array(found)
+    # deviations: about 0.016 for independent draws and 0.039 for copies; 6 of them over sqrt(3000)
+    assert abs(rates[1.0].mean() - 0.1) < 6 * 0.016 / np.sqrt(3000) + 1 / 360
+    assert abs(rates[0.0].mean() - 0.1) < 6 * 0.039 / np.sqrt(3000)
+    assert rates[0.7].mean() < 0.1 + 1 / 60 + 6 * 0.03 / np.sqrt(3000)
+    assert rates[1.0].std() < 0.5 * rates[0.0].std()
+    copies = np.repeat(draw.standard_normal((59, 1)), 6, axis=1)
+    assert calibrated(copies, level=0.1) == calibrated(copies[:, 0], level=0.1)
+    with pytest.raises(NotEnoughEvidence, match="got 58"):  # draws are no targets
+        calibrated(np.zeros((58, 100)), level=1 / 60)
+
+
+def test_the_threshold_of_the_method_that_won_is_not_its_lucky_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Eight methods that are equally good: the one that wins has a low threshold, unless it is calibrated again."""
+    source = np.random.default_rng(3)
+    nobody = np.zeros(39, dtype=np.int64)
+
+    def drawn(_release, _targets, _known, _knowledge, _method, _randomness, absent=False) -> Matches:
+        clear = source.standard_normal(39) + (0.0 if absent else 1.5)
+        return Matches(clear, nobody + 1, nobody * 0.0, nobody * 0.0, nobody > 0)
+
+    monkeypatch.setattr(choosing, "match", drawn)
+    methods = [Likelihood(one / 10) for one in range(1, 9)]
+
+    def rate(again: list[Known]) -> float:
+        asked = {"level": 0.1, "methods": methods, "again": again}
+        given = (None, nobody, None, Knowledge(1), Randomness.simulated(1))
+        return float(np.mean([norm.sf(choose(*given, **asked).threshold) for _ in range(400)]))  # type: ignore[arg-type]
+
+    # deviation of one rate about 0.05 (one draw) or 0.02 (five): 6 of them over sqrt(400)
+    assert rate([]) > 0.1 + 6 * 0.05 / 20
+    assert abs(rate([Known(nobody, nobody, None)] * 5) - 0.1) < 6 * 0.02 / 20 + 1 / 200
 
 
 @pytest.mark.slow

@@ -111,6 +111,7 @@ def test_the_recursion_solves_the_linear_program(canaries, guesses, correct, eps
     assert found[0] == pytest.approx(expected, rel=2e-2, abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mu", [0.3, 1.0, 2.5])
 @pytest.mark.parametrize(("canaries", "guesses", "correct"), [(30, 30, 25), (40, 12, 12), (50, 20, 15)])
 def test_the_recursion_solves_it_for_gaussian_curves_too(canaries, guesses, correct, mu):
@@ -135,6 +136,7 @@ def test_the_recursion_is_never_below_randomised_response(epsilon, delta):
     assert (found >= binom.sf(right - 1, 60, chance) - 1e-9).all()
 
 
+@pytest.mark.slow
 @given(
     canaries=st.integers(2, 400),
     shares=st.tuples(st.floats(0, 1), st.floats(0, 1)),

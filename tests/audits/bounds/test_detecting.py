@@ -47,6 +47,7 @@ def steps(seed, noise, *, size, known):
 # As simulated -------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [1, 7, 60])
 def test_the_probability_is_that_of_all_pairs_of_counts(size):
     """The oracle: every pair of counts, bounded by scipy's beta quantiles."""
@@ -129,6 +130,7 @@ def test_verdicts_about_many_runs(method, claim, factor, size):
     assert 0.75 < detection(runs(1, claim, size=needed, method=method), claim, factor * claim).power < 0.9
 
 
+@pytest.mark.slow
 def test_verdicts_about_single_steps():
     claim = TRAINING.epsilon(DELTA)
     verdicts = [judge(steps(seed, NOISE, size=3000, known=True), claim) for seed in range(30)]
@@ -151,6 +153,7 @@ def test_verdicts_about_single_steps():
     assert "Ten million statistics" in str(judge(hopeless, claim))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threshold", [-9.0, 9.0])
 def test_a_hopeless_threshold_is_never_called_consistent(threshold):
     """The planted fault would be to ask for the power at the best threshold, whatever was used."""
@@ -162,6 +165,7 @@ def test_a_hopeless_threshold_is_never_called_consistent(threshold):
     assert "at a threshold with as many false alarms" in str(sensible)
 
 
+@pytest.mark.slow
 def test_the_largest_bound_that_runs_can_give_is_told():
     perfect = many_runs(np.ones(100), np.zeros(100), delta=DELTA, threshold=0.5)
     text = str(judge(many_runs(np.zeros(100), np.zeros(100), delta=DELTA, threshold=0.5), 5.0))

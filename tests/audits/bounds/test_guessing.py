@@ -35,6 +35,7 @@ def test_counts_are_those_of_a_loop(canaries):
     assert correct_guesses(scores, included, each, Randomness.simulated(0)).tolist() == expected
 
 
+@pytest.mark.slow
 @given(
     scores=arrays.arrays(np.float64, 6, elements=st.sampled_from([0.0, 1.0, 2.0])),
     included=arrays.arrays(np.bool_, 6),

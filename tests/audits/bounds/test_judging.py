@@ -86,6 +86,7 @@ def test_audits_of_whole_curves():
         assert conclusion is not Conclusion.VIOLATION or "Gaussian" not in verdict.sentences[1]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [1.0, 2.0])
 def test_a_claim_is_not_refuted_for_the_shape_of_its_curve(epsilon):
     """Randomised response that keeps its promise; read as a Gaussian mechanism its epsilon would be far larger."""

@@ -161,6 +161,7 @@ def test_bounds_hold_when_the_output_decides_how_many_guesses_are_made(method, e
     assert epsilon > 1 or tempting > allowed(300), "counting only what was right is refused by the same count"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("epsilon", "least"), [(1.0, 0.24), (2.0, 0.8), (4.0, 1.9), (8.0, 3.9)])
 def test_bounds_are_as_large_as_they_should_be(epsilon, least):
     """The bar at epsilon 8 is 3.7. Ten even budgets gave .24, .87, 1.83, 3.89 in a study before this was written."""
@@ -233,6 +234,7 @@ def test_several_runs_are_one_with_all_their_canaries():
         several_runs(scores, included[:4], delta=DELTA)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("epsilon", [0.0, 2.0])
 def test_several_runs_cover_and_find_more_than_one(epsilon):
     draw = np.random.default_rng(7)
@@ -256,6 +258,7 @@ def subsampled(draw, canaries, noise, rate):
     return taken / noise + draw.normal(size=canaries), included
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("noise", "rate", "fault"), [(1.0, 1.0, (0.4, 1.0)), (1.0, 0.3, (0.3, 1.0))])
 def test_claims_that_hold_are_seldom_rejected_and_planted_faults_are_found(noise, rate, fault):
     """The faults: too little noise, and too little of it for units that take part in every step."""

@@ -31,6 +31,7 @@ def test_the_bound_is_the_accountants_epsilon_of_the_implied_noise():
     assert bound.trials == 6000
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [1.0, 0.5])
 @pytest.mark.parametrize("known", [True, False])
 def test_the_implied_noise_is_seldom_below_the_true_one(rate, known):

@@ -32,6 +32,7 @@ def audits(seed, canaries, epsilon, runs, repeats, **settings):
         yield several_runs(scores, included, delta=DELTA, **settings).epsilon
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("canaries", "epsilon", "runs", "settings"),
     [
@@ -65,6 +66,7 @@ def test_the_same_question_has_the_same_answer_within_a_second():
     assert time.process_time() - start < 1.0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("method", ["f-dp", "f-dp-any", "steinke"])
 def test_a_detection_is_as_probable_as_it_says(method):
     """At least so many: fewer than 0.8 n - 5 deviations has probability below 1e-6."""
@@ -78,6 +80,7 @@ def test_a_detection_is_as_probable_as_it_says(method):
     assert detection_probability(canaries // 2, truth, claim, delta=DELTA, method=method) < probable
 
 
+@pytest.mark.slow
 def test_a_claimed_curve_is_refuted_as_probably_as_it_says():
     claim = Guarantee((SampledGaussian(noise_multiplier=2.0),))
     canaries = canaries_needed(claim, 5.0, delta=DELTA)

@@ -86,6 +86,19 @@ def test_too_few_others_are_said_to_be_too_few() -> None:
     assert less.finding.status is Status.INCONCLUSIVE
 
 
+def test_an_attempt_of_unknown_weight_is_neither_success_nor_failure() -> None:
+    """Half of the classes are seen nowhere else, half so seldom that so few others cannot tell what they weigh."""
+    rare = Table.of({"a": [f"x{i}" for i in range(100)] + [f"y{i}" for i in range(100)]})
+    seen = [f"y{i}" for i in range(100)] * 10
+    others = Table.of({"a": seen + ["z"] * (30_000 - len(seen))})
+    found = single_out(rare, rare, others, attempts=200, randomness=Randomness.simulated(7))
+    share, possible = (found.finding.estimates[name] for name in ("singled out", "singled out, or of unknown weight"))
+    assert (share.value, possible.value) == (0.5, 1.0)
+    heavy = Table.of({"a": [f"y{i}" for i in range(100)] * 50 + ["z"] * 25_000})  # 1/600 each: shown to be too large
+    found = single_out(rare, rare, heavy, attempts=200, randomness=Randomness.simulated(7))
+    assert found.finding.estimates["singled out, or of unknown weight"].value == 0.5
+
+
 def test_upper_ends_hold_for_all_attempts_together() -> None:
     """Weights are 1/50 each. In 400 repetitions some end is too low at most 5 % of the time (6 deviations: 12 %)."""
     from reticent.audits.reidentification.singled_out import _upper

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from tests.audits.synthetic.generators import people
 
-from reticent.audits.synthetic.preparing import blind, prepared
+from reticent.audits.synthetic.preparing import blind, instead_of_the_release, prepared
 from reticent.data.tables import Table
 from reticent.errors import DataError, NotEnoughEvidence, UsageError
 from reticent.randomness import Randomness
@@ -77,3 +77,56 @@ def test_too_few_rows_and_columns_that_are_not_there() -> None:
             Table.of({"row": list(range(60))}),
             randomness=Randomness.simulated(1),
         )
+
+
+def test_somebody_on_both_sides_is_refused() -> None:
+    """Rows of a member among the controls would make every attack look weaker than it is."""
+
+    def visits(first: int, last: int) -> Table:
+        people = [one for one in range(first, last) for _ in range(2)]
+        return Table.of({"who": people, "x": [2 * first + i for i in range(len(people))]})
+
+    source, apart = visits(0, 60), visits(60, 180)
+    given = {"owner": "who", "randomness": Randomness.simulated(1)}
+    assert len(prepared(source, source, apart, **given).controls) == 60
+    with pytest.raises(DataError, match="both in the control and in the source, got 1 people"):
+        prepared(source, source, visits(59, 180), **given)
+    with pytest.raises(DataError, match="both in the reference and in the control, got 20 people"):
+        prepared(source, source, apart, visits(160, 300), **given)
+
+
+def _numbers(rows: int, rng: np.random.Generator, shift: float = 0.0) -> Table:
+    return Table.of({"x": rng.normal(size=rows) + shift, "y": rng.normal(size=rows)})
+
+
+def test_the_attack_with_other_rows_of_the_source_in_place_of_the_release_is_calm_if_all_are_drawn_alike() -> None:
+    """0.5 % of each interval may miss; of 2 times 60, more than 8 do so with probability below 1e-6."""
+    missed = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        ready = prepared(*(_numbers(rows, rng) for rows in (80, 80, 160)), randomness=Randomness.simulated(seed))
+        missed += sum(not one.contains(0.5) for one in instead_of_the_release(ready).values())
+    assert missed <= 8
+
+
+def test_a_shifted_control_and_rows_of_one_person_are_told_by_it() -> None:
+    rng = np.random.default_rng(1)
+    ready = prepared(
+        *(_numbers(rows, rng, by) for rows, by in ((500, 0.0), (500, 0.0), (1000, 0.6))),
+        randomness=Randomness.simulated(1),
+    )
+    assert all(one.low > 0.5 for one in instead_of_the_release(ready).values())
+    assert len(blind(ready)) == 4
+
+    def visits(people: int) -> Table:
+        return _numbers(people, rng).take(np.repeat(np.arange(people), 8))
+
+    # Eight equal rows of each person but no column of people: half of a control's twins are in the reference, and all
+    # of a member's are not; a release of other people would seem to know the members.
+    repeated = [visits(one) for one in (40, 80)]
+    noisy = [
+        Table.of({name: one[name].numbers() + 0.01 * rng.normal(size=one.rows) for name in one.names})
+        for one in repeated
+    ]
+    ready = prepared(_numbers(300, rng), noisy[0], noisy[1], randomness=Randomness.simulated(2))
+    assert any(not one.contains(0.5) for one in instead_of_the_release(ready).values())

@@ -156,3 +156,12 @@ def test_what_cannot_be_used_is_refused() -> None:
         made(start, marginals, count=3, targets=50)
     with pytest.raises(DataError, match="without 'age'"):
         made(start, lambda table, seed: {"x": [1]}, count=4, targets=50)
+
+
+def test_a_generator_that_fails_is_named_with_its_line_and_without_its_words() -> None:
+    def failing(table, seed):
+        raise KeyError("secret cell")
+
+    with pytest.raises(DataError, match=r"raised KeyError \(test_shadows.py, line \d+\)") as caught:
+        made(ready(), failing, count=8, targets=200)
+    assert "secret cell" not in str(caught.value)

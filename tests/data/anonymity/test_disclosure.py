@@ -82,3 +82,13 @@ def test_what_is_refused() -> None:
         disclosure_risk(PEOPLE, quasi=["age"], population=10)
     with pytest.raises(UsageError, match="one row per person"):
         disclosure_risk(PEOPLE, quasi=["age"], population=5_000, person="shoe")
+
+
+def test_a_person_with_many_rows_can_be_the_only_one_of_their_kind() -> None:
+    """No row is alone here and everybody is: the record must not say that nobody is alone in the population."""
+    visits = Table.of({"who": ["ann", "ann", "bob", "bob"], "zip": ["x", "x", "y", "y"]})
+    found = disclosure_risk(visits, quasi=["zip"], person="who")
+    assert "no row is alone" not in found.as_dict()["not_measured"]["uniqueness in the population"]
+    assert found.attackers[0].unique_share == 1.0
+    by_row = disclosure_risk(visits, quasi=["zip"])
+    assert "no row is alone" in by_row.as_dict()["not_measured"]["uniqueness in the population"]

@@ -60,3 +60,33 @@ def test_people_count_not_rows() -> None:
     assert risks(visits, ["zip"], person="who").prosecutor_average == pytest.approx((3 / 2 + 2 + 1) / 6)
     with pytest.raises(UsageError, match="threshold"):
         risks(PEOPLE, ["age"], threshold=2)
+
+
+def test_many_rows_of_one_person_hide_nobody() -> None:
+    """Ten rows of Ann are one person: a register that lists one person like her finds her for certain."""
+    visits = Table.of({"who": ["ann"] * 10 + ["bob"] * 5, "zip": ["x"] * 10 + ["y"] * 5})
+    register = Table.of({"zip": ["x", "y", "y", "y"]})
+    found = risks(visits, ["zip"], person="who", population=register, threshold=0.5)
+    assert (found.journalist_highest, found.not_in_population) == (1.0, 0)
+    assert found.journalist_at_risk == pytest.approx(10 / 15)
+    assert found.marketer == pytest.approx((10 * 1 + 5 / 3) / 15)
+    # both are the only person of their kind, though no row is; and guessing is among two people, or the register's four
+    assert (found.unique_share, found.prosecutor_baseline, found.baseline) == (1.0, 0.5, 0.25)
+    assert risks(visits, ["zip"], population=register).journalist_highest == pytest.approx(1 / 5)  # rows, as if people
+    listed = Table.of({"who": ["ann", "ann", "bob", "cem"], "zip": ["x", "x", "y", "y"]})
+    assert in_population(visits, listed, ["zip"], person="who").tolist() == [1] * 10 + [2] * 5
+    assert in_population(visits, listed, ["zip"]).tolist() == [2] * 15
+    named = risks(visits, ["zip"], person="who", population=listed)
+    assert (named.journalist_highest, named.baseline) == (1.0, pytest.approx(1 / 3))
+    assert (
+        risks(
+            visits.take(range(14)).replaced([Table.of({"who": ["ann", None] * 7})["who"]]), ["zip"], person="who"
+        ).prosecutor_baseline
+        == 0.5
+    )  # whoever has no name counts as one person, not as none
+
+
+def test_a_prosecutor_guesses_among_the_table_and_a_journalist_among_the_register() -> None:
+    register = Table.of({"age": [30, 40, 50] * 20, "zip": ["a", "b", None] * 20})
+    found = risks(PEOPLE, ["age", "zip"], population=register)
+    assert (found.prosecutor_baseline, found.baseline) == (pytest.approx(1 / 6), pytest.approx(1 / 60))

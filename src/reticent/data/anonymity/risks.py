@@ -55,7 +55,8 @@ class AttackerRisk:
         rows: of the table.
         classes: classes of rows that are alike in what he knows.
         smallest: size of the smallest class, in people if their column was named.
-        unique_share: share of rows that are alone in their class.
+        unique_share: share of rows in whose class nobody else is: no other row, or, if the column of people was named,
+            no other person.
         threshold: risks above are counted.
         prosecutor_highest: 1 / smallest class.
         prosecutor_average: mean over rows of 1/f.
@@ -65,7 +66,9 @@ class AttackerRisk:
         journalist_highest: largest 1/F; None without a population.
         journalist_at_risk: share of rows with 1/F above the threshold; None without a population.
         marketer: expected share of rows that are matched rightly: with a population (1/n) sum f/F, else classes/n.
-        baseline: what an attacker who knows no column achieves: 1/n, or 1/N with a population.
+        prosecutor_baseline: what a prosecutor who knows no column achieves: one of all people in the table.
+        baseline: what a marketer or journalist who knows no column achieves: one of all people in the register; without
+            one, as the prosecutor.
     """
 
     attacker: str
@@ -83,6 +86,7 @@ class AttackerRisk:
     journalist_highest: float | None
     journalist_at_risk: float | None
     marketer: float
+    prosecutor_baseline: float
     baseline: float
 
     def as_dict(self) -> dict[str, Any]:
@@ -108,8 +112,9 @@ def risks(
         threshold: count the rows whose risk is above.
         population: a register with the same columns, in the same categories, of the people from whom those of the table
             came. Where it has fewer rows of a class than the table, it is not that; the table's count is used, and the
-            rows are counted in `not_in_population`.
-        person: the column that says whose row it is; classes then count people.
+            rows are counted in `not_in_population`. Each of its rows is a person, unless it has the column `person`.
+        person: the column that says whose row it is; classes then count people, never rows: ten rows of one person hide
+            nobody.
 
     Raises:
         UsageError: a column is not there.
@@ -119,23 +124,24 @@ def risks(
     roles(table, knows, (), person)
     found = table.classes(list(knows))
     sizes = found.sizes if person is None else np.maximum(people_in(found.of_rows, len(found.sizes), table[person]), 1)
-    risk = 1.0 / sizes[found.of_rows]
+    inside = sizes[found.of_rows]
+    risk = 1.0 / inside
+    people = _people(table, person)
     highest = at_risk = None
-    marketer, baseline, short = float(risk.mean()), 1 / table.rows, 0
+    marketer, baseline, short = float(risk.mean()), 1 / people, 0
     if population is not None:
-        there = in_population(table, population, knows)
-        inside = found.sizes[found.of_rows]
+        there = in_population(table, population, knows, person=person)
         short = int((there < inside).sum())
         journalist: Floats = 1.0 / np.maximum(there, inside)
         highest, at_risk = float(journalist.max()), float((journalist > threshold).mean())
-        marketer, baseline = float(journalist.mean()), 1 / max(population.rows, table.rows)
+        marketer, baseline = float(journalist.mean()), 1 / max(_people(population, person), people)
     return AttackerRisk(
         attacker=attacker,
         knows=tuple(knows),
         rows=table.rows,
         classes=len(found.sizes),
         smallest=int(sizes.min()),
-        unique_share=float((found.sizes == 1).sum() / table.rows),
+        unique_share=float((inside == 1).mean()),
         threshold=threshold,
         prosecutor_highest=float(risk.max()),
         prosecutor_average=float(risk.mean()),
@@ -145,12 +151,13 @@ def risks(
         journalist_highest=highest,
         journalist_at_risk=at_risk,
         marketer=marketer,
+        prosecutor_baseline=1 / people,
         baseline=baseline,
     )
 
 
-def in_population(table: Table, population: Table, names: Sequence[str]) -> Ints:
-    """(rows,) how many rows of a population are like each row of a table.
+def in_population(table: Table, population: Table, names: Sequence[str], *, person: str | None = None) -> Ints:
+    """(rows,) how many rows of a population are like each row of a table; people, if it has a column of them.
 
     Raises:
         DataError: the population lacks a column, or has it as another type.
@@ -160,9 +167,21 @@ def in_population(table: Table, population: Table, names: Sequence[str]) -> Ints
         raise DataError(f"Expected the population to have the columns {lacking}.", "Name columns that both have.")
     both = Table(_joined(table[name], population[name]) for name in names)
     of_rows = both.classes().of_rows
-    there = np.bincount(of_rows[table.rows :], minlength=int(of_rows.max()) + 1)
+    classes = int(of_rows.max()) + 1
+    if person is None or person not in population:
+        there = np.bincount(of_rows[table.rows :], minlength=classes)
+    else:
+        there = people_in(of_rows[table.rows :], classes, population[person])
     found: Ints = there[of_rows[: table.rows]].astype(np.int64)
     return found
+
+
+def _people(table: Table, person: str | None) -> int:
+    """How many people have rows in a table; rows of nobody are one person's, so that nothing looks safer."""
+    if person is None or person not in table:
+        return max(table.rows, 1)
+    owners = table[person]
+    return max(len(np.unique(owners.codes[owners.codes >= 0])) + bool(owners.missing.any()), 1)
 
 
 def _joined(one: Column, other: Column) -> Column:

@@ -30,10 +30,13 @@ from reticent.data.scan.checksums import Check, matrix
 from reticent.data.scan.hints import Hints
 from reticent.data.scan.values import SHORT, Values
 
-__all__ = ["GROUPS", "Detector", "Hits", "Shape"]
+__all__ = ["GROUPS", "LISTED", "Detector", "Hits", "Shape"]
 
 GROUPS: Final = ("direct", "quasi", "sensitive", "other")
 """Direct identifiers, quasi-identifiers, sensitive data, and what is said without being one of them."""
+
+LISTED: Final = 0.4
+"""The least share of a column's different values that a list has to know."""
 
 Range = tuple[int, int]
 _NONE: Final = (0, 0)
@@ -108,6 +111,10 @@ class Detector:
         pad: digits that a number has, of which leading zeros may be lost.
         sampled: judged by this share of the first candidates (a function of them) being at least a half.
         listed: values, in small letters; a hit is one of them. At least two different ones, if there is no hint.
+        among: how many of some different values are in a list of all such values that are known; None if there is no
+            list. Without a hint, a column is of this kind if at least `LISTED` of its different values are in it, with
+            the lower end of the interval of 95 %.
+        not_in: words of a column's name that speak against it where the list alone decides.
         safe_harbor: letters of 45 CFR 164.514(b)(2)(i).
         special: which special category it is (`reticent.data.scan.rules`).
         means: what else there is to say of a finding.
@@ -134,6 +141,8 @@ class Detector:
     pad: int = 0
     sampled: Callable[[list[str]], float] | None = None
     listed: frozenset[str] = frozenset()
+    among: Callable[[list[str]], int | None] | None = None
+    not_in: frozenset[str] = frozenset()
     safe_harbor: str = ""
     special: str = ""
     means: str = ""
@@ -152,7 +161,7 @@ class Detector:
     def hits(self, values: Values, *, hinted: bool) -> Hits:
         """Which distinct values of a piece fit and pass."""
         empty = np.zeros(0, dtype=np.int64)
-        if not self.has_pattern or (self.needs_hint and not hinted):
+        if not self.has_pattern or (self.needs_hint and not hinted and self.among is None):
             return Hits(empty, empty)
         shape = self.hinted_shape if hinted and self.hinted_shape is not None else self.shape
         places = shape.of(values)

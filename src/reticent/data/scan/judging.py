@@ -21,7 +21,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Final
 
-from reticent.data.scan.detector import Detector
+from reticent.data.scan.detector import LISTED, Detector
+from reticent.data.scan.names import installed
 from reticent.evidence import Estimate
 
 __all__ = ["CONFIDENCES", "Count", "Found", "Unclear", "by_luck", "excess", "judged", "share_of"]
@@ -31,6 +32,7 @@ CONFIDENCES: Final = ("checksum", "pattern", "name only")
 
 _LEAST_EXCESS: Final = 0.1
 _SAMPLED: Final = 0.5
+_FEWEST_LISTED: Final = 5
 
 
 @dataclasses.dataclass
@@ -173,11 +175,31 @@ def _confidence(detector: Detector, count: Count, cells: int, *, hinted: bool) -
         return _by_check_digits(detector, count, cells, named, hinted=hinted)
     if not count.passes:
         return named, False
+    if detector.among is not None:
+        return ("pattern" if _mostly_listed(count, cells) else named), False
     enough = count.passes >= detector.least * cells
     enough &= not detector.listed or len(count.different) > 1
     if hinted or (enough and (detector.sampled is None or detector.sampled(count.first_texts) >= _SAMPLED)):
         return "name only" if detector.loose and hinted else "pattern", False
     return "", False
+
+
+def _mostly_listed(count: Count, cells: int) -> bool:
+    """Whether most cells could be of the kind, and enough different values are in its list."""
+    if count.passes * 2 < cells or count.confirmed < _FEWEST_LISTED:
+        return False
+    from reticent.evidence.intervals import clopper_pearson
+
+    return clopper_pearson(count.confirmed, count.candidates, 0.95)[0] >= LISTED
+
+
+def _in_lists(count: Count) -> str:
+    """How many different values a list has, with the interval for such columns."""
+    from reticent.evidence.intervals import clopper_pearson
+
+    low, high = clopper_pearson(count.confirmed, count.candidates, 0.95)
+    share = f"{100 * count.confirmed / count.candidates:.1f} %, {100 * low:.1f} to {100 * high:.1f} at 95 %"
+    return f"{count.confirmed} of {count.candidates} different values are in lists ({share}); others may be names too"
 
 
 def _by_check_digits(detector: Detector, count: Count, cells: int, named: str, *, hinted: bool) -> tuple[str, bool]:
@@ -212,6 +234,12 @@ def _without_rivals(
         rivals = [name for name in firmest if name != detector.name]
         if detector.behind and (detector.behind in rivals or (detector.behind == "any" and rivals)):
             return False
+        if (
+            detector.among is not None
+            and not hinted
+            and any(named and one is not detector for one, named, _, _ in firm)
+        ):
+            return False  # the column's name says something else
         if detector.group not in ("direct", "quasi"):
             return True
         if how == "name only":
@@ -231,6 +259,9 @@ def _found(
     note = detector.means
     if confidence == "pattern" and detector.has_checksum:
         note = "; ".join(filter(None, (note, f"check digits fit {count.passes} of {count.fits} cells: as luck would")))
+    if detector.among is not None:
+        listed = _in_lists(count) if count.confirmed else "no list of names has any of its values"
+        note = listed if installed() and count.candidates else "by the column's name: no list of names is installed"
     others = count.fits - count.passes
     lucky = round(others * detector.chance / (1 - detector.chance)) if confidence == "checksum" else 0
     return Found(

@@ -19,6 +19,7 @@ from typing import Any
 
 from reticent.data.scan.detector import Detector
 from reticent.data.scan.judging import Found
+from reticent.data.scan.names import installed
 from reticent.data.scan.rules import safe_harbor, special_categories
 from reticent.data.scan.tally import DETECTORS
 from reticent.data.scan.text import KINDS
@@ -30,6 +31,8 @@ def basis(detector: Detector) -> str:
     """What a detector goes by."""
     if not detector.has_pattern:
         return "column's name"
+    if detector.among is not None and installed():
+        return "lists of names and column's name"
     if detector.loose:
         return "column's name"
     ways = ["checksum"] if detector.has_checksum else ["list of values" if detector.listed else "pattern"]

@@ -1,7 +1,8 @@
 """Who somebody is, where, when and since when: names, places, dates, ages and the traits that single people out.
 
-Promise: names are found by the names of columns only: no list of names is installed, and a column that is called
-otherwise is not found. Dates and full postcodes of several countries are found by how they are written; ages, places
+Promise: names are found by the names of columns, and, where the lists of the extra `names` are installed, in other
+columns of whose different values those lists know enough (`reticent.data.scan.names`). Dates and full postcodes of
+several countries are found by how they are written; ages, places
 and traits by the names of columns, sexes and states of the US also by their values.
 
 Sources: Sweeney 2000 (date of birth, sex and ZIP code single out most people in the US); 45 CFR 164.514(b)(2)(i)(A) to
@@ -19,7 +20,8 @@ from typing import Final
 
 from reticent.data.scan.detector import Detector, Shape
 from reticent.data.scan.hints import Hints
-from reticent.data.scan.rules import restricted_zip3
+from reticent.data.scan.names import names_among
+from reticent.data.scan.rules import name_words, restricted_zip3
 
 __all__ = ["DATE", "PERSONS"]
 
@@ -60,6 +62,7 @@ def _trait(name: str, *hints: str, against: tuple[str, ...] = (), **more: object
 PERSONS: Final = (
     Detector(
         "name", "direct", _NAME, raw=r"^\pL.*$", needs_hint=True, loose=True, safe_harbor="A",
+        among=names_among, not_in=name_words("columns of other things"),
         hints=Hints((
             "name", "first name", "firstname", "given name", "forename", "fname", "last name", "lastname", "surname",
             "family name", "lname", "full name", "fullname", "middle name", "middle initial", "maiden name",
@@ -78,7 +81,6 @@ PERSONS: Final = (
             "education", "occupation", "work", "age", "income", "language", "id", "code", "type", "nick", "login",
             "course", "team", "group", "store", "shop", "movie", "film", "title", "book", "test", "method", "function",
         )),
-        means="by the column's name: no list of names is installed",
     ),
     Detector(
         "date of birth", "quasi", _DATES, raw=_HINTED_DATE, needs_hint=True, safe_harbor="C",

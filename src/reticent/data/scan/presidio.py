@@ -22,7 +22,8 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from reticent import _checks
-from reticent.data.scan.text import Entity
+from reticent.data.scan.model_names import model_named
+from reticent.data.scan.text import Entity, found_in
 from reticent.errors import MissingExtra
 
 __all__ = ["KINDS", "THRESHOLD", "analyser", "engine_of", "reader"]
@@ -59,30 +60,41 @@ def engine_of(model: str | None) -> str:
     return f"Presidio with spaCy's {model}" if model else "Presidio on patterns alone: no spaCy model is installed"
 
 
-def analyser(threshold: float = THRESHOLD) -> tuple[Callable[[str], list[Entity]], str | None]:
+def analyser(
+    threshold: float = THRESHOLD, model: str | None = None
+) -> tuple[Callable[[str], list[Entity]], str | None]:
     """What gives the entities of an English text, and the spaCy model that it uses, if there is one.
 
     Args:
         threshold: entities with a lower score are left out.
+        model: an installed spaCy model; the first English one, if none is named.
 
     Raises:
         MissingExtra: Presidio is not installed.
-        UsageError: the threshold is not in [0, 1].
+        UsageError: the threshold is not in [0, 1], or no installed model is called so.
     """
     threshold = _checks.fraction(threshold=threshold)
     try:
         import presidio_analyzer
-        import spacy
         import tldextract
-        from presidio_analyzer.nlp_engine import NoOpNlpEngine, SpacyNlpEngine
+        from presidio_analyzer.nlp_engine import (
+            NerModelConfiguration,
+            NlpEngineProvider,
+            NoOpNlpEngine,
+            SpacyNlpEngine,
+        )
     except ImportError as error:
         raise MissingExtra("presidio-analyzer", "presidio", "Reading texts with Presidio") from error
     tldextract.tldextract.TLD_EXTRACTOR = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
-    model = next((name for name in sorted(spacy.util.get_installed_models()) if name.startswith("en")), None)
+    model = model_named(model)
     if model is None:
         engine: Any = NoOpNlpEngine(models=[{"lang_code": "en", "model_name": "none"}])
     else:
-        engine = SpacyNlpEngine(models=[{"lang_code": "en", "model_name": model}])
+        settings = NlpEngineProvider().nlp_configuration["ner_model_configuration"]  # Presidio's own, without the model
+        engine = SpacyNlpEngine(
+            models=[{"lang_code": "en", "model_name": model}],
+            ner_model_configuration=NerModelConfiguration.from_dict(settings),
+        )
     found = presidio_analyzer.AnalyzerEngine(nlp_engine=engine, supported_languages=["en"])
 
     def entities(text: str) -> list[Entity]:
@@ -94,15 +106,14 @@ def analyser(threshold: float = THRESHOLD) -> tuple[Callable[[str], list[Entity]
     return entities, model
 
 
-def reader(threshold: float = THRESHOLD) -> tuple[Callable[[Any], dict[str, list[int]]], str]:
+def reader(threshold: float = THRESHOLD, model: str | None = None) -> tuple[Callable[[Any], dict[str, list[int]]], str]:
     """What a scan asks about many texts at once, and its name: Presidio's entities and the own ones together.
 
     Raises:
         MissingExtra: Presidio is not installed.
+        UsageError: the threshold is not in [0, 1], or no installed model is called so.
     """
-    from reticent.data.scan.text import found_in
-
-    find, model = analyser(threshold)
+    find, model = analyser(threshold, model)
 
     def read(texts: Any) -> dict[str, list[int]]:
         found = {kind: set(places) for kind, places in found_in(texts).items()}

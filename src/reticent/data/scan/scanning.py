@@ -5,8 +5,8 @@ if one is asked for, with the bound on what the sample can have missed. Memory d
 beyond the keys that `reticent.data.scan.uniqueness` holds, which is bounded. Findings point at columns and never show
 values unless examples are asked for. What could not be read is listed as such.
 
-Not covered: names in columns that are not called so; images, sounds and other files; kinds without a detector; whether
-somebody can be recognised by what is left (`reticent.data.scan.uniqueness` gives a first answer).
+Not covered: names that no list has, in columns that are not called so; images, sounds and other files; kinds without a
+detector; whether somebody can be recognised by what is left (`reticent.data.scan.uniqueness` gives a first answer).
 
 How it works: a column's distinct values in a piece are looked at once, by all detectors
 (`reticent.data.scan.detector`); counts are judged at the end (`reticent.data.scan.judging`); texts are searched for
@@ -33,10 +33,12 @@ from reticent import _checks
 from reticent.data.scan.detector import GROUPS
 from reticent.data.scan.judging import Found, Unclear
 from reticent.data.scan.legal import safe_harbor_table, special_table
+from reticent.data.scan.names import installed, lists
 from reticent.data.scan.outcome import Scan, ScannedColumn, ScannedSource
+from reticent.data.scan.reading import Reader, Reading
 from reticent.data.scan.rules import safe_harbor, special_categories
 from reticent.data.scan.sampling import missed_at_most, sample
-from reticent.data.scan.tally import DETECTORS, Reader, Tally
+from reticent.data.scan.tally import DETECTORS, Tally
 from reticent.data.scan.text import found_in
 from reticent.data.scan.uniqueness import Held, singled_out
 from reticent.data.scan.values import Keys, Values, texts_of
@@ -61,6 +63,7 @@ def scan(
     sample: int | None = None,
     confidence: float = 0.95,
     texts: str = "patterns",
+    model: str | None = None,
     threshold: float = 0.4,
     show: int = 0,
     plain: bool = False,
@@ -75,6 +78,8 @@ def scan(
         sample: look at so many rows of each source, drawn uniformly, instead of all.
         confidence: of intervals and bounds of a sample.
         texts: one of `TEXTS`.
+        model: an installed spaCy model that finds names in texts too, by the name of its package; with Presidio the one
+            that it uses (the first English one that is installed, if none is named). Nothing is downloaded.
         threshold: the lowest score of Presidio's entities that count.
         show: so many examples of each finding, by their form ("Xxx 99").
         plain: examples as they are; only together with `show`.
@@ -98,7 +103,7 @@ def scan(
     if plain and not show:
         raise UsageError("Expected plain with show, got show=0.", "Say how many examples to show.")
     randomness = Randomness.secure() if randomness is None else randomness
-    reader, read_by = _reader(texts, threshold)
+    reader, read_by = _reader(texts, model, threshold)
     sources = _sources(data)
     run = _Run(Keys(randomness), randomness, reader, sample, confidence, show, plain, progress)
     scanned, found, unclear, cells = [], [], [], dict.fromkeys("ABCDEFGHIJKLMNOPQR", 0)
@@ -144,6 +149,7 @@ def _settings(sample: int | None, confidence: float, read_by: str, *, show: int,
         "sample": sample,
         "confidence": confidence,
         "texts": read_by or "not read",
+        "names": _lists_used(),
         "examples": "none" if not show else ("plain" if plain else "by their form"),
         "detectors": len(DETECTORS),
         "safe_harbor": {
@@ -156,14 +162,28 @@ def _settings(sample: int | None, confidence: float, read_by: str, *, show: int,
     }
 
 
-def _reader(texts: str, threshold: float) -> tuple[Reader | None, str]:
-    if texts == "none":
-        return None, ""
-    if texts == "patterns":
-        return found_in, "own patterns; names only behind words that announce them"
-    from reticent.data.scan.presidio import reader
+def _lists_used() -> str:
+    known = lists() if installed() else None
+    return known.source if known is not None else "no list of names is installed (the extra `names` has them)"
 
-    return reader(threshold)
+
+def _reader(texts: str, model: str | None, threshold: float) -> tuple[Reader | None, str]:
+    if texts == "none":
+        if model is not None:
+            raise UsageError(f"Expected texts that are read, got texts='none' with model={model!r}.", "Leave one out.")
+        return None, ""
+    names = "names by lists and the words around them" if installed() else "names only by the words around them"
+    if texts == "patterns" and model is None:
+        return found_in, f"own patterns; {names}"
+    if texts == "patterns":
+        from reticent.data.scan.model_names import model_reader
+
+        reader, read_by = model_reader(str(model))
+    else:
+        from reticent.data.scan.presidio import reader as presidio_reader
+
+        reader, read_by = presidio_reader(threshold, model)
+    return reader, f"{read_by}; {names}"
 
 
 class _Frame:
@@ -201,7 +221,8 @@ class _Run:
         self, keys: Keys, randomness: Randomness, reader: Reader | None, sample: int | None, confidence: float,
         show: int, plain: bool, progress: Progress | None,
     ) -> None:  # fmt: skip
-        self._keys, self._randomness, self._reader = keys, randomness, reader
+        self._keys, self._randomness = keys, randomness
+        self._reading = None if reader is None else Reading(reader)
         self._sample, self._confidence = sample, confidence
         self._show, self._plain, self._progress = show, plain, progress
 
@@ -249,7 +270,7 @@ class _Run:
         keys = []
         for tally in tallies:
             values = Values.of(texts_of(batch.column(tally.name)), first, self._keys)
-            tally.add(values, self._reader)
+            tally.add(values, self._reading)
             keys.append(np.append(values.keys, np.uint64(0))[values.codes])
         held.add(keys)
 

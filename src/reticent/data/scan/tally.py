@@ -18,7 +18,6 @@ Example:
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -27,24 +26,23 @@ import numpy.typing as npt
 from reticent.data.scan.accounts import ACCOUNTS
 from reticent.data.scan.contacts import CONTACTS
 from reticent.data.scan.detector import Detector, Hits
+from reticent.data.scan.hints import words
 from reticent.data.scan.judging import Count, Found, Unclear, judged, share_of
+from reticent.data.scan.names import installed
 from reticent.data.scan.national import NATIONAL
 from reticent.data.scan.persons import PERSONS
+from reticent.data.scan.reading import Reading
 from reticent.data.scan.sensitive import SENSITIVE
 from reticent.data.scan.text import KINDS
 from reticent.data.scan.values import Values
 
-__all__ = ["DETECTORS", "REMEMBERED", "Reader", "Tally", "masked"]
+__all__ = ["DETECTORS", "REMEMBERED", "Tally", "masked"]
 
 DETECTORS: Final = (*CONTACTS, *ACCOUNTS, *NATIONAL, *PERSONS, *SENSITIVE)
 """Every detector of columns."""
 
 REMEMBERED: Final = 20_000
 _FIRST_TEXTS: Final = 500
-_TEXTS_AT_ONCE: Final = 4096
-
-Reader = Callable[[Any], dict[str, list[int]]]
-"""From an arrow array of texts to the places of those that each kind is in."""
 
 
 def masked(text: str) -> str:
@@ -66,6 +64,13 @@ def _within(numbers: npt.NDArray[Any], ordered: npt.NDArray[Any]) -> npt.NDArray
     return found
 
 
+def _unhinted(detector: Detector, column: str) -> bool:
+    """Whether a detector looks at a column whose name gives no hint."""
+    if detector.among is not None:
+        return installed() and not {*words(column)} & detector.not_in
+    return not detector.needs_hint
+
+
 class Tally:
     """The counts of one column.
 
@@ -80,15 +85,15 @@ class Tally:
         self.rows = self.cells = self.words = 0
         self._show, self._plain = show, plain
         asked = [(one, one.hints.fit(name)) for one in DETECTORS]
-        self._counts = [(one, hinted, Count()) for one, hinted in asked if hinted or not one.needs_hint]
+        self._counts = [(one, hinted, Count()) for one, hinted in asked if hinted or _unhinted(one, name)]
         self._seen: dict[str, npt.NDArray[np.uint64]] = {}
         self._texts: dict[str, Count] = {}
         self._span: tuple[int, int] | None = None
         self._whole = True
         self._decimals = 0
 
-    def add(self, values: Values, reader: Reader | None = None) -> None:
-        """Some more rows; `reader` looks into the texts among them."""
+    def add(self, values: Values, reading: Reading | None = None) -> None:
+        """Some more rows; `reading` looks into the texts among them."""
         self.rows += values.rows
         self.cells += values.cells
         if not len(values.texts):
@@ -99,18 +104,21 @@ class Tally:
                 self._add(detector, count, values, hits)
         self.words += int(values.counts[values.wordy].sum())
         readable = np.flatnonzero(values.wordy | values.listed)
-        if reader is not None and len(readable):
-            self._read(values, readable, reader)
+        if reading is not None and len(readable):
+            self._read(values, readable, reading)
         self._number(values)
 
     def _add(self, detector: Detector, count: Count, values: Values, hits: Hits) -> None:
         count.fits += int(values.counts[hits.fitted].sum())
         count.passes += int(values.counts[hits.passed].sum())
-        if detector.has_checksum and count.candidates < REMEMBERED:
+        if (detector.has_checksum or detector.among is not None) and count.candidates < REMEMBERED:
             seen = self._seen.get(detector.name, np.zeros(0, np.uint64))
             new = hits.fitted[~_within(values.keys[hits.fitted], seen)][: REMEMBERED - count.candidates]
             count.candidates += len(new)
-            count.confirmed += int(_within(new, hits.passed).sum())
+            if detector.among is None:
+                count.confirmed += int(_within(new, hits.passed).sum())
+            elif len(new):
+                count.confirmed += detector.among(self._texts_of(values, new)) or 0
             self._seen[detector.name] = np.sort(np.concatenate([seen, values.keys[new]]))
         if detector.sampled is not None and len(count.first_texts) < _FIRST_TEXTS:
             count.first_texts += self._texts_of(values, hits.fitted[: _FIRST_TEXTS - len(count.first_texts)])
@@ -133,17 +141,12 @@ class Tally:
             more = self._texts_of(values, places[:room])
             count.examples += [text[:60] for text in more] if self._plain else [masked(text) for text in more]
 
-    def _read(self, values: Values, readable: npt.NDArray[np.int64], reader: Reader) -> None:
-        import pyarrow as pa
-
-        for start in range(0, len(readable), _TEXTS_AT_ONCE):
-            places = readable[start : start + _TEXTS_AT_ONCE]
-            for kind, inside in reader(values.texts.take(pa.array(places))).items():
-                here = places[np.array(inside, dtype=np.int64)]
-                count = self._texts.setdefault(kind, Count())
-                count.passes += int(values.counts[here].sum())
-                first = int(values.firsts[here].min())
-                count.first = first if count.first < 0 else min(count.first, first)
+    def _read(self, values: Values, readable: npt.NDArray[np.int64], reading: Reading) -> None:
+        for kind, here in reading(values, readable).items():
+            count = self._texts.setdefault(kind, Count())
+            count.passes += int(values.counts[here].sum())
+            first = int(values.firsts[here].min())
+            count.first = first if count.first < 0 else min(count.first, first)
 
     def _number(self, values: Values) -> None:
         """Whether all values are whole numbers, and between which."""
@@ -196,7 +199,7 @@ class Tally:
             if kind in covered or (covered and not self.is_text and not firm):
                 continue
             found.append(Found(
-                source, self.name, kind, known.group if known else "direct",
+                source, self.name, kind, known.group if known else (detector.group if detector else "direct"),
                 "checksum" if known is not None and known.sure else "pattern", count.passes,
                 share_of(count.passes, self.cells, sampled=sampled), first_row=count.first + 1, in_text=True,
                 safe_harbor=known.safe_harbor if known else (detector.safe_harbor if detector else "R"),

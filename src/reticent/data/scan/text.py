@@ -2,9 +2,9 @@
 
 Promise: `entities` gives where each found piece of personal data begins and ends, and of what kind it is; where two
 overlap, the one with check digits stays, then the longer one. Numbers of cards, accounts and states must pass their
-check digits. Names are found only behind words that announce them ("my name is", "Mr."), so most names are missed: the
-benchmark says how many, and Presidio with a spaCy model finds more (`reticent.data.scan.presidio`). Places,
-organisations and professions are not looked for.
+check digits. Names are found by lists of names, where the extra `names` is installed, and by the words around them
+(`reticent.data.scan.text_names`); a spaCy model finds others (`reticent.data.scan.model_names`). What is missed stands
+in the benchmark. Places, organisations and professions are not looked for.
 
 How it works: a cheap pattern over all texts at once (RE2) says which of them a kind can be in; only those are searched.
 
@@ -25,8 +25,10 @@ from typing import Any, Final, NamedTuple
 from reticent.data.scan.accounts import ACCOUNTS, IBAN_LENGTHS
 from reticent.data.scan.contacts import REGIONS, STREETS
 from reticent.data.scan.detector import Detector
+from reticent.data.scan.names import lists
 from reticent.data.scan.national import NATIONAL
 from reticent.data.scan.persons import DATE
+from reticent.data.scan.text_names import GATE, names_in
 
 __all__ = ["Entity", "KINDS", "entities", "found_in"]
 
@@ -59,8 +61,13 @@ class _Kind:
     check: Callable[[str], bool] | None = None
     sure: bool = False
     safe_harbor: str = ""
+    find: Callable[[str], Iterable[tuple[int, int]]] | None = None
+    """In place of a pattern."""
 
     def search(self, text: str) -> Iterable[Entity]:
+        if self.find is not None:
+            yield from (Entity(self.name, start, end, self.sure) for start, end in self.find(text))
+            return
         for match in _compiled(self.pattern).finditer(text):
             place = 1 if match.re.groups else 0
             if match.group(place) and (self.check is None or self.check(match.group(place))):
@@ -91,13 +98,19 @@ def _passes(name: str) -> Callable[[str], bool]:
     return check
 
 
+_NO_PHONE: Final = rf"^(?:{DATE}$|\(?\d{{4}}-\d\d-\d\d|\d{{4,5}}-\d{{3}}$|\d+\.\d+$|.*[ ]{{2}})"
+"""Dates, postcodes, decimal numbers and columns of numbers."""
+
+
 def _is_phone(text: str) -> bool:
     """Whether a number that nothing announces is one of the numbering plans."""
     import phonenumbers
 
     digits = sum(letter.isdigit() for letter in text)
-    if not 7 <= digits <= 15 or _compiled(f"^{DATE}$").match(text):
+    if not 7 <= digits <= 15 or _compiled(_NO_PHONE).match(text):
         return False
+    if digits >= 8 and _compiled(r"^\(?0\d{1,4}\)?(?:[ /.-]\d{2,4}){2,4}$").match(text):
+        return True  # nothing else begins with 0 and is written in groups
     for region in (None,) if text.startswith("+") else REGIONS:
         try:
             if phonenumbers.is_valid_number(phonenumbers.parse(text, region)):
@@ -111,17 +124,12 @@ def _is_announced_phone(text: str) -> bool:
     return 6 <= sum(letter.isdigit() for letter in text) <= 15
 
 
-_CAP: Final = r"[^\W\d_a-z][^\W\d_]*(?:['’-][^\W\d_]+)*"  # noqa: RUF001 (an apostrophe that people type)
-_NAME: Final = rf"({_CAP}\.?(?: (?:(?:de|van|von|der|den|la|di|da|al|el|bin|del|le) )*{_CAP}\.?){{0,3}})"
-_TITLES: Final = (
-    "Mr|Mrs|Ms|Miss|Mister|Dr|Doctor|Prof|Professor|Sir|Madam|Herr|Frau|Monsieur|Madame|Mme|Señor|"
-    "Señora|Sra|Sr|Signor|Signora"
-)
 _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_GAP: Final = r"[:#]?\s+(?:is|are|no\.?|number|nr\.?|n°|id|to|on|at|with)?\s*[:#]?\s*"
+_GAP: Final = r"[:#]?\s+(?:(?:is|are|no\.?|number|nr\.?|n°|id|to|on|at|with)\b\.?\s*[:#]?\s*){0,3}"
 _DIGITS: Final = r"(\+?\(?\d[\d \-().]{4,20}\d(?:\s?(?:x|ext\.?)\s?\d{1,5})?)(?!\w)"
 _CALLED: Final = (
-    r"(?i:phone|telephone|tel|mobile|cell|call|calling|dial|fax|whatsapp|sms|text|telefon|handy|numero|reach (?:me|us))"
+    r"(?i:phone|telephone|tel|mobile|cell|call|calling|dial|fax|whatsapp|sms|text|telefon|handy|numero|reach (?:me|us)|"
+    r"ring (?:me|us)|hotline|(?:my|new|our|his|her|their) number(?: is)?)"
 )
 _IBAN: Final = rf"\b((?:{'|'.join(IBAN_LENGTHS)})\d{{2}}(?:[ -]?[A-Z0-9]{{2,4}}){{3,8}}(?:[ -]?[A-Z0-9])?)\b"
 _STREET_SUFFIX: Final = rf"(?:{STREETS})"
@@ -130,18 +138,47 @@ _TAIL: Final = (
     rf"(?:,? (?:Apt|Apartment|Suite|Unit|Flat|Floor|"
     rf"#)\.? ?\w+)?(?:,? {_CAPITAL}(?: {_CAPITAL}){{0,3}})?(?:,? [A-Z]{{2}})?(?:,? \d{{4,5}}(?:-\d{{4}})?)?"
 )
+_STREET_ENDS: Final = (
+    r"strasse|straße|str\.|gasse|weg|allee|platz|straat|laan|gracht|gatan|gade|vej|vegen|vägen|katu|kuja"
+)
 _STREET_WORDS: Final = (
-    rf"(?i)\b({STREETS}|rue|calle|via|viale|piazza|rua|avenida|chemin|plaza)\b|strasse|stra\xdfe|str\.|gasse|weg|allee|"
-    "platz|straat|laan|gracht|gatan|gade|vej|katu"
+    rf"(?i)\b({STREETS}|rue|calle|via|viale|piazza|rua|avenida|chemin|plaza)\b|\bul\.|\bc/|{_STREET_ENDS}"
 )
 _ADDRESS: Final = (
     rf"(\b\d{{1,5}}[A-Za-z]?,? (?:{_CAPITAL} ){{1,4}}(?i:{_STREET_SUFFIX})\b\.?{_TAIL}|"
-    r"\b[^\W\d_a-z][\w-]*(?:strasse|straße|str\.|gasse|weg|allee|platz|straat|laan|gracht|gatan|gade|vej|"
-    r"katu) ?\d{1,4}[a-z]?\b|"
+    rf"\b[^\W\d_a-z][\w-]*(?:{_STREET_ENDS}) ?\d{{1,4}}[a-z]?\b|"
+    rf"\b\d{{1,4}} [^\W\d_a-z][\w-]*(?:{_STREET_ENDS})(?!\w)|"
     r"\b(?i:P\.? ?O\.? ?Box) \d+|"
-    rf"\b(?:\d{{1,4}},? )?(?i:rue|avenue|boulevard|calle|via|viale|piazza|rua|avenida|chemin|plaza) (?:(?:de|del|"
-    rf"della|des|du|la|las|los|el|da|do|di) )*{_CAPITAL}(?: {_CAPITAL}){{0,3}},? \d{{1,5}}|"
-    rf"\b\d{{1,4}},? (?i:rue|avenue|boulevard|chemin) (?:(?:de|des|du|la) )*{_CAPITAL}(?: {_CAPITAL}){{0,3}})"
+    rf"\b(?:\d{{1,4}},? )?(?i:rue|avenue|boulevard|calle|c/|ul\.|via|viale|piazza|rua|avenida|chemin|plaza) (?:(?:de|"
+    rf"del|della|des|du|la|las|los|el|da|do|di) )*{_CAPITAL}(?: (?:de |da |do |la )*{_CAPITAL}){{0,3}},? \d{{1,5}}|"
+    rf"\b\d{{1,4}},? (?i:rue|avenue|boulevard|calle|via|rua|avenida|chemin) (?:(?:de|des|du|la|da|do) )*{_CAPITAL}"
+    rf"(?: {_CAPITAL}){{0,3}})"
+)
+_LITTLE: Final = (
+    "de|del|della|der|des|di|da|do|dos|du|la|las|los|le|el|nad|pod|am|an|im|u|en|van|von|veg|utca|gade|tér|"
+    "kraj|megye|oblast|län"
+)
+_CAPITALS: Final = rf"{_CAPITAL}(?:[ -](?:{_LITTLE}|{_CAPITAL})){{0,5}}"
+_POSTCODE: Final = r"(?:[A-Z]{1,2}-?)?(?:\d{3,5}(?:[ -]\d{2,4})?|\d\d-\d{3})(?: ?[A-Z]{2})?"
+_WHOLE_ADDRESS: Final = (
+    rf"((?:\b(?:ul\.|C/) )?\b{_CAPITALS} \d{{1,5}}[a-z]?\.?,\s{{1,2}}{_CAPITALS},?(?:\s{{1,2}}{_CAPITALS})?,?\s{{1,2}}"
+    rf"{_POSTCODE}\b)"
+)
+"""A street and a number, a town and perhaps a region, and a postcode."""
+_MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun"
+_NUMBERED: Final = (
+    rf"\d{{1,4}}[A-Za-z]? (?:ul\. )?(?!(?i:{_MONTHS}|million|billion|percent|euro|dollar))[^\W\d_a-z][^\W\d_]{{2,}}"
+    rf"(?: {_CAPITAL}){{0,4}}"
+)
+
+
+_UNITS: Final = r"(?:%|euro|dollar|minutes|km|miles|pounds|hours|days|weeks|months|percent|m\b|kg|cm|feet|inches|th\b)"
+_STATES: Final = (
+    "Alabama|Alaska|Arizona|Arkansas|California|Colorado|Connecticut|Delaware|Florida|Georgia|Hawaii|Idaho|Illinois|"
+    "Indiana|Iowa|Kansas|Kentucky|Louisiana|Maine|Maryland|Massachusetts|Michigan|Minnesota|Mississippi|Missouri|"
+    "Montana|Nebraska|Nevada|New Hampshire|New Jersey|New Mexico|New York|North Carolina|North Dakota|Ohio|Oklahoma|"
+    "Oregon|Pennsylvania|Rhode Island|South Carolina|South Dakota|Tennessee|Texas|Utah|Vermont|Virginia|Washington|"
+    "West Virginia|Wisconsin|Wyoming"
 )
 
 
@@ -184,13 +221,6 @@ def _numbers() -> tuple[_Kind, ...]:
     )  # fmt: skip
 
 
-_NOT_NAMES: Final = frozenset((
-    "I", "You", "We", "They", "He", "She", "It", "The", "A", "An", "This", "That", "My", "Your", "Our", "Sir",
-    "Madam", "All", "Team", "Everyone", "Customer", "There", "Friend", "Friends", "Not", "No", "Yes", "Please",
-    "Thanks", "Thank", "And", "But", "So", "What", "How", "Why", "When", "Where", "In", "On", "At", "From", "For",
-    "To", "Going", "Moving",
-))  # fmt: skip
-
 KINDS: Final = (
     _Kind("e-mail address", "direct", "@", r"([\w.+%'-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,})", safe_harbor="F"),
     _Kind("web address", "quasi", r"(?i)://|www\.", r"((?i:https?|ftp)://[^\s<>\"]+|\bwww\.[^\s<>\"]+)",
@@ -213,7 +243,7 @@ KINDS: Final = (
           rf"(?i:ssn|social security(?: number)?){_GAP}(\d{{3}}[ -]?\d\d[ -]?\d{{4}})(?!\w)",
           _passes("US social security number"), False, "G"),
     _Kind("telephone number", "direct", r"[0-9][0-9 \-().]{5,}[0-9]",
-          rf"(?<![\w.,/-]){_DIGITS}", _is_phone, False, "D"),
+          rf"(?<![\w.,/=-]){_DIGITS}", _is_phone, False, "D"),
     _Kind("telephone number", "direct", rf"{_CALLED}\b[^0-9+(]{{0,30}}[0-9+(][0-9 \-().]{{4}}",
           rf"{_CALLED}\b[^\d+(]{{0,30}}{_DIGITS}",
           _is_announced_phone, False, "D"),
@@ -221,18 +251,27 @@ KINDS: Final = (
           safe_harbor="C"),
     _Kind("age", "quasi", r"(?i)(\bage[d]?(?: of| is|:)?|\bI'm|I am|s?he'?s|s?he is|turn(?:ed|s|ing)?) [0-9]{1,3}\b",
           r"(?i:\bage[d]?(?: of| is|:)? |\b(?:I'm|I am|he's|she's|he is|she is|turn(?:ed|s|"
-          r"ing)?) (?=\d{1,3}\b(?! ?(?:%|euro|dollar|minutes|km|miles|pounds|hours|days|percent|m\b))))(\d{1,3})\b"),
+          rf"ing)?) (?=\d{{1,3}}\b(?! ?{_UNITS})))(\d{{1,3}})\b"),
     _Kind("age", "quasi", "", r"\b(\d{1,3})[- ]?(?i:years?|yrs?|y/?o)\b[- ]?(?i:old)?"),
+    _Kind("age", "quasi", r"(?i)\bwhen (I|s?he|they) [a-z]+ [0-9]|birthday",
+          r"\b(?i:when (?:I|s?he|they) (?:was|were|is|are|"
+          rf"turn(?:s|ed)?|reached|reaches) )(\d{{1,3}})\b(?! ?{_UNITS})"),
+    _Kind("age", "quasi", "(?i)birthday", r"\b(\d{1,3})(?:st|nd|rd|th)(?= (?i:birthday)\b)"),
     _Kind("street address", "direct", _STREET_WORDS, _ADDRESS, safe_harbor="B"),
-    _Kind("US ZIP code", "quasi", "", r"\b(?:[A-Z]{2},? |(?i:zip(?: ?code)?|"
-    r"postal code):? (?:is )?)(\d{5}(?:-\d{4})?)\b",
+    _Kind("street address", "direct", r"[0-9][a-z]?\.?, +\pL.*[0-9]{3}", _WHOLE_ADDRESS, safe_harbor="B"),
+    _Kind("street address", "direct", r"(?i)\baddress|\b(is|are|lives?|living|located|lived) at [0-9]",
+          r"(?i:\baddress(?:es)?(?: it)?(?: is)?:?|\b(?:is|are|lives?|living|located|lived) at)\s+"
+          rf"({_NUMBERED}|{_CAPITALS} \d{{1,5}}[a-z]?\b)", safe_harbor="B"),
+    _Kind("street address", "direct", r"\n.*[0-9]{3}",
+          rf"(?m:^\W{{0,4}})({_NUMBERED}(?: \d{{1,4}})?)\.?(?=\n(?:[^\n]*\n){{0,4}}[^\n]*(?:\d{{3}}|(?i:apt)))",
+          safe_harbor="B"),
+    _Kind("US ZIP code", "quasi", r"(?i)\bzip|postal|[A-Z]{2},? [0-9]{5}",
+          r"(?:\b[A-Z]{2},? |\b(?i:zip(?:[ -]?codes?)?|postal code)\b[^\d\n]{0,40})(\d{5}(?:-\d{4})?)\b",
+          safe_harbor="B"),
+    _Kind("US ZIP code", "quasi", rf"(?:{_STATES}),? [0-9]{{5}}", rf"\b(?:{_STATES}),? (\d{{5}}(?:-\d{{4}})?)\b",
           safe_harbor="B"),
     _Kind("postcode", "quasi", "", r"\b([A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2})\b", safe_harbor="B"),
-    _Kind("name", "direct", f"({_TITLES})[. ]", rf"\b(?:{_TITLES})\.? {_NAME}", safe_harbor="A"),
-    _Kind("name", "direct", r"(?i)\b(name('s| is|:)|this is|dear|regards|sincerely|called|i'm|i am|hi|hello|signed)",
-          rf"(?i:\bname(?:'s| is|:)|\bthis is|\bdear|\bregards,?|\bsincerely,?|\bcalled|\bI'm|\bI am|\bhi|\bhello|"
-          rf"\bsigned:?) {_NAME}",
-          lambda text: text.split()[0] not in _NOT_NAMES, safe_harbor="A"),
+    _Kind("name", "direct", GATE, "", find=lambda text: names_in(text, lists()), safe_harbor="A"),
     _announced("medical record number", "direct", r"mrn|medical record|patient (?:id|number|"
     r"no)", r"[A-Z]{0,3}\d{4,12}", "H"),
     _announced("account number", "direct", r"account|acct|policy|member", r"\d{6,18}", "J"),

@@ -12,10 +12,10 @@ Shapes: values (models, features, rows), or images (rows, models x channels, hei
 
 Example:
     >>> import torch
-    >>> from reticent.training.fleets.derivatives import Room, part_of
-    >>> part, room = part_of(torch.nn.ReLU(), ""), Room(torch.zeros(0))
-    >>> values, saved = part.forward({}, torch.tensor([[[-1.0, 2.0]]]), room, "")
-    >>> part.backward({}, {}, saved, torch.tensor([[[3.0, 3.0]]]), room, "", adds=False, further=True).tolist()
+    >>> from reticent.training.fleets.derivatives import Room, Site, part_of
+    >>> part, site = part_of(torch.nn.ReLU(), ""), Site("0", {}, {}, Room(torch.zeros(0)), adds=False)
+    >>> values, saved = part.forward(site, torch.tensor([[[-1.0, 2.0]]]))
+    >>> part.backward(site, saved, torch.tensor([[[3.0, 3.0]]]), further=True).tolist()
     [[[0.0, 3.0]]]
 """
 
@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import nn
@@ -31,10 +31,9 @@ from torch import nn
 from reticent.training.engine import products
 from reticent.training.fleets.layers import NoLayer, is_large, often
 
-__all__ = ["ACTIVATIONS", "Part", "Room", "is_pooling", "keep_memory", "part_of"]
+__all__ = ["ACTIVATIONS", "Part", "Room", "Site", "is_pooling", "keep_memory", "part_of"]
 
 _aten = torch.ops.aten
-_Values = Mapping[str, torch.Tensor]
 
 
 class Room:
@@ -66,6 +65,24 @@ def keep_memory() -> None:
     torch.empty((32 << 20) - (1 << 16), dtype=torch.uint8)
 
 
+class Site(NamedTuple):
+    """Where a layer works: at this place of these networks, with this memory."""
+
+    place: str
+    values: Mapping[str, torch.Tensor]
+    found: Mapping[str, torch.Tensor]
+    room: Room
+    adds: bool
+
+    def memory(self, name: str, *shape: int) -> torch.Tensor:
+        """Memory of this place's own."""
+        return self.room(f"{self.place} {name}", *shape)
+
+    def put(self, name: str, gradient: torch.Tensor) -> None:
+        """Write a parameter's gradient, or add it to what is there."""
+        self.found[name].add_(gradient) if self.adds else self.found[name].copy_(gradient)
+
+
 class Part(Protocol):
     """A layer."""
 
@@ -73,21 +90,10 @@ class Part(Protocol):
     def names(self) -> tuple[str, ...]:
         """Of its parameters."""
 
-    def forward(self, values: _Values, x: torch.Tensor, room: Room, place: str) -> tuple[torch.Tensor, Any]:
-        """Its outputs, and what `backward` needs; `place` is where in the network it is."""
+    def forward(self, site: Site, x: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        """Its outputs, and what `backward` needs."""
 
-    def backward(
-        self,
-        values: _Values,
-        found: _Values,
-        saved: Any,
-        gradient: torch.Tensor,
-        room: Room,
-        place: str,
-        *,
-        adds: bool,
-        further: bool,
-    ) -> torch.Tensor:
+    def backward(self, site: Site, saved: Any, gradient: torch.Tensor, *, further: bool) -> torch.Tensor:
         """Write the parameters' gradients, or add them to what is there; returns the inputs', if wanted further."""
 
 
@@ -95,10 +101,10 @@ class Part(Protocol):
 class _Linear:
     names: tuple[str, ...]
 
-    def forward(self, values: _Values, x: torch.Tensor, room: Room, place: str) -> tuple[torch.Tensor, Any]:
-        weight = values[self.names[0]]
-        bias = values[self.names[1]][:, :, None] if len(self.names) > 1 else None
-        out = room(f"{place} out", len(x), weight.shape[1], x.shape[2])
+    def forward(self, site: Site, x: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        weight = site.values[self.names[0]]
+        bias = site.values[self.names[1]][:, :, None] if len(self.names) > 1 else None
+        out = site.memory("out", len(x), weight.shape[1], x.shape[2])
         if is_large(x, weight.shape[1]):
             for k in range(len(x)):
                 out[k] = products.rows(weight[k], x[k].T, times=often)
@@ -110,20 +116,9 @@ class _Linear:
             torch.baddbmm(bias, weight, x, out=out)
         return out, x
 
-    def backward(
-        self,
-        values: _Values,
-        found: _Values,
-        saved: Any,
-        gradient: torch.Tensor,
-        room: Room,
-        place: str,
-        *,
-        adds: bool,
-        further: bool,
-    ) -> torch.Tensor:
-        x, of_weight = saved, found[self.names[0]]
-        if adds:
+    def backward(self, site: Site, saved: Any, gradient: torch.Tensor, *, further: bool) -> torch.Tensor:
+        x, of_weight = saved, site.found[self.names[0]]
+        if site.adds:
             of_weight.baddbmm_(gradient, x.transpose(1, 2))
         elif is_large(x, gradient.shape[1]):
             for k in range(len(x)):
@@ -131,10 +126,10 @@ class _Linear:
         else:
             torch.bmm(gradient, x.transpose(1, 2), out=of_weight)
         if len(self.names) > 1:
-            _put(found[self.names[1]], gradient.sum(2), adds)
+            site.put(self.names[1], gradient.sum(2))
         if not further:
             return gradient
-        back, weight = room(f"{place} back", *x.shape), values[self.names[0]].transpose(1, 2)
+        back, weight = site.memory("back", *x.shape), site.values[self.names[0]].transpose(1, 2)
         if not is_large(gradient, x.shape[1]):
             return torch.bmm(weight, gradient, out=back)
         for k in range(len(x)):
@@ -147,31 +142,20 @@ class _Convolution:
     names: tuple[str, ...]
     module: nn.Conv2d
 
-    def forward(self, values: _Values, x: torch.Tensor, room: Room, place: str) -> tuple[torch.Tensor, Any]:
-        weight = values[self.names[0]]
+    def forward(self, site: Site, x: torch.Tensor) -> tuple[torch.Tensor, Any]:
+        weight = site.values[self.names[0]]
         groups = len(weight) * self.module.groups
         side = weight.reshape(-1, *weight.shape[2:]).contiguous(memory_format=torch.channels_last)
-        bias = values[self.names[1]].reshape(-1) if len(self.names) > 1 else None
+        bias = site.values[self.names[1]].reshape(-1) if len(self.names) > 1 else None
         out: torch.Tensor = _aten.conv2d(x, side, bias, *self._how(), groups)
         return out, (x, side, groups)
 
-    def backward(
-        self,
-        values: _Values,
-        found: _Values,
-        saved: Any,
-        gradient: torch.Tensor,
-        room: Room,
-        place: str,
-        *,
-        adds: bool,
-        further: bool,
-    ) -> torch.Tensor:
+    def backward(self, site: Site, saved: Any, gradient: torch.Tensor, *, further: bool) -> torch.Tensor:
         x, side, groups = saved
         wanted = [further, True, len(self.names) > 1]
         parts = _aten.convolution_backward(gradient, x, side, [len(side)], *self._how(), False, [0, 0], groups, wanted)
         for name, part in zip(self.names, parts[1:], strict=False):
-            _put(found[name], part.reshape(found[name].shape), adds)
+            site.put(name, part.reshape(site.found[name].shape))
         back: torch.Tensor = parts[0] if further else gradient
         return back
 
@@ -184,22 +168,11 @@ class _Pooling:
     module: nn.MaxPool2d
     names: tuple[str, ...] = ()
 
-    def forward(self, values: _Values, x: torch.Tensor, room: Room, place: str) -> tuple[torch.Tensor, Any]:
+    def forward(self, site: Site, x: torch.Tensor) -> tuple[torch.Tensor, Any]:
         out, where = _aten.max_pool2d_with_indices(x, *self._how())
         return out, (x, where)
 
-    def backward(
-        self,
-        values: _Values,
-        found: _Values,
-        saved: Any,
-        gradient: torch.Tensor,
-        room: Room,
-        place: str,
-        *,
-        adds: bool,
-        further: bool,
-    ) -> torch.Tensor:
+    def backward(self, site: Site, saved: Any, gradient: torch.Tensor, *, further: bool) -> torch.Tensor:
         x, where = saved
         back: torch.Tensor = _aten.max_pool2d_with_indices_backward(gradient, x, *self._how(), where)
         return back
@@ -216,27 +189,16 @@ class _Flattening:
 
     names: tuple[str, ...] = ()
 
-    def forward(self, values: _Values, x: torch.Tensor, room: Room, place: str) -> tuple[torch.Tensor, Any]:
+    def forward(self, site: Site, x: torch.Tensor) -> tuple[torch.Tensor, Any]:
         if x.ndim != 4:
             return x, None
-        models, (rows, channels, *sizes) = len(next(iter(values.values()))), x.shape
+        models, (rows, channels, *sizes) = len(next(iter(site.values.values()))), x.shape
         split = x.view(rows, models, channels // models, *sizes)
-        out = room(f"{place} out", models, rows, split[0, 0].numel())
+        out = site.memory("out", models, rows, split[0, 0].numel())
         out.view(models, rows, *split.shape[2:]).copy_(split.transpose(0, 1))
         return out.transpose(1, 2), split.shape
 
-    def backward(
-        self,
-        values: _Values,
-        found: _Values,
-        saved: Any,
-        gradient: torch.Tensor,
-        room: Room,
-        place: str,
-        *,
-        adds: bool,
-        further: bool,
-    ) -> torch.Tensor:
+    def backward(self, site: Site, saved: Any, gradient: torch.Tensor, *, further: bool) -> torch.Tensor:
         if saved is None:
             return gradient
         rows, models, channels, *sizes = saved
@@ -250,22 +212,11 @@ class _Activation:
     derivative: Callable[[torch.Tensor, torch.Tensor], Any]  # of gradient and result; overwrites the gradient
     names: tuple[str, ...] = ()
 
-    def forward(self, values: _Values, x: torch.Tensor, room: Room, place: str) -> tuple[torch.Tensor, Any]:
+    def forward(self, site: Site, x: torch.Tensor) -> tuple[torch.Tensor, Any]:
         self.function(x)
         return x, x
 
-    def backward(
-        self,
-        values: _Values,
-        found: _Values,
-        saved: Any,
-        gradient: torch.Tensor,
-        room: Room,
-        place: str,
-        *,
-        adds: bool,
-        further: bool,
-    ) -> torch.Tensor:
+    def backward(self, site: Site, saved: Any, gradient: torch.Tensor, *, further: bool) -> torch.Tensor:
         self.derivative(gradient, saved)
         return gradient
 
@@ -308,7 +259,3 @@ def part_of(module: Any, prefix: str) -> Part | None:
     if kind is nn.Identity:
         return None
     raise NoLayer(f"there is no formula for {prefix.rstrip('.') or 'the network'} ({kind.__name__})")
-
-
-def _put(found: torch.Tensor, value: torch.Tensor, adds: bool) -> None:
-    found.add_(value) if adds else found.copy_(value)

@@ -29,7 +29,7 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from reticent.training.fleets.derivatives import ACTIVATIONS, Part, Room, is_pooling, part_of
+from reticent.training.fleets.derivatives import ACTIVATIONS, Part, Room, Site, is_pooling, part_of
 from reticent.training.fleets.layers import NoLayer, modules_of, widest
 
 __all__ = ["Formulas"]
@@ -95,8 +95,9 @@ class Formulas:
         adds: bool,
     ) -> None:
         x, saved = self._taken(rows), []
-        for place, part in enumerate(self._parts):
-            x, kept = part.forward(values, x, self._room, str(place))
+        sites = [Site(str(place), values, found, self._room, adds) for place in range(len(self._parts))]
+        for part, site in zip(self._parts, sites, strict=True):
+            x, kept = part.forward(site, x)
             saved.append(kept)
         gradient = self._room("loss", *x.shape)
         torch.softmax(x, 1, out=gradient)
@@ -104,10 +105,8 @@ class Formulas:
         labels = self._y.index_select(0, rows.reshape(-1)).view(len(rows), 1, -1)
         gradient.scatter_add_(1, labels, weights.neg()[:, None])
         for place in reversed(range(self._first, len(self._parts))):
-            part, here, further = self._parts[place], str(place), place > self._first
-            gradient = part.backward(
-                values, found, saved[place], gradient, self._room, here, adds=adds, further=further
-            )
+            further = place > self._first
+            gradient = self._parts[place].backward(sites[place], saved[place], gradient, further=further)
 
     def _taken(self, rows: torch.Tensor) -> torch.Tensor:
         """Records of the pool, as values go through the network."""
