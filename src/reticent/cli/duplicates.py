@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reticent.cli._reading import Header
+
 if TYPE_CHECKING:
     from reticent.data.duplicates import Duplicates
 
@@ -47,6 +49,7 @@ def duplicates(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")] = None,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Find rows that stand several times, exactly or nearly.
@@ -65,12 +68,12 @@ def duplicates(
     page, kept = new(output, (".html", ".json")), new(keep, (".csv", ".parquet", ".jsonl"))
     if at_most is not None:
         _checks.fraction(at_most=at_most)
-    table = read(file)
+    table = read(file, header=header)
     with bars(quiet=json) as report:
         found = find_duplicates(
             table,
             Randomness.secure() if seed is None else Randomness.simulated(seed),
-            against=None if against is None else read(against),
+            against=None if against is None else read(against, header=header),
             columns=None if columns is None else [part.strip() for part in columns.split(",") if part.strip()],
             owner=owner,
             way=way,

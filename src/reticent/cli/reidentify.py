@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent.cli._output import new
+from reticent.cli._reading import Header
 from reticent.cli._reidentifying import (
     NOT_RESOLVABLE,
     AtMost,
@@ -72,6 +73,7 @@ def ratings(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    header: Header = None,
     json: Json = False,
 ) -> None:
     """Look for people in ratings, knowing a few of theirs.
@@ -82,7 +84,7 @@ def ratings(
     from reticent.cli._output import bars, errors
 
     place, randomness = new(output), source(seed)
-    read = _read(file, person, item, rating, date, dates_are)
+    read = _read(file, person, item, rating, date, dates_are, header)
     made = _releases(read, release or [], randomness)
     if not json:
         errors.print(f"{read}; {len(made)} releases.", markup=False)
@@ -120,6 +122,7 @@ def unicity(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    header: Header = None,
     json: Json = False,
 ) -> None:
     """Count who is alone with a few points: places and times of a trace, or cells of a row.
@@ -130,7 +133,7 @@ def unicity(
     from reticent.data.tables import read
 
     place, randomness = new(output), source(seed)
-    table = read(file)
+    table = read(file, header=header)
     chosen = names(columns) or [name for name in table.names if name != person]
     ways: dict[str, dict[str, float]] = {"as it is": {}}
     ways |= {text: pairs(names(text), float, what="COLUMN=WIDTH", example="time=1") for text in precision or []}
@@ -165,6 +168,7 @@ def singling_out(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    header: Header = None,
     json: Json = False,
 ) -> None:
     """Say, from a release, what is true of exactly one person, and weigh it on other people.
@@ -176,9 +180,9 @@ def singling_out(
 
     place, randomness = new(output), source(seed)
     found = single_out(
-        read(released),
-        read(data),
-        read(held_out),
+        read(released, header=header),
+        read(data, header=header),
+        read(held_out, header=header),
         attempts=attempts,
         counts=counts or None,
         columns=columns,
@@ -193,12 +197,14 @@ def singling_out(
     judge([estimates["singled out"]], at_most, [estimates["singled out, or of unknown weight"]])
 
 
-def _read(file: str, person: str, item: str, rating: str, date: str, dates_are: str) -> Ratings:
+def _read(file: str, person: str, item: str, rating: str, date: str, dates_are: str, header: bool | None) -> Ratings:
     from reticent.data.ratings import read_packaged_ratings, read_ratings
 
     if file == "movielens-100k" and not Path(file).exists():
         return read_packaged_ratings(file)
-    return read_ratings(file, person=person, item=item, rating=rating or None, date=date or None, dates_are=dates_are)
+    return read_ratings(
+        file, person=person, item=item, rating=rating or None, date=date or None, dates_are=dates_are, header=header
+    )
 
 
 def _releases(read: Ratings, asked: list[str], source: Randomness) -> list[Release]:

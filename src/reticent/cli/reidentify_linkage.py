@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent.cli._output import new
+from reticent.cli._reading import Header
 from reticent.cli._reidentifying import AtMost, Json, Output, Seed, judge, names, pairs, source, tell
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def linkage(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    header: Header = None,
     json: Json = False,
 ) -> None:
     """Link a release to a register of named people, without labels.
@@ -70,7 +72,7 @@ def linkage(
         _checks.fraction(at_most=at_most)
         if truth is None:
             raise UsageError("Expected --at-most with --truth only.", "Name the column of the truth.")
-    released, known = read(release), read(register)
+    released, known = read(release, header=header), read(register, header=header)
     people = _people(released, known, truth, truth_pattern)
     chosen = _columns(released, columns, truth)
     randomness = source(seed)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reticent.cli._output import new
+from reticent.cli._reading import Header
 from reticent.cli._reidentifying import (
     AtMost,
     Beyond,
@@ -86,6 +87,7 @@ def released(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    header: Header = None,
     json: Json = False,
 ) -> None:
     """Look for people in a release that is there already, knowing a few of their original ratings.
@@ -116,6 +118,7 @@ def released(
         scale=None if scale is None else _scale(scale),
         stands_for=dates_stand_for,
         name=Path(release).name,
+        header=header,
     )
     if not json:
         errors.print(f"{given.ratings}; released: {given.release.ratings}. {given.release.meaning}", markup=False)

@@ -102,6 +102,7 @@ def read_given(
     scale: Mapping[float, float] | None = None,
     stands_for: str | None = None,
     name: str = "the release",
+    header: bool | None = None,
     progress: Progress | None = None,
 ) -> Given:
     """Read both files.
@@ -117,26 +118,27 @@ def read_given(
         scale: original value to released one; found out by default.
         stands_for: "start", "middle" or "end": which day of its period a coarse date is; found out by default.
         name: of the release.
+        header: whether the first row of CSV files names the columns; by default that is found out.
         progress: called with the number of lines read so far, of one file after the other.
 
     Raises:
         UsageError: a source is not one table, or lacks a column.
-        DataError: a cell that cannot be read; no item in both; a truth that contradicts itself, or names nobody.
+        DataError: a cell that cannot be read, or rows that are lost; no item in both; a truth that contradicts itself, or names nobody.
     """
     ours = columns or Columns()
     theirs = released_columns or ours
     known = (Names(ours.person), Names(ours.item), Values(ours.rating), Days(ours.date, ours.dates_are))
-    read_parts(original, known, progress)
+    read_parts(original, known, progress, header=header)
     seen = (
         Names(theirs.person),
         Names(theirs.item),
         Values(theirs.rating, gaps=True),
         Days(theirs.date, theirs.dates_are, gaps=True),
     )
-    read_parts(released, seen, progress)
+    read_parts(released, seen, progress, header=header)
     (who, people), (their_who, rows) = known[0].numbered(), seen[0].numbered()
     (what, items), (their_what, their_items) = known[1].numbered(), seen[1].numbered()
-    whose, said, whole = _whose(_texts(rows), _texts(people), truth, truth_columns)
+    whose, said, whole = _whose(_texts(rows), _texts(people), truth, truth_columns, header)
     which = _placed(_texts(their_items), _texts(items))
     if not (which < len(items)).any():
         raise DataError("Expected items that both files have, got none.", "Check the columns of items.")
@@ -198,14 +200,16 @@ def _placed(names: Array, among: Array) -> npt.NDArray[np.int32]:
     return found
 
 
-def _whose(rows: Array, people: Array, truth: Any, columns: tuple[str, str]) -> tuple[npt.NDArray[np.int32], str, bool]:
+def _whose(
+    rows: Array, people: Array, truth: Any, columns: tuple[str, str], header: bool | None
+) -> tuple[npt.NDArray[np.int32], str, bool]:
     """(rows,) the number of each row's person; what the truth is, and whether it tells of every row."""
     if truth is None:
         return np.arange(len(people), len(people) + len(rows), dtype=np.int32), "unknown", False
     if isinstance(truth, str) and truth == _KEPT:
         found, said, whole = _placed(rows, people), _KEPT, True
     else:
-        named = _truth(truth, columns)
+        named = _truth(truth, columns, header)
         whose = [named.get(row) for row in rows.tolist()]
         found, said, whole = _placed(np.array(whose, dtype=object), people), "file", None not in whose
     if not (found < len(people)).any():
@@ -215,12 +219,12 @@ def _whose(rows: Array, people: Array, truth: Any, columns: tuple[str, str]) -> 
     return found, said, whole
 
 
-def _truth(truth: Any, columns: tuple[str, str]) -> dict[str, str]:
+def _truth(truth: Any, columns: tuple[str, str], header: bool | None) -> dict[str, str]:
     """Pseudonym to original name."""
     if len(columns) != 2:
         raise UsageError("Expected two columns of the truth.", "Name that of released names, then that of originals.")
     parts = tuple(Names(column) for column in columns)
-    read_parts(truth, parts)
+    read_parts(truth, parts, header=header)
     pieces = [part.numbered() for part in parts]
     given, meant = (_texts(names)[np.concatenate(places)] for places, names in pieces)
     found: dict[str, str] = {}

@@ -36,25 +36,33 @@ DATES_ARE: Final = ("dates", "days", "seconds")
 NO_DATE: Final = np.iinfo(np.int32).min
 """Instead of a day, where there is none."""
 _DAY: Final = 86_400
+_LAST_DAY: Final = 2_932_897  # of the year 9999
 _ROWS: Final = 1 << 20
 _WIDEST: Final = 1 << 27  # numbers below it are looked up in an array; others in a dictionary
 _MANY: Final = 1 << 16  # distinct values in a file with gaps
 _FORMS: Final = {"years": r"^\d{4}$", "months": r"^\d{4}-\d{2}$"}
 
 
-def read_parts(where: Any, parts: Sequence[Names | Values | Days], progress: Progress | None = None) -> None:
+def read_parts(
+    where: Any,
+    parts: Sequence[Names | Values | Days],
+    progress: Progress | None = None,
+    *,
+    header: bool | None = None,
+) -> None:
     """Read columns of one table; parts whose name is None are left as they are.
 
     Args:
         where: what `open_sources` takes.
         parts: what to read.
         progress: called with the number of lines read so far.
+        header: whether the first row of a CSV file names the columns; by default that is found out.
 
     Raises:
         UsageError: not one table, or no such column.
-        DataError: nothing in it, or a cell that cannot be read.
+        DataError: nothing in it, rows that are lost, or a cell that cannot be read.
     """
-    sources = open_sources(where)
+    sources = open_sources(where, header=header)
     if len(sources) != 1:
         raise UsageError(f"Expected one table, got {len(sources)}.", "Name one of them.")
     asked = [part for part in parts if part.name is not None]
@@ -68,6 +76,11 @@ def read_parts(where: Any, parts: Sequence[Names | Values | Days], progress: Pro
         done += piece.batch.num_rows
         if progress is not None:
             progress(done)
+    if lost := next((one for one in sources[0].problems if one.lost), None):
+        raise DataError(
+            f"Expected {sources[0].name} whole, but {lost.what}{f' ({lost.where})' if lost.where else ''}.",
+            "Get it again.",
+        )
     if not done:
         raise DataError("Expected at least one rating, got none.", "Check the file.")
 
@@ -224,6 +237,11 @@ class Days:
         pa = arrow()
         if self._dates_are != "dates":
             numbers = np.floor(_floats(column, str(self.name)) / (_DAY if self._dates_are == "seconds" else 1))
+            if not (np.abs(numbers) < _LAST_DAY).all():  # which what is no number is not, either
+                raise DataError(
+                    f"Expected {self._dates_are} since 1970 in column {self.name!r}, got numbers beyond the year 9999.",
+                    "Check the unit of the dates, and leave out what is no date.",
+                )
             return numbers.astype(np.int32)
         if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
             raise DataError(
@@ -255,8 +273,14 @@ class Days:
 
 
 def _whole(column: Any, name: str) -> Any:
-    if column.null_count:
-        raise DataError(f"Expected no empty cell in column {name!r}, got {column.null_count}.", "Leave them out.")
+    import pyarrow.compute as pc
+
+    pa = arrow()
+    empty = column.null_count
+    if pa.types.is_string(column.type):
+        empty += pc.sum(pc.equal(column, "")).as_py() or 0
+    if empty:
+        raise DataError(f"Expected no empty cell in column {name!r}, got {empty}.", "Leave them out.")
     return column
 
 

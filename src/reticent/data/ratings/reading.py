@@ -41,6 +41,7 @@ def read_ratings(
     rating: str | None = "rating",
     date: str | None = "date",
     dates_are: str = "dates",
+    header: bool | None = None,
     progress: Progress | None = None,
 ) -> Ratings:
     """The ratings of a CSV or Parquet file (or of what else `open_sources` reads).
@@ -52,15 +53,16 @@ def read_ratings(
         rating: the column of values, or None.
         date: the column of dates, or None.
         dates_are: "dates", or "days" or "seconds" since 1970 in numbers.
+        header: whether the first row of a CSV file names the columns; by default that is found out.
         progress: called with the number of lines read so far.
 
     Raises:
         UsageError: not one table, or no such column.
-        DataError: a cell without a person, item, rating or date; values that are no numbers; more than 255 distinct
-            ratings or 65 535 days.
+        DataError: rows are lost, for the file is cut off or damaged; a cell without a person, item, rating or date;
+            values that are no numbers; more than 255 distinct ratings or 65 535 days.
     """
     people, items, scores, days = Names(person), Names(item), Values(rating), Days(date, dates_are)
-    read_parts(path, (people, items, scores, days), progress)
+    read_parts(path, (people, items, scores, days), progress, header=header)
     return _assembled(people, items, scores, days)
 
 
