@@ -123,7 +123,8 @@ def read_given(
 
     Raises:
         UsageError: a source is not one table, or lacks a column.
-        DataError: a cell that cannot be read, or rows that are lost; no item in both; a truth that contradicts itself, or names nobody.
+        DataError: a cell that cannot be read, or rows that are lost; no item in both; a truth that contradicts itself,
+            or names nobody.
     """
     ours = columns or Columns()
     theirs = released_columns or ours
