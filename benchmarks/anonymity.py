@@ -12,9 +12,6 @@ Run: python benchmarks/anonymity.py [--json] [--rows 1000000]
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from _command import asked, peak_mb, show
 from reticent.data.anonymity import Anonymiser, copula_uniqueness, disclosure_risk, measures, population_uniqueness
 from reticent.data.tables import Table
 from reticent.errors import FetchError
@@ -143,24 +141,15 @@ def real() -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    chosen = parser.parse_args()
+    chosen = asked(__doc__, rows=1_000_000)
     found = {
         "measured": speed(chosen.rows),
         "real": real(),
         "estimates": estimates(),
         "adult as the population": adult_as_population(),
     }
-    found["measured"]["peak MB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    if chosen.json:
-        print(json.dumps(found, indent=2))
-        return
-    for part, figures in found.items():
-        print(f"\n{part}")
-        for name, value in figures.items():
-            print(f"  {name}: {value}")
+    found["measured"]["peak MB"] = round(peak_mb())
+    show(found, as_json=chosen.json)
 
 
 if __name__ == "__main__":

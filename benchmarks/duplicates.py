@@ -14,14 +14,12 @@ Times are of the processor; memory is the largest that the process had.
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
 import time
 from typing import Any
 
 import numpy as np
 
+from _command import asked, peak_mb, show
 from reticent.data.duplicates import find_duplicates
 from reticent.data.duplicates.sketches import Sets
 from reticent.data.tables import Table
@@ -69,7 +67,7 @@ def measured(table: Any, **settings: Any) -> tuple[dict[str, Any], Any]:
         "rows": len(table),
         "seconds": round(seconds, 1),
         "with check": round(again, 1) if checked is not None else None,
-        "peak GB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2),
+        "peak GB": round(peak_mb() / 1024, 2),
         "bands": [kept["bands"], kept["rows of a band"]],
         "pairs looked at": kept["pairs looked at"],
         "near pairs": kept["near pairs"],
@@ -113,19 +111,11 @@ KINDS = {"texts": by_text, "numbers": by_numbers, "cells": by_cells}
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--rows", type=int, default=1_000_000)
-    parser.add_argument("--only", default=",".join(KINDS))
-    options = parser.parse_args()
+    options = asked(__doc__, rows=1_000_000, only=",".join(KINDS))
     figures = {
         name: KINDS[name](options.rows, np.random.Generator(np.random.PCG64(7))) for name in options.only.split(",")
     }
-    if options.json:
-        print(json.dumps(figures, indent=2))
-        return
-    for name, values in figures.items():
-        print(name, *(f"{key}: {value}" for key, value in values.items()), sep="\n  ")
+    show(figures, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -13,14 +13,12 @@ Times are of the processor; memory is the largest that the process had.
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
 import time
 from typing import Any
 
 import numpy as np
 
+from _command import asked, peak_mb, show
 from reticent.attacks.reidentification.linkage import Linkage, People, effects, link
 from reticent.data.catalogue import entry
 from reticent.data.entry import Entry
@@ -57,10 +55,7 @@ def timed(*arguments: Any, **settings: Any) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--json", action="store_true")
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args()
+    options = asked(__doc__, seeds=3)
     release, register, people = registers()
     columns = [name.strip() for name in release.names if name.strip() != "rec_id"]
     few = [name for name in columns if name not in LEFT_OUT]
@@ -70,7 +65,7 @@ def main() -> None:
             for seed in range(options.seeds)
         ]
     }
-    found["peak GB of febrl4"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
+    found["peak GB of febrl4"] = round(peak_mb() / 1024, 2)
     half = np.arange(0, len(register), 2)
     part, known = register.take(half), People(people.release, people.register[half])
     found["absent"] = timed(release, part, Randomness.simulated(0), truth=known, columns=few)
@@ -85,8 +80,8 @@ def main() -> None:
         for name, one in forms.forms.items()
         if one is not None or name in forms.reasons
     }
-    found["peak GB"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6, 2)
-    print(json.dumps(found, indent=2))
+    found["peak GB"] = round(peak_mb() / 1024, 2)
+    show(found, as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,8 @@ twice, makes a token of each person, filters, and commits to those who are kept.
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import json
-import resource
 import tempfile
 import time
 from pathlib import Path
@@ -19,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from _command import asked, peak_mb, show
 from reticent.data.manifests import Basis, Objection, Objections, Pinned, describe, load_with, shown
 from reticent.data.manifests.persons import check, token
 from reticent.data.tables import Table, read
@@ -58,22 +57,14 @@ def measured(people: int, folder: Path) -> dict[str, Any]:
         "loading, s": loading,
         "one proof, s": proving,
         "bytes of a proof": len(json.dumps(proof.as_dict())),
-        "peak memory, MiB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "peak memory, MiB": peak_mb(),
     }
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--people", type=int, default=100_000)
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
+    options = asked(__doc__, people=100_000)
     with tempfile.TemporaryDirectory() as folder:
-        found = measured(asked.people, Path(folder))
-    if asked.json:
-        print(json.dumps(found, indent=1))
-        return
-    for name, value in found.items():
-        print(f"{name}: {value}")
+        show(measured(options.people, Path(folder)), as_json=options.json)
 
 
 if __name__ == "__main__":

@@ -17,15 +17,13 @@ intervals: confirmations whose true loss is exactly the tolerance; bar: at most 
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
 import time
 from typing import Any
 
 import numpy as np
 
 import reticent as rt
+from _command import asked, peak_mb, show
 from reticent.data import load
 from reticent.data.minimisation import regrouped
 from reticent.data.minimisation.judging import Bench, dealt, reduced, rules_for
@@ -246,12 +244,8 @@ def _pairs(draw: Any, metric: str, rows: int) -> tuple[Any, Any, Any, float]:
 
 def main() -> None:
     """Print every bar as JSON, or as lines."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--only", default="adult,planted,claims,intervals,looks")
-    parser.add_argument("--seeds", default="1", help="Of the searches on Adult.")
-    parser.add_argument("--runs", type=int, default=200)
-    parser.add_argument("--json", action="store_true")
-    arguments = parser.parse_args()
+    seeds = {"default": "1", "help": "Of the searches on Adult."}
+    arguments = asked(__doc__, only="adult,planted,claims,intervals,looks", seeds=seeds, runs=200)
     parts = {
         "adult": lambda: adult([int(one) for one in arguments.seeds.split(",")]),
         "looks": lambda: together(10 * arguments.runs),
@@ -263,12 +257,8 @@ def main() -> None:
     for name in arguments.only.split(","):
         start = time.process_time()
         result[name] = {**parts[name](), "processor_s": round(time.process_time() - start, 1)}
-    result["largest_process_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
-    if arguments.json:
-        print(json.dumps(result))
-    else:
-        for name, values in result.items():
-            print(f"{name}: {json.dumps(values, indent=1)}")
+    result["largest_process_mb"] = round(peak_mb())
+    show(result, as_json=arguments.json)
 
 
 if __name__ == "__main__":

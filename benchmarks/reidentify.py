@@ -1,8 +1,9 @@
 """Re-identification: what it costs at the size of the Netflix Prize, and how many people of MovieLens-100K it finds.
 
-    python benchmarks/reidentify.py make FILE          (once; 100 million simulated ratings, 25 s of memory traffic)
+    python benchmarks/reidentify.py make FILE          (once; 100,480,507 simulated ratings)
     python benchmarks/reidentify.py scale FILE --json  (bars: load 180 s, 1 000 targets 30 s, 6 GB)
     python benchmarks/reidentify.py movielens --json
+    python benchmarks/reidentify.py given --json       (files that somebody made of it, held against it)
     python benchmarks/reidentify.py unicity --json
     python benchmarks/reidentify.py singling-out --json
 
@@ -11,9 +12,7 @@ Processor time and the peak of resident memory, of this process alone.
 
 from __future__ import annotations
 
-import argparse
-import json
-import resource
+import tempfile
 import time
 import zipfile
 from pathlib import Path
@@ -21,11 +20,20 @@ from typing import Any
 
 import numpy as np
 
+from _command import asked, costed, peak_mb, show
 from reticent.attacks.reidentification import Knowledge, Likelihood, ScoreboardRH, learned, match
-from reticent.audits.reidentification import reidentify, single_out, standard_releases, unicity
+from reticent.audits.reidentification import reidentify, reidentify_given, single_out, standard_releases, unicity
 from reticent.data.catalogue import entry as find
 from reticent.data.fetch import fetched
-from reticent.data.ratings import read_packaged_ratings, read_ratings, releases, simulated_ratings
+from reticent.data.ratings import (
+    Blur,
+    Columns,
+    read_given,
+    read_packaged_ratings,
+    read_ratings,
+    releases,
+    simulated_ratings,
+)
 from reticent.data.tables import Column, Table
 from reticent.evidence import Estimate
 from reticent.randomness import Randomness
@@ -36,17 +44,11 @@ PEOPLE, ITEMS, RATINGS = 480_189, 17_770, 100_480_507
 ROW_GROUPS = 100
 
 
-def peak() -> float:
-    """Megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def make(path: Path, seed: int) -> dict[str, Any]:
     """Write the ratings as Parquet, each row group with ratings of all films, so that loading has to sort them."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    begin = time.process_time()
     made = simulated_ratings(PEOPLE, ITEMS, RATINGS, Randomness.simulated(seed))
     assert made.scores is not None
     assert made.days is not None
@@ -66,11 +68,11 @@ def make(path: Path, seed: int) -> dict[str, Any]:
     sizes, supports = made.sizes, made.supports
     return {
         "ratings": len(made),
+        "people": int((sizes > 0).sum()),
+        "items": int((supports > 0).sum()),
         "megabytes": path.stat().st_size / 1e6,
         "per_person": [float(np.quantile(sizes, q)) for q in (0.1, 0.5, 0.9, 1)],
         "per_film": [float(np.quantile(supports, q)) for q in (0.1, 0.5, 0.9, 1)],
-        "processor_s": time.process_time() - begin,
-        "peak_mb": peak(),
     }
 
 
@@ -79,9 +81,11 @@ def scale(path: Path, seed: int, targets: int) -> dict[str, Any]:
     ratings = read_ratings(path)
     found: dict[str, Any] = {
         "ratings": len(ratings),
+        "people": ratings.count,
+        "items": ratings.item_count,
         "load_processor_s": time.process_time() - begin,
         "load_wall_s": time.perf_counter() - wall,
-        "load_peak_mb": peak(),
+        "load_peak_mb": peak_mb(),
     }
     source = Randomness.simulated(seed)
     release = releases.as_it_is(ratings)
@@ -99,14 +103,13 @@ def scale(path: Path, seed: int, targets: int) -> dict[str, Any]:
             "processor_s": time.process_time() - begin,
             "wall_s": time.perf_counter() - wall,
             "best_fit_is_right": float((there.place == 1).mean()),
-            "peak_mb": peak(),
+            "peak_mb": peak_mb(),
         }
     return found
 
 
 def movielens(seed: int) -> dict[str, Any]:
     """Bars: shares with intervals, and 1/n beside them; each release with the same targets."""
-    begin = time.process_time()
     source = Randomness.simulated(seed)
     ratings = read_packaged_ratings("movielens-100k")
     made = standard_releases(ratings, source.spawn("releases"))
@@ -122,12 +125,68 @@ def movielens(seed: int) -> dict[str, Any]:
         }
         for row in found.rows
     ]
-    return {"rows": rows, "processor_s": time.process_time() - begin, "peak_mb": peak()}
+    return {"rows": rows}
+
+
+def given(seed: int) -> dict[str, Any]:
+    """700 of 943 people under pseudonyms, each rating with probability 0.7, made coarser by others than reticent."""
+    import pandas as pd
+
+    source = Randomness.simulated(seed)
+    draw = np.random.Generator(np.random.PCG64(seed))
+    cells = pd.read_csv(fetched(find("movielens-100k")) / "ml-100k.inter", sep="\t")
+    cells.columns = pd.Index(["person", "item", "rating", "date"])
+    cells["date"] = pd.to_datetime(cells["date"], unit="s").dt.strftime("%Y-%m-%d")
+    inside = draw.choice(cells["person"].unique(), 700, replace=False)
+    names = dict(zip(inside, draw.permutation(99_999)[:700], strict=True))
+    plain = cells[cells["person"].isin(inside) & (draw.random(len(cells)) < 0.7)].sample(frac=1, random_state=seed)
+    plain = plain.assign(person=plain["person"].map(names))
+    moved = pd.to_datetime(plain["date"]) + pd.to_timedelta(draw.integers(-14, 15, len(plain)), unit="D")
+    files = {
+        "as it is": plain,
+        "dates as months, three values": plain.assign(
+            date=plain["date"].str[:7], rating=plain["rating"].map({1: 0, 2: 0, 3: 1, 4: 2, 5: 2})
+        ),
+        "dates as years, values to 100": plain.assign(date=plain["date"].str[:4], rating=plain["rating"] * 20),
+        "Laplace noise on values (0.5), dates moved by 14 days": plain.assign(
+            date=moved.dt.strftime("%Y-%m-%d"), rating=(plain["rating"] + draw.laplace(0, 0.5, len(plain))).round(2)
+        ),
+        "half of the values and of the dates missing": plain.assign(
+            date=plain["date"].where(draw.random(len(plain)) < 0.5),
+            rating=plain["rating"].where(draw.random(len(plain)) < 0.5),
+        ),
+        "items alone": plain,
+    }
+    found: dict[str, Any] = {}
+    knowledge = [Knowledge(items, days=14) for items in (2, 4, 8)]
+    with tempfile.TemporaryDirectory() as folder:
+        original, truth = Path(folder) / "original.csv", Path(folder) / "truth.csv"
+        cells.to_csv(original, index=False)
+        pd.DataFrame({"pseudonym": list(names.values()), "person": list(names)}).to_csv(truth, index=False)
+        for name, file in files.items():
+            path = Path(folder) / "released.csv"
+            file.to_csv(path, index=False)
+            blur = Blur(kept=0.7, days=14 if "Laplace" in name else 0, moved=0.4 if "Laplace" in name else 0.0)
+            columns = Columns(rating=None, date=None) if name == "items alone" else None
+            for said, known in (("truth", truth), ("no truth", None)):
+                read = read_given(original, path, known, released_columns=columns, blur=blur, name=name)
+                one = reidentify_given(
+                    read, knowledge=knowledge, targets=400, calibration=200, randomness=source.spawn(f"{name} {said}")
+                )
+                found[f"{name}: {said}"] = [
+                    {
+                        "known": row.knowledge.text,
+                        "method": row.method,
+                        **{label: _shown(value) for label, value in row.finding.estimates.items()},
+                        "really not in it": None if row.outside is None else _shown(row.outside),
+                    }
+                    for row in one.rows
+                ]
+    return found
 
 
 def unique(seed: int) -> dict[str, Any]:
     """Traces of nobody (people at home, at work and elsewhere, 3 months), and the columns of Adult."""
-    begin = time.process_time()
     source = Randomness.simulated(seed)
     trips = _trips(50_000, source)
     traces = unicity(
@@ -159,14 +218,11 @@ def unique(seed: int) -> dict[str, Any]:
             }
             for one in (traces, rows)
         },
-        "processor_s": time.process_time() - begin,
-        "peak_mb": peak(),
     }
 
 
 def singling(seed: int) -> dict[str, Any]:
     """500 people of Adult, released k-anonymously in three ways and as a synthetic table; all others are held out."""
-    begin = time.process_time()
     source = Randomness.simulated(seed)
     quasi = ["age", "education-num", "marital-status", "race", "sex"]
     rest = ["workclass", "occupation", "hours-per-week", "salary"]
@@ -194,7 +250,7 @@ def singling(seed: int) -> dict[str, Any]:
             "without the release": {label: _shown(value) for label, value in one.finding.baseline.items()},
             "held out, needed": [one.power["held_out"], one.power["held_out_needed"]],
         }
-    return {**found, "processor_s": time.process_time() - begin, "peak_mb": peak()}
+    return found
 
 
 def adult() -> Table:
@@ -262,21 +318,16 @@ def _shown(one: Estimate) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", choices=("make", "scale", "movielens", "unicity", "singling-out"))
-    parser.add_argument("path", nargs="?", type=Path)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--targets", type=int, default=1000)
-    parser.add_argument("--json", action="store_true")
-    asked = parser.parse_args()
     runs = {
-        "make": lambda: make(asked.path, asked.seed),
-        "scale": lambda: scale(asked.path, asked.seed, asked.targets),
-        "movielens": lambda: movielens(asked.seed),
-        "unicity": lambda: unique(asked.seed),
-        "singling-out": lambda: singling(asked.seed),
+        "make": lambda: make(options.path, options.seed),
+        "scale": lambda: scale(options.path, options.seed, options.targets),
+        "movielens": lambda: movielens(options.seed),
+        "given": lambda: given(options.seed),
+        "unicity": lambda: unique(options.seed),
+        "singling-out": lambda: singling(options.seed),
     }
-    print(json.dumps(runs[asked.what](), indent=None if asked.json else 2))
+    options = asked(__doc__, what_={"choices": tuple(runs)}, path_={"nargs": "?", "type": Path}, seed=1, targets=1000)
+    show(costed(runs[options.what]), as_json=options.json)
 
 
 if __name__ == "__main__":

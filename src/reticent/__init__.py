@@ -11,12 +11,13 @@ Example:
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from reticent._rooms import lazily
 
 if TYPE_CHECKING:
     from reticent.audits import Arm, Audit, Comparison, audit, audit_release, compare, split
-    from reticent.audits.reidentification import reidentify
+    from reticent.audits.reidentification import reidentify, reidentify_given
     from reticent.data import Records, load_with
     from reticent.data.anonymity import anonymise, disclosure_risk
     from reticent.data.minimisation import minimise
@@ -56,6 +57,7 @@ _ROOMS = {
     "scan": "data.scan",
     "minimise": "data.minimisation",
     "reidentify": "audits.reidentification",
+    "reidentify_given": "audits.reidentification",
     "split": "audits",
     "teach": "training",
     "train": "training",
@@ -88,27 +90,11 @@ __all__ = [
     "scan",
     "minimise",
     "reidentify",
+    "reidentify_given",
     "split",
     "teach",
     "train",
 ]
 
 
-def __getattr__(name: str) -> Any:
-    room = _ROOMS.get(name)
-    if room is None:
-        raise AttributeError(f"module 'reticent' has no attribute {name!r}")
-    try:
-        value = getattr(importlib.import_module(f"reticent.{room}"), name)
-    except ModuleNotFoundError as error:
-        if error.name not in ("torch", "safetensors", "sklearn", "joblib"):
-            raise
-        from reticent.errors import MissingExtra
-
-        raise MissingExtra(error.name, "lab", f"reticent.{name}") from error
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return sorted({*__all__, "__version__"})
+__getattr__, __dir__ = lazily(__name__, _ROOMS, ("__version__",))

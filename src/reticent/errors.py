@@ -36,6 +36,7 @@ __all__ = [
     "AccessDenied",
     "BudgetExhausted",
     "DataError",
+    "DataWarning",
     "EndpointError",
     "FetchError",
     "IntegrityError",
@@ -85,6 +86,10 @@ class ModelError(UsageError):
 
 class DataError(ReticentError, ValueError):
     """Records that cannot be used as they are."""
+
+
+class DataWarning(UserWarning):
+    """Data was read, nothing of it is lost, and yet it may not be what was meant."""
 
 
 class FetchError(ReticentError, OSError):

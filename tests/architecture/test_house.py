@@ -14,8 +14,6 @@ from types import ModuleType
 
 import pytest
 
-import reticent
-
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src" / "reticent"
 TESTS = ROOT / "tests"
@@ -102,6 +100,7 @@ NO_PROMISE = {
     "reticent.cli.data": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.duplicates": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.reidentify_linkage": "the promise stands in reticent.cli, for all commands",
+    "reticent.cli.reidentify_released": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.scan": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.minimise": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.reidentify": "the promise stands in reticent.cli, for all commands",
@@ -145,13 +144,73 @@ def test_the_record_office_loads_no_laboratory() -> None:
 
 def test_the_door_alone_loads_next_to_nothing() -> None:
     loaded = loaded_by("import reticent")
-    assert {name for name in loaded if name.startswith("reticent")} == {"reticent"}
+    assert {name for name in loaded if name.startswith("reticent")} == {"reticent", "reticent._rooms"}
     assert not loaded & {"numpy", "scipy", "torch", "sklearn", "matplotlib", "rich", "typer", "jinja2"}
+
+
+HEAVY = {"torch", "sklearn", "matplotlib", "scipy", "numpy", "pyarrow", "pandas", "jinja2"}
 
 
 def test_the_command_line_starts_without_the_laboratory() -> None:
     loaded = loaded_by("import reticent.cli")
-    assert not loaded & {"torch", "sklearn", "matplotlib", "scipy"}
+    assert not loaded & HEAVY
+
+
+HELP_OF_ALL = """
+import contextlib, io, typer.main
+from reticent.cli import app
+
+def helped(command, name):
+    yield name
+    with contextlib.suppress(SystemExit), contextlib.redirect_stdout(io.StringIO()):
+        command.main([*name, "--help"], prog_name="reticent")
+    for part, inner in getattr(command, "commands", {}).items():
+        yield from helped(inner, [])
+
+assert len(list(helped(typer.main.get_command(app), []))) > 15
+"""
+
+
+def test_no_command_needs_the_laboratory_for_its_help() -> None:
+    assert not loaded_by(HELP_OF_ALL) & HEAVY
+
+
+REIDENTIFIED = """
+import reticent as rt
+from reticent.attacks.reidentification import Knowledge
+from reticent.data.ratings import simulated_ratings
+made = simulated_ratings(60, 30, 600, rt.Randomness.simulated(1))
+rt.reidentify(made, knowledge=[Knowledge(2)], targets=20, calibration=20, level=0.1)
+from reticent.audits.reidentification import single_out, unicity
+from reticent.attacks.reidentification.linkage import link
+from reticent.data.tables import Table
+unicity(Table.of({"a": [1, 2, 3], "b": [1, 1, 2]}), ["a"], points=(1,), people=3)
+rt.audit_release
+"""
+
+
+def test_people_are_looked_for_without_torch_and_without_plots() -> None:
+    """The audits of tables live beside those of networks, and must not load what only the others need."""
+    loaded = loaded_by(REIDENTIFIED)
+    assert "reticent.audits.reidentification.sparse" in loaded
+    assert not loaded & {"torch", "matplotlib", "sklearn", "reticent.training", "reticent.models"}
+
+
+def test_names_of_audits_behave_as_if_they_were_there() -> None:
+    code = """
+import reticent.audits as audits, sys
+assert not [name for name in sys.modules if name.startswith("reticent.audits.")]
+assert "compare" in dir(audits) and "compare" not in vars(audits)
+from reticent.audits import audit_release
+assert audits.audit_release is audit_release and "audit_release" in vars(audits)
+try:
+    audits.nosuch
+except AttributeError as error:
+    assert str(error) == "module 'reticent.audits' has no attribute 'nosuch'"
+else:
+    raise SystemExit("there is no such name")
+"""
+    assert "torch" not in loaded_by(code)
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -200,15 +259,26 @@ def test_every_public_module_says_what_is_public(name: str) -> None:
         assert hasattr(module(name), one), one
 
 
-def test_the_front_door_is_exactly_its_table() -> None:
-    assert sorted(reticent.__all__) == sorted(reticent._ROOMS)
-    for name, room in reticent._ROOMS.items():
-        assert getattr(reticent, name) is getattr(module(f"reticent.{room}"), name)
-        assert name in dir(reticent)
-    tree = ast.parse((SOURCE / "__init__.py").read_text("utf-8"))
+LAZY = [file for file in FILES if "_ROOMS = {" in file.read_text("utf-8")]  # a door whose names load when used
+
+
+def test_the_front_door_and_audits_are_lazy() -> None:
+    assert {name_of(file) for file in LAZY} >= {"reticent", "reticent.audits"}
+
+
+@pytest.mark.parametrize("file", LAZY, ids=name_of)
+def test_a_lazy_door_is_exactly_its_table(file: Path) -> None:
+    door = name_of(file)
+    package = module(door)
+    rooms = package._ROOMS
+    assert sorted(package.__all__) == sorted(rooms)
+    for name, room in rooms.items():
+        assert getattr(package, name) is getattr(module(f"{door}.{room}"), name)
+        assert name in dir(package)
+    tree = ast.parse(file.read_text("utf-8"))
     block = next(node for node in tree.body if isinstance(node, ast.If))
     typed = {alias.name: node.module for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
-    assert typed == {name: f"reticent.{room}" for name, room in reticent._ROOMS.items()}
+    assert typed == {name: f"{door}.{room}" for name, room in rooms.items()}
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -392,6 +392,14 @@ def test_an_error_in_reticent_is_no_limit_that_was_exceeded(ask: Ask, monkeypatc
     assert "error in reticent" in found.err
 
 
+def test_what_is_odd_about_data_is_a_note_and_no_error(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "words.csv").write_text("\n".join(f"word{place}" for place in range(50)))
+    found = ask("duplicates", "words.csv", "--exact")
+    assert found.code == 0
+    assert found.err.startswith("note: words.csv: ")
+    assert "Warning" not in found.err
+
+
 def test_ctrl_c_in_this_process_is_130(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     import reticent.data.sampling as room
 

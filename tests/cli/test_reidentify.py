@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from reticent.cli import main
-from reticent.cli.reidentify import _judge
+from reticent.cli._reidentifying import judge
 from reticent.data.ratings import simulated_ratings
 from reticent.data.tables import Table
 from reticent.evidence import Record
@@ -166,7 +166,7 @@ def test_one_of_many_shares_is_exceeded_only_beyond_what_so_many_reach() -> None
     for _ in range(200):
         shares = [rate(int(count), 600, method="shares") for count in draw.binomial(600, 0.1, 60)]
         with pytest.raises(typer.Exit) as stopped:
-            _judge(shares, 0.1)
+            judge(shares, 0.1)
         exits[stopped.value.exit_code] += 1
     assert exits[1] < 200 * 0.05 + 6 * (200 * 0.05 * 0.95) ** 0.5  # one by one it would be 2.5 % of 60: three in four
 

@@ -23,10 +23,11 @@ from reticent.cli import (
     minimise,
     reidentify,
     reidentify_linkage,
+    reidentify_released,
     scan,
     synthetic,
 )
-from reticent.cli._output import fail
+from reticent.cli._output import fail, notes
 from reticent.errors import MissingExtra, ReticentError
 
 __all__ = ["app", "main"]
@@ -49,6 +50,7 @@ app.command("duplicates")(duplicates.duplicates)
 app.add_typer(minimise.app, name="minimise")
 app.command("anonymise")(anonymise.anonymise)
 reidentify.app.command("linkage")(reidentify_linkage.linkage)
+reidentify.app.command("released")(reidentify_released.released)
 app.add_typer(reidentify.app, name="reidentify")
 app.command("synthetic")(synthetic.synthetic)
 app.add_typer(manifest.app, name="manifest")
@@ -67,7 +69,8 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
 def main() -> None:
     """Run the command line; every error that reticent raises on purpose becomes its exit code."""
     try:
-        app(standalone_mode=True)
+        with notes():
+            app(standalone_mode=True)
     except ReticentError as error:
         sys.exit(fail(error))
     except ModuleNotFoundError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from reticent.errors import ReticentError, UsageError
+from reticent.errors import DataWarning, ReticentError, UsageError
 from reticent.evidence import canonical_json
 
-__all__ = ["Bars", "bars", "errors", "fail", "output", "print_json", "writable"]
+__all__ = ["Bars", "bars", "errors", "fail", "new", "notes", "output", "print_json", "writable"]
 
 output = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -27,6 +28,23 @@ def fail(error: ReticentError) -> int:
     if error.remedy:
         errors.print(Text.assemble(("       ", ""), error.remedy))
     return error.exit_code
+
+
+@contextmanager
+def notes() -> Iterator[None]:
+    """What is odd about data, on standard error in one line each; other warnings stay as they are."""
+    with warnings.catch_warnings():
+        shown = warnings.showwarning
+
+        def told(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, DataWarning):
+                errors.print(Text.assemble(("note: ", "bold"), str(message)))
+            else:
+                shown(message, category, *place, **more)
+
+        warnings.filterwarnings("default", category=DataWarning)
+        warnings.showwarning = told
+        yield
 
 
 def print_json(value: Any) -> None:
@@ -51,6 +69,17 @@ def writable(path: Path, endings: tuple[str, ...]) -> Path:
             f"Expected an output in a folder that exists and can be written to, got {str(path)!r}.",
             "Make the folder, or choose another one.",
         )
+    return path
+
+
+def new(path: Path | None, endings: tuple[str, ...] = (".html", ".json")) -> Path | None:
+    """The path, if a new file can be written there; None if none was asked for.
+
+    Raises:
+        UsageError: as `writable`; or there is a file already.
+    """
+    if path is not None and writable(path, endings).exists():
+        raise UsageError(f"Expected a new file, got {str(path)!r}, which exists.", "Choose another name.")
     return path
 
 

@@ -57,16 +57,15 @@ def duplicates(
     Example: reticent duplicates train.csv --against test.csv --owner patient --output copies.html
     """
     from reticent import _checks
-    from reticent.cli._output import bars, errors, print_json
+    from reticent.cli._output import bars, errors, new, print_json
     from reticent.cli._output import output as shown
-    from reticent.cli.reidentify_linkage import _new
     from reticent.data.duplicates import find_duplicates
     from reticent.data.tables import read
     from reticent.evidence import parse
     from reticent.randomness import Randomness
     from reticent.reports import save, sentences_of
 
-    page, kept = _new(output, (".html", ".json")), _new(keep, (".csv", ".parquet", ".jsonl"))
+    page, kept = new(output, (".html", ".json")), new(keep, (".csv", ".parquet", ".jsonl"))
     if at_most is not None:
         _checks.fraction(at_most=at_most)
     table = read(file, header=header)

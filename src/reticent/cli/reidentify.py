@@ -7,37 +7,53 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._output import new
 from reticent.cli._reading import Header
+from reticent.cli._reidentifying import (
+    NOT_RESOLVABLE,
+    AtMost,
+    Beyond,
+    Calibration,
+    Date,
+    DatesAre,
+    Item,
+    Json,
+    Known,
+    Level,
+    Moved,
+    Output,
+    Person,
+    Rating,
+    Seed,
+    Targets,
+    Within,
+    Wrong,
+    judge,
+    knowledge,
+    names,
+    pairs,
+    source,
+    tell,
+    whole,
+)
 
 if TYPE_CHECKING:
     from reticent.data.ratings import Ratings, Release
-    from reticent.evidence import Estimate, Record
     from reticent.randomness import Randomness
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Find out who is found in a release by whoever knows a little of them.", no_args_is_help=True)
 
-GATE_FAILED = 1
-NOT_RESOLVABLE = 3
-
-Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
-Output = Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")]
-Seed = Annotated[int | None, typer.Option(help="Make the run repeatable.")]
-AtMost = Annotated[
-    float | None,
-    typer.Option(help="Exit with 1 if a larger share was shown, with 3 if that cannot be told with so many targets."),
-]
-
 
 @app.command("ratings")
 def ratings(
     file: Annotated[str, typer.Argument(help="CSV or Parquet, one line for each rating; or movielens-100k.")],
-    person: Annotated[str, typer.Option(help="Column: whose rating it is.")] = "person",
-    item: Annotated[str, typer.Option(help="Column: of what.")] = "item",
-    rating: Annotated[str, typer.Option(help="Column of values; '' for none.")] = "rating",
-    date: Annotated[str, typer.Option(help="Column of dates; '' for none.")] = "date",
-    dates_are: Annotated[str, typer.Option(help="dates; or days or seconds since 1970.")] = "dates",
+    person: Person = "person",
+    item: Item = "item",
+    rating: Rating = "rating",
+    date: Date = "date",
+    dates_are: DatesAre = "dates",
     release: Annotated[
         list[str] | None,
         typer.Option(
@@ -46,14 +62,14 @@ def ratings(
             "one of each."
         ),
     ] = None,
-    known: Annotated[str, typer.Option(help="How many ratings of a person are known.")] = "2,4,8",
-    within: Annotated[str, typer.Option(help="By how many days known dates are off; none if not known.")] = "3,14",
-    wrong: Annotated[int, typer.Option(help="How many of the known items are wrong.")] = 0,
-    moved: Annotated[float, typer.Option(help="The share of known values that are off by one.")] = 0.0,
-    beyond: Annotated[int, typer.Option(help="Known items are not among so many of the most popular ones.")] = 0,
-    targets: Annotated[int, typer.Option(help="How many people are looked for.")] = 600,
-    calibration: Annotated[int, typer.Option(help="On how many others method and threshold are chosen.")] = 300,
-    level: Annotated[float, typer.Option(help="The share of absent people an attacker is willing to name.")] = 0.01,
+    known: Known = "2,4,8",
+    within: Within = "3,14",
+    wrong: Wrong = 0,
+    moved: Moved = 0.0,
+    beyond: Beyond = 0,
+    targets: Targets = 600,
+    calibration: Calibration = 300,
+    level: Level = 0.01,
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
@@ -64,21 +80,15 @@ def ratings(
 
     Example: reticent reidentify ratings movielens-100k --release month --release groups:5 --output found.html
     """
-    from reticent.attacks.reidentification import Knowledge
     from reticent.audits.reidentification import reidentify
     from reticent.cli._output import bars, errors
 
-    place, source = _new(output), _source(seed)
+    place, randomness = new(output), source(seed)
     read = _read(file, person, item, rating, date, dates_are, header)
-    made = _releases(read, release or [], source)
+    made = _releases(read, release or [], randomness)
     if not json:
         errors.print(f"{read}; {len(made)} releases.", markup=False)
-    days = _days(within) if read.days is not None else [None]
-    asked = [
-        Knowledge(items, days=one, wrong=wrong, moved=moved, beyond=beyond)
-        for one in days
-        for items in _whole("known", known)
-    ]
+    asked = knowledge(known, within, dated=read.days is not None, wrong=wrong, moved=moved, beyond=beyond)
     with bars(quiet=json) as report:
         found = reidentify(
             read,
@@ -88,11 +98,11 @@ def ratings(
             calibration=calibration,
             level=level,
             name=Path(file).name,
-            randomness=source,
+            randomness=randomness,
             progress=lambda done, total: report("releases and knowledge", done, total),
         )
-    _tell(found.record(), place, json=json)
-    _judge([row.finding.estimates["re-identified"] for row in found.rows], at_most)
+    tell(found.record(), place, json=json)
+    judge([row.finding.estimates["re-identified"] for row in found.rows], at_most)
 
 
 @app.command("unicity")
@@ -122,12 +132,12 @@ def unicity(
     from reticent.audits.reidentification import unicity as count
     from reticent.data.tables import read
 
-    place, source = _new(output), _source(seed)
+    place, randomness = new(output), source(seed)
     table = read(file, header=header)
-    chosen = _names(columns) or [name for name in table.names if name != person]
+    chosen = names(columns) or [name for name in table.names if name != person]
     ways: dict[str, dict[str, float]] = {"as it is": {}}
-    ways |= {text: _widths(text) for text in precision or []}
-    asked = _whole("points", points)
+    ways |= {text: pairs(names(text), float, what="COLUMN=WIDTH", example="time=1") for text in precision or []}
+    asked = whole("points", points)
     if not person:
         asked = [one for one in asked if one <= len(chosen)]
     found = count(
@@ -138,10 +148,10 @@ def unicity(
         precisions=ways,
         people=people,
         name=file.name,
-        randomness=source,
+        randomness=randomness,
     )
-    _tell(found.record(), place, json=json)
-    _judge([one.estimates["alone"] for one in found.findings], at_most)
+    tell(found.record(), place, json=json)
+    judge([one.estimates["alone"] for one in found.findings], at_most)
 
 
 @app.command("singling-out")
@@ -168,7 +178,7 @@ def singling_out(
     from reticent.audits.reidentification import single_out
     from reticent.data.tables import read
 
-    place, source = _new(output), _source(seed)
+    place, randomness = new(output), source(seed)
     found = single_out(
         read(released, header=header),
         read(data, header=header),
@@ -178,73 +188,13 @@ def singling_out(
         columns=columns,
         weight=weight,
         name=released.name,
-        randomness=source,
+        randomness=randomness,
     )
-    _tell(found.record(), place, json=json)
+    tell(found.record(), place, json=json)
     if found.finding.status.value == "inconclusive":
         raise typer.Exit(NOT_RESOLVABLE)
     estimates = found.finding.estimates
-    _judge([estimates["singled out"]], at_most, [estimates["singled out, or of unknown weight"]])
-
-
-def _source(seed: int | None) -> Randomness:
-    from reticent.randomness import Randomness
-
-    return Randomness.secure() if seed is None else Randomness.simulated(seed)
-
-
-def _new(output: Path | None) -> Path | None:
-    from reticent.cli._output import writable
-    from reticent.errors import UsageError
-
-    if output is not None and writable(output, (".html", ".json")).exists():
-        raise UsageError(f"Expected a new file, got {str(output)!r}, which exists.", "Choose another name.")
-    return output
-
-
-def _tell(record: Record, place: Path | None, *, json: bool) -> None:
-    from reticent.cli._output import output, print_json
-    from reticent.evidence import parse
-    from reticent.reports import save, sentences_of
-
-    if place is not None:
-        save(record, place)
-    if json:
-        print_json(parse(record.to_json()))
-        return
-    for sentence in sentences_of(record):
-        output.print(sentence + "\n", markup=False, soft_wrap=False)
-    if place is not None:
-        output.print(f"Written: {place}", markup=False)
-
-
-def _judge(shares: list[Estimate], limit: float | None, possible: list[Estimate] | None = None) -> None:
-    """Exceeded if one of the shares is larger, at an error that all of them share; kept to if none may be larger.
-
-    Args:
-        shares: counted ones.
-        limit: the largest share that is allowed.
-        possible: what they are at most, where some of what was tried could not be judged.
-    """
-    from reticent import _checks
-    from reticent.cli._output import errors
-    from reticent.evidence.intervals import clopper_pearson
-
-    if limit is None:
-        return
-    limit = _checks.fraction(at_most=limit)
-    lowest = [
-        clopper_pearson(round(one.value * one.n), one.n, 1 - (1 - one.confidence) / len(shares))[0] for one in shares
-    ]
-    if any(low > limit for low in lowest):
-        errors.print(
-            f"EXCEEDED: a share is more than {limit:g}, at the lower ends of {len(shares)} intervals together.",
-            markup=False,
-        )
-        raise typer.Exit(GATE_FAILED)
-    if any(share.high > limit for share in (shares if possible is None else possible)):
-        errors.print(f"NOT RESOLVABLE: a share may be more than {limit:g}; more targets would tell.", markup=False)
-        raise typer.Exit(NOT_RESOLVABLE)
+    judge([estimates["singled out"]], at_most, [estimates["singled out, or of unknown weight"]])
 
 
 def _read(file: str, person: str, item: str, rating: str, date: str, dates_are: str, header: bool | None) -> Ratings:
@@ -272,7 +222,7 @@ def _release(read: Ratings, text: str, source: Randomness) -> Release:
     from reticent.data.ratings import grouped, releases, suppressed
 
     kind, _, rest = text.partition(":")
-    numbers = _whole("release", rest) if rest else []
+    numbers = whole("release", rest) if rest else []
     wanted = {"common": 1, "groups": 1, "km": 2, "km-items": 2}
     plain = ("week", "month", "year", "no-dates", "noise", "half-ratings", "half-people")
     _checks.one_of((*plain, *wanted), release=kind)
@@ -292,35 +242,3 @@ def _release(read: Ratings, text: str, source: Randomness) -> Release:
     }
     made: Release = makers[kind]() if kind in makers else releases.with_dates(read, kind)
     return made
-
-
-def _whole(name: str, text: str) -> list[int]:
-    from reticent.errors import UsageError
-
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError as error:
-        raise UsageError(
-            f"Expected whole numbers with commas between, got {name}={text!r}.", "Write them as 2,4,8."
-        ) from error
-
-
-def _days(text: str) -> list[int | None]:
-    return [None if part.strip() == "none" else _whole("within", part)[0] for part in text.split(",")]
-
-
-def _names(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _widths(text: str) -> dict[str, float]:
-    from reticent.errors import UsageError
-
-    found = {}
-    for part in _names(text):
-        name, _, width = part.rpartition("=")
-        try:
-            found[name] = float(width)
-        except ValueError as error:
-            raise UsageError(f"Expected COLUMN=WIDTH, got {part!r}.", "Write it as time=1.") from error
-    return found

@@ -7,17 +7,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._output import new
 from reticent.cli._reading import Header
+from reticent.cli._reidentifying import AtMost, Json, Output, Seed, judge, names, pairs, source, tell
 
 if TYPE_CHECKING:
     from reticent.attacks.reidentification.linkage import Linkage, People
     from reticent.data.tables import Table
-    from reticent.evidence import Estimate
 
 __all__ = ["linkage"]
-
-GATE_FAILED = 1
-NOT_RESOLVABLE = 3
 
 
 def linkage(
@@ -49,14 +47,11 @@ def linkage(
     links: Annotated[
         Path | None, typer.Option(help="Write the links there (.csv, .parquet, .jsonl), as row numbers from 0.")
     ] = None,
-    at_most: Annotated[
-        float | None,
-        typer.Option(help="Exit with 1 if a larger share of people was found again, with 3 if that cannot be told."),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")] = None,
+    at_most: AtMost = None,
+    seed: Seed = None,
+    output: Output = None,
     header: Header = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Link a release to a register of named people, without labels.
 
@@ -68,10 +63,9 @@ def linkage(
     from reticent.cli._output import bars, errors
     from reticent.data.tables import read
     from reticent.errors import UsageError
-    from reticent.randomness import Randomness
 
-    page = _new(output, (".html", ".json"))
-    table = _new(links, (".csv", ".parquet", ".jsonl"))
+    page = new(output)
+    table = new(links, (".csv", ".parquet", ".jsonl"))
     if effects and (truth is None or links is not None or at_most is not None):
         raise UsageError("Expected --effects with --truth, and without --links and --at-most.", "Run them apart.")
     if at_most is not None:
@@ -81,7 +75,7 @@ def linkage(
     released, known = read(release, header=header), read(register, header=header)
     people = _people(released, known, truth, truth_pattern)
     chosen = _columns(released, columns, truth)
-    source = Randomness.secure() if seed is None else Randomness.simulated(seed)
+    randomness = source(seed)
     settings: dict[str, Any] = {
         "threshold": threshold,
         "present": present,
@@ -90,15 +84,15 @@ def linkage(
     }
     with bars(quiet=json) as report:
         if effects and people is not None:
-            forms = attack_forms(released, known, source, truth=people, columns=chosen, progress=report, **settings)
-            _tell(forms.record(), page, json=json)
+            forms = attack_forms(released, known, randomness, truth=people, columns=chosen, progress=report, **settings)
+            tell(forms.record(), page, json=json)
             return
         found = link(
             released,
             known,
-            source,
+            randomness,
             columns=chosen,
-            kinds=_kinds(kind),
+            kinds=pairs(kind or [], str, what="COLUMN=KIND", example="zip=code"),
             truth=people,
             name=release.name,
             progress=report,
@@ -107,18 +101,9 @@ def linkage(
     if table is not None:
         _links(found).save(table)
         errors.print(f"Links written: {table}", markup=False)
-    _tell(found.record(), page, json=json)
+    tell(found.record(), page, json=json)
     if at_most is not None:
-        _judge(found.finding.estimates["people re-identified"], at_most)
-
-
-def _new(path: Path | None, endings: tuple[str, ...]) -> Path | None:
-    from reticent.cli._output import writable
-    from reticent.errors import UsageError
-
-    if path is not None and writable(path, endings).exists():
-        raise UsageError(f"Expected a new file, got {str(path)!r}, which exists.", "Choose another name.")
-    return path
+        judge([found.finding.estimates["people re-identified"]], at_most)
 
 
 def _people(released: Table, known: Table, truth: str | None, pattern: str | None) -> People | None:
@@ -135,50 +120,11 @@ def _people(released: Table, known: Table, truth: str | None, pattern: str | Non
 def _columns(released: Table, asked: str | None, truth: str | None) -> list[str] | None:
     """The columns to compare; never the one that says the truth, unless it is asked for by name."""
     if asked is not None:
-        return [part.strip() for part in asked.split(",") if part.strip()]
+        return names(asked)
     return None if truth is None else [name.strip() for name in released.names if name.strip() != truth]
-
-
-def _kinds(asked: list[str] | None) -> dict[str, str]:
-    from reticent.errors import UsageError
-
-    found = {}
-    for text in asked or []:
-        name, equals, kind = text.rpartition("=")
-        if not equals or not name:
-            raise UsageError(f"Expected COLUMN=KIND, got {text!r}.", "Write it as zip=code.")
-        found[name] = kind
-    return found
 
 
 def _links(found: Linkage) -> Table:
     from reticent.data.tables import Table
 
     return Table.of({"release": found.release, "register": found.register, "probability": found.probability})
-
-
-def _tell(record: Any, place: Path | None, *, json: bool) -> None:
-    from reticent.cli._output import output, print_json
-    from reticent.evidence import parse
-    from reticent.reports import save, sentences_of
-
-    if place is not None:
-        save(record, place)
-    if json:
-        print_json(parse(record.to_json()))
-        return
-    for sentence in sentences_of(record):
-        output.print(sentence, markup=False, soft_wrap=False)
-    if place is not None:
-        output.print(f"Written: {place}", markup=False)
-
-
-def _judge(share: Estimate, limit: float) -> None:
-    from reticent.cli._output import errors
-
-    if share.low > limit:
-        errors.print(f"EXCEEDED: more than {limit:g} of the people were found again.", markup=False)
-        raise typer.Exit(GATE_FAILED)
-    if share.high > limit:
-        errors.print(f"NOT RESOLVABLE: more than {limit:g} may be found again; more people would tell.", markup=False)
-        raise typer.Exit(NOT_RESOLVABLE)

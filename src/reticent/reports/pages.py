@@ -42,6 +42,7 @@ _OWN = {
     "generalisation": "anonymity",
     "minimisation": "minimisation",
     "reidentification": "reidentification",
+    "reidentified release": "released",
     "linkage": "linkage",
     "linkage effects": "linkage",
     "duplicates": "duplicates",

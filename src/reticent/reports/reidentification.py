@@ -26,7 +26,7 @@ from reticent.reports.plots import _COLOURS, _MARKERS, _SETTINGS, _STYLES, _labe
 from reticent.reports.tables import Table, html
 from reticent.reports.words import estimate, number, percent
 
-__all__ = ["lines", "page", "sentences"]
+__all__ = ["about_power", "by_knowledge", "figure", "lines", "markup", "page", "rare", "sentences"]
 
 Values = Mapping[str, Any]
 
@@ -125,7 +125,7 @@ def _about_ratings(body: Values) -> list[str]:
     guess = best["finding"]["baseline"][_FOUND]["value"]
     said = [
         f"In “{best['release']}”, {estimate(best['finding']['estimates'][_FOUND])} of the people were re-identified by "
-        f"an attacker who knows {best['knowledge']['text']}; picking anybody finds {_rare(guess)}. Of people who are "
+        f"an attacker who knows {best['knowledge']['text']}; picking anybody finds {rare(guess)}. Of people who are "
         f"not in it, such an attacker names somebody for {estimate(best['finding']['estimates'][_ABSENT])}."
     ]
     others = [
@@ -138,7 +138,7 @@ def _about_ratings(body: Values) -> list[str]:
             f"{estimate(least['finding']['estimates'][_FOUND])}. That is against these attacks; it is no promise."
         )
         said += [_about_groups(row) for row in others if _GROUP in row["finding"]["estimates"]]
-    return [*said, _about_power(body)]
+    return [*said, about_power(body)]
 
 
 def _about_groups(row: Values) -> str:
@@ -160,7 +160,7 @@ def _about_unicity(body: Values) -> list[str]:
         )
     people = number(body["data"]["people"])
     said.append(f"Counted over all {people} people in the data; in more people fewer are alone.")
-    return [*said, _about_power(body)]
+    return [*said, about_power(body)]
 
 
 def _about_singling(body: Values) -> list[str]:
@@ -173,10 +173,11 @@ def _about_singling(body: Values) -> list[str]:
         f"Without the release, predicates of the same weights do so for at most "
         f"{percent(finding['baseline'][_SINGLED]['high'])} of the attempts."
     )
-    return [said, _about_power(body)]
+    return [said, about_power(body)]
 
 
-def _about_power(body: Values) -> str:
+def about_power(body: Values) -> str:
+    """What so many targets can show, in a sentence."""
     power = body["power"]
     needed, within = number(power["needed"]["0.02"]), f"{power['half_width_at_most'] * 100:.1f}"
     return (
@@ -188,18 +189,19 @@ def _about_power(body: Values) -> str:
 
 def _ratings_parts(body: Values) -> list[Part]:
     parts = []
-    for label, rows in _by_knowledge(body["rows"]).items():
+    for label, rows in by_knowledge(body["rows"]).items():
         curves: dict[str, list[tuple[int, Values]]] = {}
         for row in rows:
             point = (row["knowledge"]["items"], row["finding"]["estimates"][_FOUND])
             curves.setdefault(row["release"], []).append(point)
         guess = rows[0]["finding"]["baseline"][_FOUND]["value"]
         svg = lines(curves, across=f"known items ({label})", up="share re-identified", guess=guess)
-        parts.append(Part(f"Re-identified, {label}", (), (_figure(svg), _markup(_found_table(rows)))))
+        parts.append(Part(f"Re-identified, {label}", (), (figure(svg), markup(_found_table(rows)))))
     return [*parts, _published_part(body), _release_part(body)]
 
 
-def _by_knowledge(rows: Sequence[Values]) -> dict[str, list[Values]]:
+def by_knowledge(rows: Sequence[Values]) -> dict[str, list[Values]]:
+    """Rows by what is known beside the number of items."""
     found: dict[str, list[Values]] = {}
     for row in rows:
         label = row["knowledge"]["text"].partition(", ")[2] or "items alone"
@@ -242,7 +244,7 @@ def _published_part(body: Values) -> Part:
     )
     caption = "Scoreboard-RH with eccentricity 1.5, on the same targets with the same knowledge."
     table = Table(caption, ("Release", "Known", "Re-identified", "Named though absent"), rows)
-    return Part("The attack as published", (), (_markup(table),))
+    return Part("The attack as published", (), (markup(table),))
 
 
 def _release_part(body: Values) -> Part:
@@ -259,7 +261,7 @@ def _release_part(body: Values) -> Part:
     )
     caption = "What was done, and what it promises by itself, whatever was measured."
     heads = ("Release", "Ratings", "People", "Items", "What was done", "Promise")
-    return Part("The releases", (), (_markup(Table(caption, heads, rows)),))
+    return Part("The releases", (), (markup(Table(caption, heads, rows)),))
 
 
 def _unicity_parts(body: Values) -> list[Part]:
@@ -282,7 +284,7 @@ def _unicity_parts(body: Values) -> list[Part]:
     caption = "Crowd: how many people in the data share the points, oneself included; the median over people."
     heads = ("Seen", "Points", "Alone", "People", "With fewer points", "Median crowd")
     svg = lines(curves, across="known points", up="share of people who are alone")
-    return [Part("Who is alone", (), (_figure(svg), _markup(Table(caption, heads, rows))))]
+    return [Part("Who is alone", (), (figure(svg), markup(Table(caption, heads, rows))))]
 
 
 def _singling_parts(body: Values) -> list[Part]:
@@ -301,7 +303,7 @@ def _singling_parts(body: Values) -> list[Part]:
         f"predicate that holds for none of {number(body['power']['held_out_needed'])} counts."
     )
     table = Table("Every interval holds by itself.", ("What", "Share", "n", "Method"), rows)
-    return [Part("With the release and without", (said,), (_figure(svg), _markup(table)))]
+    return [Part("With the release and without", (said,), (figure(svg), markup(table)))]
 
 
 def _group(finding: Values) -> str:
@@ -313,7 +315,8 @@ def _guess(finding: Values, name: str) -> float:
     return float(finding["baseline"][name]["value"])
 
 
-def _rare(value: float) -> str:
+def rare(value: float) -> str:
+    """A probability as one in so many."""
     return f"one in {number(round(1 / value))}" if 0 < value < 1 else percent(value)
 
 
@@ -323,9 +326,11 @@ def _points(values: Values | None) -> str:
     return f"{values['value'] * 100:+.1f} ({values['low'] * 100:+.1f} to {values['high'] * 100:+.1f})"
 
 
-def _figure(svg: str) -> markupsafe.Markup:
+def figure(svg: str) -> markupsafe.Markup:
+    """One of our plots, for a page."""
     return markupsafe.Markup(f"<figure>{svg}</figure>")  # noqa: S704 (our own SVG)
 
 
-def _markup(table: Table) -> markupsafe.Markup:
+def markup(table: Table) -> markupsafe.Markup:
+    """A table, for a page."""
     return markupsafe.Markup(html(table))  # noqa: S704 (every cell is escaped)

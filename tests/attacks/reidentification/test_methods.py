@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
@@ -158,3 +159,23 @@ def test_days_far_outside_fit_nobody() -> None:
     base = scorer.scores([0], [2], [5_000]).copy()
     assert np.ptp(base) == 0
     assert np.array_equal(base, scorer.scores([0], [2], [-900]))
+
+
+def test_what_is_missing_says_neither_yes_nor_no() -> None:
+    """A rating without value and day adds no similarity, and what any value on any day adds to the odds."""
+    seen = Ratings.of([0, 1, 2, 3], [0, 0, 0, 1], scores=[5, 1, 5, 3], days=[0, 20, 9, 40])
+    assert seen.scores is not None
+    assert seen.days is not None
+    scores, days = seen.scores.copy(), seen.days.copy()
+    scores[2], days[2] = 255, 65_535
+    release = releases.as_it_is(dataclasses.replace(seen, scores=scores, days=days))
+    assert release.ratings.span == 41
+    known = Knowledge(1, days=1)
+    similar = ScoreboardRH().prepared(release, known).scores([0], [2], [0])
+    assert similar[2] == 0 < similar[1] < similar[0]
+    # Values 1, 3, 5, alike likely; 41 days; three days that a known one may be: 1/3 * 1/41 beside 1 * 1/3.
+    doubt, kernel = 0.1, np.array([1 / 3, 0.0, 1 / 3 / 41])
+    mass = kernel.sum() + 1 / 3 / 2
+    ratio = kernel * (1 - doubt) / doubt * 4 / mass
+    expected = np.log(doubt) + np.log1p(ratio)
+    assert np.allclose(Likelihood(doubt).prepared(release, known).scores([0], [2], [0])[:3], expected, rtol=1e-5)

@@ -11,8 +11,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from reticent.data.ratings import parts as module
 from reticent.data.ratings import read_packaged_ratings, read_ratings
-from reticent.data.ratings import reading as module
 from reticent.data.ratings.store import Ratings
 from reticent.errors import DataError, FetchError, UsageError
 

@@ -88,7 +88,7 @@ def test_keeping_some_ratings_keeps_the_numbers() -> None:
         ({"people": [0], "items": [0, 1]}, "one length"),
         ({"people": list(range(300)), "items": [0] * 300, "scores": np.arange(300) / 7}, "at most 255"),
         ({"people": [0], "items": [0], "scores": [np.nan]}, "finite"),
-        ({"people": [0, 1], "items": [0, 0], "days": [0, 70_000]}, "65536 days"),
+        ({"people": [0, 1], "items": [0, 0], "days": [0, 70_000]}, "65535 days"),
     ],
 )
 def test_what_cannot_be_held_is_refused(arguments: dict[str, object], text: str) -> None:

@@ -15,6 +15,9 @@ target is. Only lists of the known items are read, nothing is dense but one numb
   release: what is likely by chance counts little, whatever makes it likely, and whoever rated everything is no good
   fit. A half rating of the best fit is added to q's sum, so that the only one to fit is not certain.
 
+A released rating without a value, or without a day, is as good as any: it adds no similarity, and to the likelihood
+ratio what a value or a day has at random.
+
 Shapes: scores (people,) float32 (`Likelihood`: float64).
 
 Example:
@@ -38,6 +41,7 @@ import numpy.typing as npt
 from reticent import _checks
 from reticent.attacks.reidentification.knowledge import Knowledge
 from reticent.data.ratings import Ratings, Release
+from reticent.data.ratings.store import NO_DAY, NO_SCORE
 
 __all__ = ["CANDIDATES", "Likelihood", "Method", "Scoreboard", "ScoreboardRH", "Scorer"]
 
@@ -159,7 +163,7 @@ class _Similarity:
     def __init__(self, ratings: Ratings, rho0: float, d0: float) -> None:
         self.ratings, self._d0 = ratings, d0
         values = ratings.values
-        self._values = np.exp(-np.abs(values[:, None] - values[None, :]) / rho0).astype(np.float32)
+        self._values = _with_gaps(np.exp(-np.abs(values[:, None] - values[None, :]) / rho0).astype(np.float32), 0.0)
         self._calendar = np.arange(ratings.span, dtype=np.float32)
 
     def of(self, item: int, value: int, day: int | None) -> tuple[npt.NDArray[np.int32], Any]:
@@ -170,7 +174,8 @@ class _Similarity:
         if ratings.scores is not None and value >= 0:
             found = self._values[value][ratings.scores[where]]
         if ratings.days is not None and day is not None:
-            alike = np.exp(-np.abs(self._calendar - np.float32(day)) / np.float32(self._d0))
+            alike = np.zeros(NO_DAY + 1, dtype=np.float32)  # 0 for a rating without a day
+            alike[: ratings.span] = np.exp(-np.abs(self._calendar - np.float32(day)) / np.float32(self._d0))
             found = alike[ratings.days[where]] if found is None else found + alike[ratings.days[where]]
         return ratings.people[where], np.float32(1.0) if found is None else found
 
@@ -213,7 +218,8 @@ class _Ratio:
         ratings, blur = release.ratings, release.blur
         self._ratings, self._total = ratings, len(ratings)
         self._sizes = np.maximum(ratings.sizes, 1).astype(np.float32)
-        self._values = _value_kernel(len(ratings.values), blur.moved, knowledge.moved)
+        kernel = _value_kernel(len(ratings.values), blur.moved, knowledge.moved)
+        self._values = _with_gaps(kernel, kernel.mean(axis=1) if len(kernel) else 0.0)
         self._days, self._middle = _day_kernel(blur.period, blur.days, knowledge.days or 0)
         self._own = (1 - max(doubt, knowledge.wrong / knowledge.items)) * blur.kept
         self._sums = np.zeros(ratings.count)
@@ -249,13 +255,23 @@ class _Ratio:
         return ratings.people[where], kernel, most
 
     def _calendar(self, day: int) -> npt.NDArray[np.float32]:
-        """(span,) the probability of the known day given each released one."""
-        found = np.zeros(self._ratings.span, dtype=np.float32)
+        """(days,) the probability of the known day given each released one; without one, every day is alike likely."""
+        span = self._ratings.span
+        found = np.zeros(NO_DAY + 1, dtype=np.float32)
+        found[NO_DAY] = 1 / max(span, 1)
         first = day - (len(self._days) - 1 - self._middle)  # the released day that the last entry belongs to
-        low, high = max(first, 0), min(first + len(self._days), len(found))
+        low, high = max(first, 0), min(first + len(self._days), span)
         if low < high:
             found[low:high] = self._days[::-1][low - first : high - first]
         return found
+
+
+def _with_gaps(table: npt.NDArray[np.float32], gap: Any) -> npt.NDArray[np.float32]:
+    """[known, released]: wide enough for every score; the last column is for ratings without one."""
+    found = np.zeros((len(table), NO_SCORE + 1), dtype=np.float32)
+    found[:, : table.shape[1]] = table
+    found[:, NO_SCORE] = gap
+    return found
 
 
 def _value_kernel(values: int, released: float, known: float) -> npt.NDArray[np.float32]:

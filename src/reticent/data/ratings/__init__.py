@@ -6,6 +6,7 @@ Example:
     Ratings(2 of 2 people, 2 items)
 """
 
+from reticent.data.ratings.given import Columns, Given, read_given
 from reticent.data.ratings.grouping import grouped
 from reticent.data.ratings.reading import DATES_ARE, read_packaged_ratings, read_ratings
 from reticent.data.ratings.releases import Blur, Release
@@ -16,10 +17,13 @@ from reticent.data.ratings.suppression import suppressed
 __all__ = [
     "DATES_ARE",
     "Blur",
+    "Columns",
+    "Given",
     "Ratings",
     "Release",
     "Rows",
     "grouped",
+    "read_given",
     "read_packaged_ratings",
     "read_ratings",
     "simulated_ratings",

@@ -7,7 +7,8 @@ days may be missing.
 
 Shapes: `starts` (items + 1,) int64; `people` (ratings,) int32, the ratings of item i being those from starts[i] to
 starts[i + 1]; `scores` (ratings,) uint8, places in `values`, or None; `days` (ratings,) uint16, days since `first_day`
-(itself in days since 1970), or None.
+(itself in days since 1970), or None. A release that somebody else made may lack some values (`NO_SCORE`) and some days
+(`NO_DAY`); what is known of people, and what reticent itself releases, lacks none or all.
 
 Example:
     >>> from reticent.data.ratings import Ratings
@@ -30,12 +31,17 @@ import numpy.typing as npt
 
 from reticent.errors import DataError
 
-__all__ = ["Block", "Ratings", "Rows", "assembled"]
+__all__ = ["NO_DAY", "NO_SCORE", "Block", "Ratings", "Rows", "assembled", "checked_days", "checked_values"]
 
 Array = npt.NDArray[Any]
 
 MOST_VALUES = 255
-MOST_DAYS = 1 << 16
+MOST_DAYS = (1 << 16) - 1
+NO_SCORE = 255
+"""Instead of a score, where a released rating has none."""
+NO_DAY = MOST_DAYS
+"""Instead of a day, where a released rating has none."""
+_WIDE = 1 << 16
 _CHUNK = 1 << 22
 
 
@@ -121,7 +127,7 @@ class Ratings:
             item_count: the same of the items.
 
         Raises:
-            DataError: arrays of different length, none at all, more than 255 values, or more than 65 536 days.
+            DataError: arrays of different length, none at all, more than 255 values, or more than 65 535 days.
         """
         who, what = np.asarray(people), np.asarray(items)
         given = [np.asarray(one) for one in (scores, days) if one is not None]
@@ -174,7 +180,14 @@ class Ratings:
     @functools.cached_property
     def span(self) -> int:
         """From how many days the ratings are, counted from the first to the last."""
-        return 0 if self.days is None or not len(self) else int(self.days.max()) + 1
+        if self.days is None:
+            return 0
+        last = -1
+        for start in range(0, len(self), _CHUNK):
+            part = self.days[start : start + _CHUNK]
+            most = int(part.max())
+            last = max(last, int(part[part != NO_DAY].max(initial=0)) if most == NO_DAY else most)
+        return last + 1
 
     def list_of(self, item: int) -> slice:
         """Where an item's ratings are."""
@@ -257,7 +270,7 @@ def assembled(blocks: Iterable[Block], *, values: Array, first_day: int, count: 
     ends = starts[1:].copy()  # filled from the back, since the last block is placed first
     while waiting:
         block = waiting.pop()
-        narrow = np.asarray(block.items).astype(np.uint16 if items <= MOST_DAYS else np.int32, copy=False)
+        narrow = np.asarray(block.items).astype(np.uint16 if items <= _WIDE else np.int32, copy=False)
         order = np.argsort(narrow, kind="stable")
         counts = np.bincount(block.items, minlength=items)
         before = np.cumsum(counts) - counts

@@ -37,7 +37,7 @@ from reticent.data.tables.columns import arrow
 from reticent.data.tables.pieces import Piece, Source
 from reticent.data.tables.sources import HowToRead, open_sources
 from reticent.data.tables.table import Table
-from reticent.errors import DataError, UsageError
+from reticent.errors import DataError, DataWarning, UsageError
 from reticent.randomness import Randomness, required
 
 __all__ = ["Sample", "available_memory", "read", "sample"]
@@ -154,7 +154,7 @@ def _said(source: Source, table: Table) -> Table:
         )
     if source.problems:
         said = "; ".join(f"{one.what} ({one.where})" if one.where else one.what for one in source.problems)
-        warnings.warn(f"{source.name}: {said}.", stacklevel=3)
+        warnings.warn(f"{source.name}: {said}.", DataWarning, stacklevel=3)
     return table
 
 
