@@ -143,3 +143,12 @@ def test_a_candidate_that_is_taken_is_left_to_its_owner() -> None:
     several = marginals(rows, columns, log_odds, rows=(2, 2), share=0.9, one_to_one=False)
     assert several[:2] == pytest.approx([0.5, 0.5], abs=0.01)
     assert marginals(rows, columns, np.full(3, -50.0), rows=(2, 2), share=0.1) == pytest.approx(0, abs=1e-9)
+
+
+def test_pairs_that_come_to_nothing_are_set_aside() -> None:
+    """Every row is taken for sure; weak pairs beside come to next to nothing, and leave the sure ones as they were."""
+    rows, columns = np.divmod(np.arange(60 * 60), 60)
+    log_odds = np.where(rows == columns, 60.0, -5.0)
+    found = marginals(rows, columns, log_odds, rows=(60, 60), share=0.99)
+    assert found[rows == columns] == pytest.approx(1)
+    assert found[rows != columns].max() < 1e-7

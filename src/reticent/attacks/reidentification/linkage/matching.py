@@ -40,7 +40,9 @@ Floats = npt.NDArray[np.float64]
 
 _FAINT = 1e-3
 _NEGLIGIBLE = 1e-7
-_SWEEPS = 500
+_SWEEPS = 300
+_THINNED = (8, 24)  # sweeps after which pairs that came to nothing are set aside
+_SETTLED = 1e-7
 
 
 def probabilities(
@@ -91,23 +93,31 @@ def marginals(
     alone = max(1 - share, 0.5 / (many + 1))
     alone *= max(1 - share * many / others, 0.5 / (others + 1)) if one_to_one else 1.0
     weight = np.exp(np.clip(log_odds - np.log(alone), -700, 300))
-    found: Floats = weight / (1 + weight)
+    found = _odds_to_chances(weight)
     near = np.flatnonzero(weight > _NEGLIGIBLE)
-    if not len(near):
-        return found
-    left, right, strong = release[near], register[near], weight[near]
-    orders = np.argsort(left, kind="stable"), np.argsort(right, kind="stable")
     ahead, back = np.ones(len(near)), np.ones(len(near))  # how free each row is, were it not for this pair
-    for _ in range(_SWEEPS):
+    for sweep in range(_SWEEPS):
+        if sweep in (0, *_THINNED):
+            kept = np.flatnonzero(weight[near] * ahead * back > (0.0 if sweep == 0 else _NEGLIGIBLE))
+            found[near] = _odds_to_chances(weight[near] * ahead * back)
+            near, ahead, back = near[kept], ahead[kept], back[kept]
+            if not len(near):
+                return found
+            left, right, strong = release[near], register[near], weight[near]
+            orders = np.argsort(left, kind="stable"), np.argsort(right, kind="stable")
         before = ahead
         ahead = _free(left, strong * back, orders[0])
         if one_to_one:
             back = _free(right, strong * ahead, orders[1])
-        if float(np.abs(ahead - before).max()) < 1e-9:
+        if float(np.abs(ahead - before).max(initial=0.0)) < _SETTLED:
             break
-    joint = strong * ahead * back
-    found[near] = joint / (1 + joint)
+    found[near] = _odds_to_chances(strong * ahead * back)
     return found
+
+
+def _odds_to_chances(odds: Floats) -> Floats:
+    chance: Floats = odds / (1 + odds)
+    return chance
 
 
 def _free(of: Ints, pull: Floats, order: Ints) -> Floats:
