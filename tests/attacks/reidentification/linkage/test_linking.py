@@ -96,6 +96,8 @@ def test_relatives_are_not_taken_for_the_people_themselves(shared: int) -> None:
         assert len(found.release) == 0
         return
     assert found.finding.estimates["f1"].value > 0.7
+    named = [found.finding.estimates[f"people re-identified{all_}"] for all_ in ("", ", everybody linked")]
+    assert named[1].value > named[0].value - 0.02  # who links everybody knows of one-to-one, too
     precision = found.finding.estimates["precision"]
     assert precision.high > expected["precision, low"]
     assert precision.low < expected["precision, high"]

@@ -189,7 +189,7 @@ def link(
     pairs, shuffled = _shuffled(pairs, rows, source.spawn("order"))
     known = chances_of(pairs, rows, source.spawn("strangers"), present=present, one_to_one=one_to_one)
     chances = known.probability
-    best = matching.best_of_each(pairs.release, chances)
+    best = matching.best_of_each(pairs.release, _ranks(chances, pairs.log_factor))
     taken = matching.assigned(*shuffled, chances, rows=rows) if one_to_one else best
     taken = taken[np.argsort(-chances[taken], kind="stable")]
     expected = float(chances.sum())
@@ -211,7 +211,7 @@ def link(
         "expected": _expected(known.expected(kept, pairs.log_factor), len(kept), expected),
         "processor seconds": round(time.process_time() - began, 2),
     }
-    finding = _judged(fields, pairs, kept, truth, details, name, confidence)
+    finding = _judged(fields, pairs, kept, best, truth, details, name, confidence)
     shown = None
     if truth is not None:
         right = truth.release[pairs.release[best]] == truth.register[pairs.register[best]]
@@ -245,6 +245,13 @@ def _shuffled(
     return mixed, (left[order], right[order])
 
 
+def _ranks(chances: npt.NDArray[np.float64], log_factor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Places by probability, of equals by weight; by lot of equals in both, since pairs come in random order."""
+    found = np.empty(len(chances))
+    found[np.lexsort((log_factor, chances))] = np.arange(len(chances))
+    return found
+
+
 def _how(fields: Sequence[Field], rules: blocking.Rules, pairs: Candidates) -> dict[str, Any]:
     return {
         "fields": {field.name: field.kind for field in fields},
@@ -275,6 +282,7 @@ def _judged(
     fields: Sequence[Field],
     pairs: Candidates,
     kept: npt.NDArray[np.int64],
+    best: npt.NDArray[np.int64],
     truth: People | None,
     details: dict[str, Any],
     name: str,
@@ -296,7 +304,6 @@ def _judged(
         )
     found = judging.scores(truth, pairs.release[kept], pairs.register[kept], confidence=confidence)
     # Who does not care to be wrong links everybody: with coarse releases that finds people whom no threshold lets pass.
-    best = matching.best_of_each(pairs.release, pairs.log_factor)
     reckless = judging.scores(truth, pairs.release[best], pairs.register[best], confidence=confidence)
     found["people re-identified, everybody linked"] = reckless["people re-identified"]
     baseline = {"guessing: people re-identified": judging.chance(truth, confidence=confidence)}
