@@ -92,6 +92,22 @@ def test_without_truth_nothing_is_called_a_re_identification() -> None:
     assert "Beside guessing" not in page
 
 
+def test_bands_sources_and_a_lack_of_evidence_are_said() -> None:
+    values = body(known=False)
+    details = values["finding"]["details"]
+    details["expected"] = {**details["expected"], "precision, low": 0.7, "precision, high": 0.97}
+    assert "90.0 % (70.0 % to 97.0 %)" in " ".join(sentences_of(record("linkage", values)))
+    details["enough evidence"] = False
+    values["links"] = 0
+    said = " ".join(sentences_of(record("linkage", values)))
+    assert "not enough evidence" in said
+    assert "expects" not in said
+    known = body()
+    known["finding"]["details"]["probabilities from"] = "pairs of <strangers>"
+    page = render(record("linkage", known))
+    assert page.count("pairs of &lt;strangers&gt;") == 2
+
+
 @pytest.mark.parametrize("ran", [True, False])
 def test_forms_that_were_not_attacked_say_so(ran: bool) -> None:
     forms = [

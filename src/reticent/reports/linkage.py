@@ -79,10 +79,14 @@ def _of_linkage(body: Values) -> list[str]:
     expected = details["expected"]
     if finding["status"] != "executed":
         share = finding["estimates"]["rows re-identified, expected"]
+        believed = (
+            f" The model expects {_expected(expected)} of the links to be right, which would be "
+            f"{percent(share['value'])} of the rows; nobody checked it."
+        )
         return [
             f"{number(body['links'])} of {number(body['rows']['release'])} rows of {name} were linked to a row of the "
-            f"register. The model expects {percent(expected['precision'])} of the links to be right, which would be "
-            f"{percent(share['value'])} of the rows; nobody checked it.",
+            f"register.{believed if body['links'] else ''}",
+            *_nobody(details),
             f"Inconclusive: {finding['reason']}.",
         ]
     found, base = finding["estimates"], finding["baseline"]
@@ -98,14 +102,33 @@ def _of_linkage(body: Values) -> list[str]:
     if "precision" in found:
         said.append(
             f"Of {number(body['links'])} links, {estimate(found['precision'])} are right; the model, which saw no "
-            f"label, expected {percent(expected['precision'])}."
+            f"label, expected {_expected(expected)}."
         )
+    said += _nobody(details)
     if "f1" in found:
         said.append(
             f"Recall is {estimate(found['recall'])}, F1 {estimate(found['f1'])}, at a threshold of "
             f"{details['threshold']:.3g} from {details['threshold from']}."
         )
     return said
+
+
+def _expected(expected: Values) -> str:
+    """A share with its band."""
+    if "precision, low" not in expected:
+        return percent(expected["precision"])
+    low, high = (percent(expected[f"precision, {end}"]) for end in ("low", "high"))
+    return f"{percent(expected['precision'])} ({low} to {high})"
+
+
+def _nobody(details: Values) -> list[str]:
+    """That there is no evidence of anybody in both, if so."""
+    if details.get("enough evidence", True):
+        return []
+    return [
+        "There is not enough evidence here that anybody is in both tables: their rows are hardly more alike than "
+        "strangers within one of them. Other columns, or more rows, may give some."
+    ]
 
 
 def _of_effects(body: Values) -> list[str]:
@@ -188,6 +211,7 @@ def _named(name: str) -> str:
 
 def _calibration(body: Values) -> Section | None:
     rows = body["reliability"]
+    source = body["finding"]["details"].get("probabilities from", "the model, which takes columns to be independent")
     if not rows:
         return None
     shown = tuple(
@@ -204,8 +228,8 @@ def _calibration(body: Values) -> Section | None:
         "how many were. Clopper-Pearson intervals, each by itself."
     )
     said = (
-        "No label was used to make the probabilities. Where fields depend on each other, they are too sure: the points "
-        "then lie below the line.",
+        f"No label was used to make the probabilities. They come from {source}. Points below the line are too sure, "
+        "above it too unsure.",
     )
     table = Table(caption, ("Probability", "Expected right", "Right", "Rows"), shown)
     return Section("Are the probabilities right?", said, (reliability_plot(rows), table))
@@ -275,6 +299,7 @@ def _how(body: Values) -> Section:
             f"Released rows whose person is in the register, {details['that share is']}",
             percent(details["share of release rows in the register"]),
         ),
+        ("Probabilities from", details.get("probabilities from", "the model, which takes columns to be independent")),
         ("At most one row each", "yes" if details["one to one"] else "no"),
         ("Random draws", "a seeded generator (repeatable)" if body["repeatable"] else "secure randomness"),
     ]

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reticent.attacks.reidentification.linkage.blocking import chosen, joint, pairs_of, sessions
+from reticent.attacks.reidentification.linkage.blocking import chosen, joint, pairs_of, pairs_within, sessions
 from reticent.attacks.reidentification.linkage.fields import fields_of
 from reticent.data.tables import Table
 from reticent.errors import DataError
@@ -26,6 +26,20 @@ def test_counts_of_pairs_are_those_of_a_loop(left: list[int], right: list[int], 
         left[i] == right[j] >= 0 and more[0][i] == more[1][j] >= 0 for i in range(len(left)) for j in range(len(right))
     )
     assert pairs_of(joint(one, other)) == wanted
+
+
+def test_pairs_within_a_table_are_those_of_a_loop() -> None:
+    generator = np.random.default_rng(1)
+    sides = [
+        Table.of({"a": [f"x{one}y" for one in generator.integers(0, 9, 40)], "b": [f"z{one}" for one in values]})
+        for values in generator.integers(0, 4, (2, 40))
+    ]
+    fields = fields_of(*sides)
+    for rule in ((), ("a",), ("b",), ("a", "b")):
+        for side, table in enumerate(sides):
+            cells = list(zip(*(table[name].cells() for name in rule), strict=True)) if rule else [()] * 40
+            wanted = sum(cells[i] == cells[j] for i in range(40) for j in range(40) if i != j)
+            assert pairs_within(fields, side, rule) == wanted
 
 
 def people(rows: int) -> Table:

@@ -59,6 +59,54 @@ def test_a_register_of_others_gives_nobody() -> None:
     assert found.finding.estimates["people re-identified"].value == 0
 
 
+def families(people: np.ndarray, generator: np.random.Generator) -> Table:
+    """Three of a family share surname, street, town and postcode; every tenth cell is missing."""
+    home = people // 3
+    columns = {
+        "first": [f"first{one % 97 * 7919 % 101:03d}x" for one in people],
+        "surname": [f"{one * 7907 % 397:03d}son" for one in home],
+        "street": [f"{one * 104729 % 211:03d} street" for one in home],
+        "town": [f"town {one * 104729 % 211 % 23}" for one in home],
+        "zip": [f"{10_000 + one * 104729 % 211 % 67}" for one in home],
+        "born": [str(np.datetime64("1940-01-01") + int(one) * 7919 % 20_000) for one in people],
+    }
+    lost = {name: generator.random(len(people)) < 0.1 for name in columns}
+    return Table.of(
+        {
+            name: [None if off else one for one, off in zip(values, lost[name], strict=True)]
+            for name, values in columns.items()
+        }
+    )
+
+
+@pytest.mark.parametrize("shared", [0, 150])
+def test_relatives_are_not_taken_for_the_people_themselves(shared: int) -> None:
+    """500 rows each; families are split between the tables, and only `shared` people are in both."""
+    generator = np.random.default_rng(5)
+    everybody = generator.permutation(1500)
+    left = everybody[:500]
+    right = generator.permutation(np.concatenate([left[:shared], everybody[500 : 1000 - shared]]))
+    found = link(
+        families(left, generator), families(right, generator), Randomness.simulated(0), truth=People(left, right)
+    )
+    details, expected = found.finding.details, found.finding.details["expected"]
+    assert details["enough evidence"] == (shared > 0)
+    assert details["share of release rows in the register"] == pytest.approx(shared / 500, abs=0.06)
+    if not shared:
+        assert len(found.release) == 0
+        return
+    assert found.finding.estimates["f1"].value > 0.7
+    named = [found.finding.estimates[f"people re-identified{all_}"] for all_ in ("", ", everybody linked")]
+    assert named[1].value > named[0].value - 0.02  # who links everybody knows of one-to-one, too
+    precision = found.finding.estimates["precision"]
+    assert precision.high > expected["precision, low"]
+    assert precision.low < expected["precision, high"]
+    assert found.reliability is not None
+    for row in found.reliability:
+        if row["n"] >= 20:
+            assert row["low"] - 0.12 < row["expected"] < row["high"] + 0.12
+
+
 def test_the_order_of_rows_gives_nobody_away() -> None:
     """Release and register in one order, and nothing that tells people apart: 400 guesses, one right on average."""
     table = Table.of({"sex": ["m", "f"] * 200, "town": ["ely", "ely", "bath", "bath"] * 100})

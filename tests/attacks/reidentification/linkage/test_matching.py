@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reticent.attacks.reidentification.linkage.matching import assigned, best_of_each, cut, probabilities
+from reticent.attacks.reidentification.linkage.matching import assigned, best_of_each, cut, marginals, probabilities
 
 
 def whole(factors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -90,3 +90,65 @@ def test_the_threshold_has_the_largest_expected_f1(values: list[float], missed: 
         return
     scores = [2 * ranked[:kept].sum() / (kept + expected) for kept in range(1, len(values) + 1)]
     assert scores[count - 1] == pytest.approx(max(scores))
+
+
+def by_all_pairings(weights: np.ndarray) -> np.ndarray:
+    """Marginals by trying every pairing, each as heavy as the product of its pairs."""
+    many, others = weights.shape
+    total, found = 0.0, np.zeros_like(weights)
+    for choice in itertools.product(range(others + 1), repeat=many):
+        taken = [column for column in choice if column < others]
+        if len(set(taken)) < len(taken):
+            continue
+        heavy = float(np.prod([weights[row, column] for row, column in enumerate(choice) if column < others]))
+        total += heavy
+        for row, column in enumerate(choice):
+            if column < others:
+                found[row, column] += heavy
+    return found / total
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10**6))
+def test_marginals_without_circles_are_those_of_all_pairings(seed: int) -> None:
+    """A path: row 0 - column 0 - row 1 - column 1 - row 2, and so on."""
+    generator = np.random.default_rng(seed)
+    log_odds = np.full((4, 4), -np.inf)
+    for row in range(4):
+        log_odds[row, row] = generator.normal(0, 4)
+        if row:
+            log_odds[row, row - 1] = generator.normal(0, 4)
+    rows, columns = np.nonzero(np.isfinite(log_odds))
+    found = marginals(rows, columns, log_odds[rows, columns], rows=(4, 4), share=0.25)
+    wanted = by_all_pairings(np.exp(log_odds) / 0.75**2)
+    assert found == pytest.approx(wanted[rows, columns], abs=1e-6)
+
+
+def test_marginals_with_circles_are_close_and_sum_to_at_most_one() -> None:
+    generator = np.random.default_rng(0)
+    for _ in range(20):
+        log_odds = generator.normal(-1, 2, (4, 5))
+        found = marginals(*whole(log_odds), rows=(4, 5), share=0.2).reshape(4, 5)
+        wanted = by_all_pairings(np.exp(log_odds) / (0.8 * (1 - 0.2 * 4 / 5)))
+        assert np.abs(found - wanted).max() < 0.06
+        assert (found.sum(axis=0) < 1 + 1e-6).all()
+        assert (found.sum(axis=1) < 1 + 1e-6).all()
+
+
+def test_a_candidate_that_is_taken_is_left_to_its_owner() -> None:
+    """Row 0 fits both columns alike; column 0 is row 1's for sure. So row 0 is column 1's, however sure the weights."""
+    rows, columns = np.array([0, 0, 1]), np.array([0, 1, 0])
+    log_odds = np.array([3.0, 3.0, 60.0])
+    assert marginals(rows, columns, log_odds, rows=(2, 2), share=0.9)[:2] == pytest.approx([0, 1], abs=0.01)
+    several = marginals(rows, columns, log_odds, rows=(2, 2), share=0.9, one_to_one=False)
+    assert several[:2] == pytest.approx([0.5, 0.5], abs=0.01)
+    assert marginals(rows, columns, np.full(3, -50.0), rows=(2, 2), share=0.1) == pytest.approx(0, abs=1e-9)
+
+
+def test_pairs_that_come_to_nothing_are_set_aside() -> None:
+    """Every row is taken for sure; weak pairs beside come to next to nothing, and leave the sure ones as they were."""
+    rows, columns = np.divmod(np.arange(60 * 60), 60)
+    log_odds = np.where(rows == columns, 60.0, -5.0)
+    found = marginals(rows, columns, log_odds, rows=(60, 60), share=0.99)
+    assert found[rows == columns] == pytest.approx(1)
+    assert found[rows != columns].max() < 1e-7

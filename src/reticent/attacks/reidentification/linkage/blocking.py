@@ -28,7 +28,7 @@ import numpy.typing as npt
 from reticent.attacks.reidentification.linkage.fields import Field
 from reticent.errors import DataError
 
-__all__ = ["Keys", "Rules", "chosen", "joint", "pairs_of", "sessions"]
+__all__ = ["Keys", "Rules", "chosen", "joint", "pairs_of", "pairs_within", "sessions"]
 
 Keys = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]
 
@@ -90,6 +90,18 @@ def pairs_of(keys: Keys) -> int:
     left, right = (np.unique(side[side >= 0], return_counts=True) for side in keys)
     _, at, other = np.intersect1d(left[0], right[0], assume_unique=True, return_indices=True)
     return int((left[1][at] * right[1][other]).sum())
+
+
+def pairs_within(fields: Sequence[Field], side: int, rule: Sequence[str]) -> int:
+    """How many ordered pairs of a row and another row of one table (0 the release, 1 the register) agree."""
+    rows = len(fields[0].left_codes if side == 0 else fields[0].right_codes)
+    keys = [field.keys()[side] for field in fields if field.name in rule]
+    if not keys:
+        return rows * (rows - 1)
+    whole = (keys[0], keys[0])
+    for key in keys[1:]:
+        whole = joint(whole, (key, key))
+    return pairs_of(whole) - int((whole[0] >= 0).sum())
 
 
 def sessions(fields: Sequence[Field], *, most: int, least: int = 3) -> tuple[tuple[str, ...], ...]:

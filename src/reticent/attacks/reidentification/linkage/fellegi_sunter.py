@@ -5,10 +5,10 @@ extension and reaches no network, and is closed at the end. Samples are drawn un
 seed gives the same weights. What pairs that are no matches do (u) is counted on randomly drawn pairs; what matches do
 (m) is learned by expectation-maximisation on pairs that agree on something rare, in rounds, so that every field is free
 in one of them. Fields that agree are weighed by how rare the value is.
-Not covered: fields are taken to be independent of each other among matches and among others (as Fellegi and Sunter do);
-where they are not (ZIP and town), weights are too sure, which `reliability` shows. With fewer than three fields nothing
-can be learned about m, and Splink's assumed values stand (95 % of matches agree exactly); `assumed` names the fields. A
-round in which an m sinks to zero is left out; `trained_on` names those that stand.
+Not covered: fields are taken to be independent of each other among matches and among others (as Fellegi and Sunter
+do); where they are not (ZIP and town), weights are too sure; `strangers` sets that right. With fewer than three fields
+nothing can be learned about m, and Splink's assumed values stand (95 % of matches agree exactly); `assumed` names the
+fields. A round in which an m sinks to zero is left out; `trained_on` names those that stand.
 
 Sources: Fellegi and Sunter (1969); Winkler (1988) for expectation-maximisation; Linacre et al. (2022), Splink.
 
@@ -32,8 +32,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from reticent.attacks.reidentification.linkage.blocking import Rules, sessions
+from reticent.attacks.reidentification.linkage.blocking import Rules, pairs_within, sessions
 from reticent.attacks.reidentification.linkage.fields import Field
+from reticent.attacks.reidentification.linkage.strangers import Strangers
 from reticent.errors import DataError, MissingExtra
 from reticent.randomness import Randomness
 
@@ -72,7 +73,7 @@ class Level:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Candidates:
-    """Pairs of rows with the evidence that they are of one person."""
+    """Pairs of rows with the evidence that they are of one person, and pairs of strangers for comparison."""
 
     release: npt.NDArray[np.int64]
     register: npt.NDArray[np.int64]
@@ -80,6 +81,7 @@ class Candidates:
     levels: tuple[Level, ...]
     trained_on: tuple[tuple[str, ...], ...]
     assumed: tuple[str, ...]
+    strangers: tuple[Strangers, ...] = ()
 
 
 def candidates(
@@ -88,6 +90,7 @@ def candidates(
     randomness: Randomness,
     *,
     sampled: int = 2_000_000,
+    within: Sequence[int] = (),
     memory: str = "4GB",
     progress: Progress | None = None,
 ) -> Candidates:
@@ -98,6 +101,8 @@ def candidates(
         rules: which pairs are looked at.
         randomness: seeds Splink's samples.
         sampled: how many random pairs u is counted on.
+        within: of which tables (0 the release, 1 the register) pairs of strangers are wanted; at most half as many
+            pairs each as the rules make.
         memory: the most that the database may use.
         progress: called with a name, how much is done, and of how much.
 
@@ -113,7 +118,7 @@ def candidates(
     report = progress or (lambda *_: None)
     with _quiet(), _database(memory) as connection:
         try:
-            return _compared(connection, fields, rules, randomness, sampled, report)
+            return _compared(connection, fields, rules, randomness, sampled, within, report)
         except duckdb.OutOfMemoryException as error:
             raise DataError(
                 f"Expected {sum(rules.pairs)} pairs to fit into {memory}, but they do not.",
@@ -122,7 +127,13 @@ def candidates(
 
 
 def _compared(
-    connection: Any, fields: Sequence[Field], rules: Rules, randomness: Randomness, sampled: int, report: Progress
+    connection: Any,
+    fields: Sequence[Field],
+    rules: Rules,
+    randomness: Randomness,
+    sampled: int,
+    within: Sequence[int],
+    report: Progress,
 ) -> Candidates:
     from splink import DuckDBAPI, Linker, SettingsCreator
 
@@ -142,7 +153,7 @@ def _compared(
     )
     seed = int(randomness.integers(2**31 - 1, 1)[0])
     free = sessions(fields, most=5_000_000)
-    steps = len(free) + 2
+    steps = len(free) + 2 + len(within)
     linker: Any = None
     refused = True
     while refused:  # at most as often as there are rounds
@@ -160,17 +171,59 @@ def _compared(
             except ValueError:  # Splink refuses an m that sinks to zero, and leaves its model unfinished
                 free, refused = tuple(one for one in free if one != rule), True
                 break
-    report("linking", steps - 1, steps)
+    report("linking", len(free) + 1, steps)
     predicted: Any = linker.inference.predict()
     found = predicted.as_pyarrow_table()
+    predicted.drop_table_from_database_and_remove_from_cache()
+    strangers = []
+    for place, side in enumerate(within):
+        report("linking", len(free) + 2 + place, steps)
+        strangers.append(_strangers(database, linker, fields, side, rules, randomness.spawn(_SIDES[side]), prior))
     report("linking", steps, steps)
-    return _found(found, linker, fields, prior, free)
+    return dataclasses.replace(_found(found, linker, fields, prior, free), strangers=tuple(strangers))
+
+
+def _strangers(
+    database: Any, linker: Any, fields: Sequence[Field], side: int, rules: Rules, randomness: Randomness, prior: float
+) -> Strangers:
+    """Some rows of one table against all others of it, by the same rules and weights."""
+    from splink import Linker
+
+    count = len(fields[0].left_codes if side == 0 else fields[0].right_codes)
+    made = sum(pairs_within(fields, side, rule) for rule in rules.rules)
+    wanted = count if made == 0 else max(1, min(count, int(count * (sum(rules.pairs) / 2) / made)))
+    drawn = np.sort(randomness.permutation(count)[:wanted])
+    whole = _table(fields, side)
+    tables = [
+        database.register(table, table_name=f"{_SIDES[side]}_{name}")
+        for name, table in (("drawn", whole.take(drawn)), ("whole", whole))
+    ]
+    apart = Linker(tables, linker.misc.save_model_to_json(), log_level=None)
+    for place, field in enumerate(fields):
+        if not field.fits:  # how rare a value is, is asked of both tables
+            rare = linker.table_management.compute_tf_table(f"f{place}")
+            apart.table_management.register_term_frequency_lookup(rare, f"f{place}")
+    predicted: Any = apart.inference.predict()
+    found = predicted.as_pyarrow_table()
+    predicted.drop_table_from_database_and_remove_from_cache()
+    left, right = (found.column(name).to_numpy() for name in ("unique_id_l", "unique_id_r"))
+    other = np.flatnonzero(left != right)
+    row, factor = np.searchsorted(drawn, left[other]), _natural(found, prior)[other]
+    order = np.lexsort((right[other], row))
+    return Strangers(row[order].astype(np.int64), factor[order], wanted, count - 1)
+
+
+def _natural(found: Any, prior: float) -> npt.NDArray[np.float64]:
+    """Splink's weights without the prior, to the base e."""
+    weight = found.column("match_weight").to_numpy().astype(np.float64)
+    factor: npt.NDArray[np.float64] = (weight - np.log2(prior / (1 - prior))) * np.log(2)
+    return factor
 
 
 def _found(found: Any, linker: Any, fields: Sequence[Field], prior: float, free: Any) -> Candidates:
-    left, right, weight = (found.column(name).to_numpy() for name in ("unique_id_l", "unique_id_r", "match_weight"))
+    left, right = (found.column(name).to_numpy() for name in ("unique_id_l", "unique_id_r"))
     order = np.lexsort((right, left))  # the database promises no order
-    factor = (weight.astype(np.float64) - np.log2(prior / (1 - prior))) * np.log(2)
+    factor = _natural(found, prior)
     levels = tuple(
         Level(field.name, str(level.label_for_charts), float(level.m_probability), float(level.u_probability))
         for field, comparison in zip(fields, linker._settings_obj.comparisons, strict=True)

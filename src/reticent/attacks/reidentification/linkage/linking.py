@@ -1,10 +1,12 @@
 """A release without names, linked to a register of named people.
 
-Promise: no label is used to link: what fields are worth, the share of people present and the threshold all come from
-the two tables. Ties are decided by lot, so the order of rows never counts. Truth, where it is known, only judges the
-links afterwards; without it nothing is claimed but what the model expects of itself, and the finding is "inconclusive".
-A finding stands beside what a guess and what exact joins achieve, and beside what linking everybody to their likeliest
-row finds, which is what an attacker gets who does not mind being wrong. Records and pages hold no cell of either table.
+Promise: no label is used to link: what fields are worth, the share of people present, the probabilities and the
+threshold all come from the two tables. Unless the caller sets a threshold or the share, nobody is linked if pairs of
+both tables are no more alike than strangers within one. Ties are decided by lot, so the order of rows never counts.
+Truth, where it is known, only judges the links afterwards; without it nothing is claimed but what the model expects of
+itself, and the finding is "inconclusive". A finding stands beside what a guess and what exact joins achieve, and
+beside what linking everybody to their likeliest row finds, which is what an attacker gets who does not mind being
+wrong. Records and pages hold no cell of either table.
 Not covered: an attacker who knows more columns than the two tables share, or who looks at rows by hand; a linkage that
 fails says nothing about them. What the parts do is on their pages: `fields`, `blocking`, `fellegi_sunter`, `matching`,
 `judging`.
@@ -37,6 +39,7 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.attacks.reidentification.linkage import blocking, fellegi_sunter, judging, matching
+from reticent.attacks.reidentification.linkage.chances import chances as chances_of
 from reticent.attacks.reidentification.linkage.fellegi_sunter import Candidates, Progress
 from reticent.attacks.reidentification.linkage.fields import Field, fields_of
 from reticent.attacks.reidentification.linkage.judging import People
@@ -148,7 +151,7 @@ def link(
             not have, above all the one that says the truth.
         kinds: how to compare some columns (`fields.KINDS`), instead of what their values suggest.
         truth: whose row each is, for the judgement alone.
-        one_to_one: whether every person has at most one row in either table.
+        one_to_one: whether every person has at most one row in either table; False if only in the register.
         threshold: the least probability of a link; by default that with the largest expected F1.
         present: the share of release rows whose person is in the register, if the attacker knows it; by default it is
             estimated, which needs columns that tell people apart.
@@ -179,29 +182,36 @@ def link(
         )
     fields = fields_of(release, register, columns=columns, kinds=kinds)
     rules = blocking.chosen(fields, most=_checks.at_least(1, most=most))
-    pairs = fellegi_sunter.candidates(fields, rules, source.spawn("linkage"), memory=memory, progress=progress)
+    within = () if any(field.fits for field in fields) else ((0, 1) if one_to_one else (1,))
+    pairs = fellegi_sunter.candidates(
+        fields, rules, source.spawn("linkage"), within=within, memory=memory, progress=progress
+    )
     pairs, shuffled = _shuffled(pairs, rows, source.spawn("order"))
-    chances, share = matching.probabilities(pairs.release, pairs.register, pairs.log_factor, rows=rows, present=present)
-    best = matching.best_of_each(pairs.release, chances)
+    known = chances_of(pairs, rows, source.spawn("strangers"), present=present, one_to_one=one_to_one)
+    chances = known.probability
+    best = matching.best_of_each(pairs.release, _ranks(chances, pairs.log_factor))
     taken = matching.assigned(*shuffled, chances, rows=rows) if one_to_one else best
     taken = taken[np.argsort(-chances[taken], kind="stable")]
     expected = float(chances.sum())
     count = matching.cut(chances[taken], expected=expected)
     if threshold is not None:
         count = int((chances[taken] >= threshold).sum())
-    kept = taken[:count]
+    kept = taken[: count if known.claimed or threshold is not None else 0]
     details = {
         **_how(fields, rules, pairs),
         "candidate pairs": len(pairs.release),
-        "share of release rows in the register": share,
+        "share of release rows in the register": known.share,
         "that share is": "estimated" if present is None else "given",
         "threshold": float(chances[kept[-1]]) if len(kept) else 1.0,
         "threshold from": "the caller" if threshold is not None else "the largest expected F1; no label was used",
         "one to one": one_to_one,
-        "expected": _expected(chances[kept], expected),
+        "probabilities from": known.source,
+        "evidence that anybody is in both": None if known.worth is None else known.worth.evidence,
+        "enough evidence": known.claimed,
+        "expected": _expected(known.expected(kept, pairs.log_factor), len(kept), expected),
         "processor seconds": round(time.process_time() - began, 2),
     }
-    finding = _judged(fields, pairs, kept, truth, details, name, confidence, chances)
+    finding = _judged(fields, pairs, kept, best, truth, details, name, confidence)
     shown = None
     if truth is not None:
         right = truth.release[pairs.release[best]] == truth.register[pairs.register[best]]
@@ -235,6 +245,13 @@ def _shuffled(
     return mixed, (left[order], right[order])
 
 
+def _ranks(chances: npt.NDArray[np.float64], log_factor: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Places by probability, of equals by weight; by lot of equals in both, since pairs come in random order."""
+    found = np.empty(len(chances))
+    found[np.lexsort((log_factor, chances))] = np.arange(len(chances))
+    return found
+
+
 def _how(fields: Sequence[Field], rules: blocking.Rules, pairs: Candidates) -> dict[str, Any]:
     return {
         "fields": {field.name: field.kind for field in fields},
@@ -246,14 +263,18 @@ def _how(fields: Sequence[Field], rules: blocking.Rules, pairs: Candidates) -> d
     }
 
 
-def _expected(kept: npt.NDArray[np.float64], everything: float) -> dict[str, float]:
+def _expected(band: tuple[float, float, float], links: int, everything: float) -> dict[str, float]:
     """What the model expects of its own links."""
-    right = float(kept.sum())
+    right, low, high = band
     return {
         "right links": right,
-        "precision": right / len(kept) if len(kept) else 0.0,
+        "right links, low": low,
+        "right links, high": high,
+        "precision": right / links if links else 0.0,
+        "precision, low": low / links if links else 0.0,
+        "precision, high": high / links if links else 0.0,
         "recall": min(1.0, right / everything) if everything else 0.0,
-        "f1": min(1.0, 2 * right / (len(kept) + everything)) if everything else 0.0,
+        "f1": min(1.0, 2 * right / (links + everything)) if everything else 0.0,
     }
 
 
@@ -261,20 +282,18 @@ def _judged(
     fields: Sequence[Field],
     pairs: Candidates,
     kept: npt.NDArray[np.int64],
+    best: npt.NDArray[np.int64],
     truth: People | None,
     details: dict[str, Any],
     name: str,
     confidence: float,
-    chances: npt.NDArray[np.float64],
 ) -> Finding:
     if truth is None:
-        rows = len(fields[0].left_codes)
-        spread = 2 * float(np.sqrt((chances[kept] * (1 - chances[kept])).sum()))
-        right = float(chances[kept].sum())
+        rows, band = len(fields[0].left_codes), details["expected"]
         estimate = Estimate(
-            right / rows,
-            max(0.0, right - spread) / rows,
-            min(rows, right + spread) / rows,
+            band["right links"] / rows,
+            band["right links, low"] / rows,
+            band["right links, high"] / rows,
             0.95,
             rows,
             "what the model expects of its links, two standard deviations to either side; unchecked",
@@ -285,7 +304,6 @@ def _judged(
         )
     found = judging.scores(truth, pairs.release[kept], pairs.register[kept], confidence=confidence)
     # Who does not care to be wrong links everybody: with coarse releases that finds people whom no threshold lets pass.
-    best = matching.best_of_each(pairs.release, pairs.log_factor)
     reckless = judging.scores(truth, pairs.release[best], pairs.register[best], confidence=confidence)
     found["people re-identified, everybody linked"] = reckless["people re-identified"]
     baseline = {"guessing: people re-identified": judging.chance(truth, confidence=confidence)}

@@ -3,9 +3,14 @@
 Promise: the probabilities know that a row of the release is of at most one row of the register: for release row i and
 register row j, p_ij = (q/m) B_ij / (1 - q + (q/m) sum_j' B_ij'), with the likelihood ratios B, m register rows, and q
 the share of release rows whose person is in the register. q is estimated from the weights alone (its
-expectation-maximisation has one maximum). `assigned` picks the one-to-one pairs with the largest expected number of
-right ones. `cut` keeps the surest of them, as many as make the expected F1 largest, if the probabilities are right.
+expectation-maximisation has one maximum). `marginals` know besides that a row of the register is of at most one of the
+release: they are those of the distribution over all one-to-one pairings in which a pairing weighs as much as the
+product of its pairs' odds, by belief propagation (exact where the pairs make no circles, close to it elsewhere).
+`assigned` picks the one-to-one pairs with the largest expected number of right ones. `cut` keeps the surest of them,
+as many as make the expected F1 largest, if the probabilities are right.
 Not covered: two rows of the release that are both of one register row (then ask for no one-to-one assignment).
+
+Sources: Bayati, Gamarnik, Katz, Nair and Tetali (2007), belief propagation for weighted matchings.
 
 Shapes: pairs are given by release rows, register rows and values, each (pairs,).
 
@@ -28,12 +33,16 @@ import numpy.typing as npt
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import min_weight_full_bipartite_matching
 
-__all__ = ["assigned", "best_of_each", "cut", "probabilities"]
+__all__ = ["assigned", "best_of_each", "cut", "marginals", "probabilities"]
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 _FAINT = 1e-3
+_NEGLIGIBLE = 1e-7
+_SWEEPS = 300
+_THINNED = (8, 24)  # sweeps after which pairs that came to nothing are set aside
+_SETTLED = 1e-7
 
 
 def probabilities(
@@ -65,6 +74,66 @@ def probabilities(
             break
     whole = share / others * together + (1 - share) * np.exp(-top)
     return share / others * likelihood / whole[release], share
+
+
+def marginals(
+    release: Ints, register: Ints, log_odds: Floats, *, rows: tuple[int, int], share: float, one_to_one: bool = True
+) -> Floats:
+    """The probability of each pair, given that no row stands in two.
+
+    Args:
+        release, register: rows of each pair.
+        log_odds: natural logarithms of the odds that a pair is of one person, seen by itself.
+        rows: of release and register.
+        share: of release rows whose person is in the register.
+        one_to_one: whether a register row is of at most one release row, too.
+    """
+    many, others = rows
+    # odds by itself -> weight beside "both stay alone": rows that stay alone are rarer the more people are in both
+    alone = max(1 - share, 0.5 / (many + 1))
+    alone *= max(1 - share * many / others, 0.5 / (others + 1)) if one_to_one else 1.0
+    weight = np.exp(np.clip(log_odds - np.log(alone), -700, 300))
+    found = _odds_to_chances(weight)
+    near = np.flatnonzero(weight > _NEGLIGIBLE)
+    ahead, back = np.ones(len(near)), np.ones(len(near))  # how free each row is, were it not for this pair
+    for sweep in range(_SWEEPS):
+        if sweep in (0, *_THINNED):
+            kept = np.flatnonzero(weight[near] * ahead * back > (0.0 if sweep == 0 else _NEGLIGIBLE))
+            found[near] = _odds_to_chances(weight[near] * ahead * back)
+            near, ahead, back = near[kept], ahead[kept], back[kept]
+            if not len(near):
+                return found
+            left, right, strong = release[near], register[near], weight[near]
+            orders = np.argsort(left, kind="stable"), np.argsort(right, kind="stable")
+        before = ahead
+        ahead = _free(left, strong * back, orders[0])
+        if one_to_one:
+            back = _free(right, strong * ahead, orders[1])
+        if float(np.abs(ahead - before).max(initial=0.0)) < _SETTLED:
+            break
+    found[near] = _odds_to_chances(strong * ahead * back)
+    return found
+
+
+def _odds_to_chances(odds: Floats) -> Floats:
+    chance: Floats = odds / (1 + odds)
+    return chance
+
+
+def _free(of: Ints, pull: Floats, order: Ints) -> Floats:
+    """For each pair: whether its row is free of the other pairs that it stands in; `order` sorts `of`."""
+    ranked, owner = pull[order], of[order]
+    starts = np.flatnonzero(np.concatenate([[True], owner[1:] != owner[:-1]]))
+    group = np.repeat(np.arange(len(starts)), np.diff(np.append(starts, len(of))))
+    # The strongest pull stands apart: taken off a sum, it would swallow the others.
+    top = np.maximum.reduceat(ranked, starts)
+    is_top = ranked == top[group]
+    tops = np.add.reduceat(is_top.astype(np.int64), starts)
+    rest = np.add.reduceat(np.where(is_top, 0.0, ranked), starts)
+    free = np.empty(len(of))
+    others = top[group] * (tops[group] - is_top) + np.where(is_top, rest[group], np.maximum(rest[group] - ranked, 0.0))
+    free[order] = 1 / (1 + others)
+    return free
 
 
 def assigned(release: Ints, register: Ints, probability: Floats, *, rows: tuple[int, int]) -> Ints:
