@@ -48,8 +48,8 @@ def test_a_leak_fails_the_gate_and_files_are_written(ask: Ask, tables: tuple[str
     assert "<html" in (tmp_path / "page.html").read_text()
     again = ask("synthetic", "copies.csv", *tables, "-o", "page.html")
     assert again.code == 2
-    assert "does not exist yet" in again.err
-    record = ask("synthetic", "copies.csv", *tables, "-o", "page.html", "--force", "--json")
+    assert "say --overwrite" in again.err
+    record = ask("synthetic", "copies.csv", *tables, "-o", "page.html", "--overwrite", "--json")
     assert record.code == 0
     assert Record.from_json(record.out).body["found"]
     assert record.err == ""

@@ -16,7 +16,7 @@ from rich.text import Text
 from reticent.errors import DataWarning, ReticentError, UsageError
 from reticent.evidence import canonical_json
 
-__all__ = ["Bars", "bars", "errors", "fail", "new", "notes", "output", "print_json", "writable"]
+__all__ = ["Bars", "bars", "errors", "fail", "notes", "output", "print_json", "writable"]
 
 output = Console(highlight=False, soft_wrap=True)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -69,17 +69,6 @@ def writable(path: Path, endings: tuple[str, ...]) -> Path:
             f"Expected an output in a folder that exists and can be written to, got {str(path)!r}.",
             "Make the folder, or choose another one.",
         )
-    return path
-
-
-def new(path: Path | None, endings: tuple[str, ...] = (".html", ".json")) -> Path | None:
-    """The path, if a new file can be written there; None if none was asked for.
-
-    Raises:
-        UsageError: as `writable`; or there is a file already.
-    """
-    if path is not None and writable(path, endings).exists():
-        raise UsageError(f"Expected a new file, got {str(path)!r}, which exists.", "Choose another name.")
     return path
 
 

@@ -22,11 +22,9 @@ __all__ = [
     "Date",
     "DatesAre",
     "Item",
-    "Json",
     "Known",
     "Level",
     "Moved",
-    "Output",
     "Person",
     "Rating",
     "Seed",
@@ -45,8 +43,6 @@ __all__ = [
 GATE_FAILED = 1
 NOT_RESOLVABLE = 3
 
-Json = Annotated[bool, typer.Option("--json", help="Print the record as JSON.")]
-Output = Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")]
 Seed = Annotated[int | None, typer.Option(help="Make the run repeatable.")]
 AtMost = Annotated[
     float | None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reticent.cli._reading import Header
+from reticent.cli._writing import new
 
 if TYPE_CHECKING:
     from reticent.data.duplicates import Duplicates
@@ -57,7 +58,7 @@ def duplicates(
     Example: reticent duplicates train.csv --against test.csv --owner patient --output copies.html
     """
     from reticent import _checks
-    from reticent.cli._output import bars, errors, new, print_json
+    from reticent.cli._output import bars, errors, print_json
     from reticent.cli._output import output as shown
     from reticent.data.duplicates import find_duplicates
     from reticent.data.tables import read

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reticent.cli._output import new
 from reticent.cli._reading import Header
 from reticent.cli._reidentifying import (
     NOT_RESOLVABLE,
@@ -17,11 +16,9 @@ from reticent.cli._reidentifying import (
     Date,
     DatesAre,
     Item,
-    Json,
     Known,
     Level,
     Moved,
-    Output,
     Person,
     Rating,
     Seed,
@@ -36,6 +33,7 @@ from reticent.cli._reidentifying import (
     tell,
     whole,
 )
+from reticent.cli._writing import Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
     from reticent.data.ratings import Ratings, Release
@@ -73,6 +71,7 @@ def ratings(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    overwrite: Overwrite = False,
     header: Header = None,
     json: Json = False,
 ) -> None:
@@ -83,7 +82,7 @@ def ratings(
     from reticent.audits.reidentification import reidentify
     from reticent.cli._output import bars, errors
 
-    place, randomness = new(output), source(seed)
+    place, randomness = new(output, overwrite=overwrite), source(seed)
     read = _read(file, person, item, rating, date, dates_are, header)
     made = _releases(read, release or [], randomness)
     if not json:
@@ -122,6 +121,7 @@ def unicity(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    overwrite: Overwrite = False,
     header: Header = None,
     json: Json = False,
 ) -> None:
@@ -132,7 +132,7 @@ def unicity(
     from reticent.audits.reidentification import unicity as count
     from reticent.data.tables import read
 
-    place, randomness = new(output), source(seed)
+    place, randomness = new(output, overwrite=overwrite), source(seed)
     table = read(file, header=header)
     chosen = names(columns) or [name for name in table.names if name != person]
     ways: dict[str, dict[str, float]] = {"as it is": {}}
@@ -168,6 +168,7 @@ def singling_out(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    overwrite: Overwrite = False,
     header: Header = None,
     json: Json = False,
 ) -> None:
@@ -178,7 +179,7 @@ def singling_out(
     from reticent.audits.reidentification import single_out
     from reticent.data.tables import read
 
-    place, randomness = new(output), source(seed)
+    place, randomness = new(output, overwrite=overwrite), source(seed)
     found = single_out(
         read(released, header=header),
         read(data, header=header),

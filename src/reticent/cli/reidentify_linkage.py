@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from reticent.cli._output import new
 from reticent.cli._reading import Header
-from reticent.cli._reidentifying import AtMost, Json, Output, Seed, judge, names, pairs, source, tell
+from reticent.cli._reidentifying import AtMost, Seed, judge, names, pairs, source, tell
+from reticent.cli._writing import TABLES, Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
     from reticent.attacks.reidentification.linkage import Linkage, People
@@ -50,6 +50,7 @@ def linkage(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    overwrite: Overwrite = False,
     header: Header = None,
     json: Json = False,
 ) -> None:
@@ -64,8 +65,8 @@ def linkage(
     from reticent.data.tables import read
     from reticent.errors import UsageError
 
-    page = new(output)
-    table = new(links, (".csv", ".parquet", ".jsonl"))
+    page = new(output, overwrite=overwrite)
+    table = new(links, TABLES, overwrite=overwrite)
     if effects and (truth is None or links is not None or at_most is not None):
         raise UsageError("Expected --effects with --truth, and without --links and --at-most.", "Run them apart.")
     if at_most is not None:

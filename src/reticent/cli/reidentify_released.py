@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from reticent.cli._output import new
 from reticent.cli._reading import Header
 from reticent.cli._reidentifying import (
     AtMost,
@@ -16,11 +15,9 @@ from reticent.cli._reidentifying import (
     Date,
     DatesAre,
     Item,
-    Json,
     Known,
     Level,
     Moved,
-    Output,
     Person,
     Rating,
     Seed,
@@ -34,6 +31,7 @@ from reticent.cli._reidentifying import (
     source,
     tell,
 )
+from reticent.cli._writing import Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
     from reticent.data.ratings import Columns
@@ -87,6 +85,7 @@ def released(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    overwrite: Overwrite = False,
     header: Header = None,
     json: Json = False,
 ) -> None:
@@ -100,7 +99,7 @@ def released(
     from reticent.data.ratings import Blur, Columns, read_given
     from reticent.errors import UsageError
 
-    place, randomness = new(output), source(seed)
+    place, randomness = new(output, overwrite=overwrite), source(seed)
     if at_most is not None:
         _checks.fraction(at_most=at_most)
         if truth is None:

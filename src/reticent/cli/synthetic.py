@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent.cli._reading import Header
+from reticent.cli._writing import Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
     from reticent.audits.synthetic import SyntheticAudit
@@ -62,12 +63,10 @@ def synthetic(
         float, typer.Option(help="With --gate: the area under the ROC curve that has to be detectable.")
     ] = 0.6,
     seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write a page (.html) or the record (.json).")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Write over an output that exists.")] = False,
+    output: Output = None,
+    overwrite: Overwrite = False,
     header: Header = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Attack a synthetic table: membership, secrets, links, singling out, copies; each against a control.
 
@@ -78,15 +77,12 @@ def synthetic(
     from reticent import _checks
     from reticent.audits.configuration import load_object
     from reticent.audits.synthetic import audit_release
-    from reticent.cli._output import bars, writable
+    from reticent.cli._output import bars
     from reticent.data.tables import read
-    from reticent.errors import UsageError
     from reticent.randomness import Randomness
 
     _checks.open_fraction(detect=detect)
-    target = None if output is None else writable(output, (".html", ".json"))
-    if target is not None and target.exists() and not force:
-        raise UsageError(f"Expected an output that does not exist yet, got {str(output)!r}.", "Pass --force.")
+    target = new(output, overwrite=overwrite)
     make = None if generator is None else load_object(generator, Path.cwd())
     tables = {
         name: read(path, header=header)
