@@ -7,9 +7,20 @@ from pathlib import Path
 import pytest
 
 import reticent.reports
-from reticent.reports.frame import framed, template
+from reticent.reports.frame import framed, template, verdict
 
 FOLDER = Path(reticent.reports.__file__).parent
+
+
+def test_a_verdict_is_a_word_that_the_colour_repeats():
+    shown = verdict(["<b>"], "shown")
+    assert 'class="verdict shown"' in shown
+    assert "Shown" in shown
+    assert "&lt;b&gt;" in shown
+    assert "proves nothing" in verdict([], "not shown")
+    assert 'class="word"' not in verdict(["Measured."], "told")
+    style = (FOLDER / "templates" / "style.css").read_text()
+    assert all(f".{name} " in style for name in ("shown", "undecided", "not-shown"))
 
 
 def test_titles_are_escaped_and_the_inner_part_is_not():

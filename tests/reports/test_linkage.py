@@ -87,7 +87,7 @@ def test_without_truth_nothing_is_called_a_re_identification() -> None:
     assert "Inconclusive: why" in said
     assert "nobody checked it" in said
     page = render(record("linkage", body(known=False)))
-    assert 'class="verdict warn"' in page
+    assert 'class="verdict undecided"' in page
     assert "Are the probabilities right?" not in page
     assert "Beside guessing" not in page
 

@@ -10,7 +10,7 @@ import pytest
 from reticent.errors import UsageError
 from reticent.evidence import Record
 from reticent.reports import render, sentences_of
-from reticent.reports.reidentification import lines
+from reticent.reports.reidentification import found_beyond_guessing, lines
 
 SOFTWARE = {"reticent": "0", "python": "3"}
 
@@ -187,3 +187,15 @@ def test_lines_are_drawn_the_same_twice_and_can_be_many() -> None:
 def test_another_kind_is_refused() -> None:
     with pytest.raises(UsageError, match="reidentification"):
         render(Record("training", {}, created="2026-01-01T00:00:00Z"))
+
+
+def test_only_shares_beyond_guessing_together_are_shown() -> None:
+    """One of forty intervals above guessing is what chance gives."""
+
+    def row(found: int) -> dict[str, Any]:
+        one = {"value": found / 100, "n": 100, "confidence": 0.95, "low": 0.0, "high": 1.0}
+        return {"finding": {"estimates": {"re-identified": one}, "baseline": {"re-identified": {"value": 0.01}}}}
+
+    assert found_beyond_guessing([row(5)]) == "shown"
+    assert found_beyond_guessing([row(5), *[row(1)] * 39]) == "not shown"
+    assert found_beyond_guessing([row(20), *[row(1)] * 39]) == "shown"

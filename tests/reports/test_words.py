@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reticent.reports.words import estimate, number, percent, rate_name, rate_of, round_up, span, verdict
+from reticent.reports.words import estimate, number, percent, rate_name, rate_of, round_up, span, tone, verdict
 
 DATA = {"unit": "person", "records": 200, "owners": 200}
 
@@ -210,6 +210,15 @@ def test_private_arms_that_leak_are_not_excused() -> None:
     assert "At epsilon 1 that is a leak, measured." in text
     assert "no leak was measured" not in text
     assert "less" not in text
+
+
+def test_the_tone_is_that_of_the_sentence() -> None:
+    assert tone(an_arm(auc=LEAK)) == "shown"
+    assert tone(an_arm()) == "not shown"
+    assert tone(an_arm(exposed=1)) == "shown"
+    open_question = an_arm(auc=LEAK, repeated=False)
+    open_question["audit"]["finding"]["status"] = "inconclusive"
+    assert tone(open_question) == "undecided"
 
 
 def test_no_leak_among_private_arms_needs_that_nobody_is_exposed() -> None:

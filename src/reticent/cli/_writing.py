@@ -1,6 +1,6 @@
 """What every command that keeps its result lets one say: where it goes, and whether a file may be replaced.
 
-Promise: no file is written over unless --overwrite was said. A place that cannot be written to is known before the work.
+Promise: no file is written over unless --overwrite was said; a place that cannot be written to is told before the work.
 """
 
 from __future__ import annotations

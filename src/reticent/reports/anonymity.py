@@ -18,7 +18,7 @@ from typing import Any, Final
 from markupsafe import escape
 
 from reticent.evidence import Record
-from reticent.reports.frame import framed
+from reticent.reports.frame import framed, verdict
 from reticent.reports.plots import _COLOURS, _SETTINGS, _label, _percent, _svg
 from reticent.reports.tables import Table, html
 from reticent.reports.words import estimate, number, percent
@@ -276,13 +276,12 @@ def page(record: Record) -> str:
 
 
 def _shell(record: Record, title: str, parts: Sequence[tuple[str, Sequence[str]]]) -> str:
-    said = "".join(f"<p>{escape(one)}</p>\n" for one in sentences(record))
     inner = "".join(f"<h2>{escape(heading)}</h2>\n{''.join(figures)}\n" for heading, figures in parts)
     software = ", ".join(f"{name} {version}" for name, version in record.body["software"].items())
     return framed(
         f"{title}: {record.body['data']}",
         f'<header class="top">\n<h1>{escape(title)}</h1>\n<div class="soft">{escape(record.body["data"])}. '
-        f'Made {escape(record.created)}.</div>\n</header>\n<section class="verdict">\n{said}</section>\n{inner}'
+        f"Made {escape(record.created)}.</div>\n</header>\n{verdict(sentences(record), 'told')}{inner}"
         f'<details><summary>Where this comes from</summary><p class="soft">Record {record.id}; {escape(software)}. '
         "This page holds counts of the table, without noise: do not publish it with the table.</p></details>\n",
     )

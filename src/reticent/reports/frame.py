@@ -2,7 +2,7 @@
 
 Promise: the content-security policy is written once, in `templates/frame.html`, and forbids scripts, forms, fonts and
 requests; titles are escaped. Pages with a layout of their own are templates that extend the frame (`template`); the
-others give their inner part as markup (`framed`).
+others give their inner part as markup (`framed`). What a page found stands first (`verdict`), with a word for it.
 
 Example:
     >>> from reticent.reports.frame import framed
@@ -15,13 +15,24 @@ from __future__ import annotations
 
 import functools
 import importlib.resources
+from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import jinja2
 import markupsafe
 
 from reticent.reports import words
 
-__all__ = ["framed", "template"]
+__all__ = ["Tone", "framed", "template", "verdict"]
+
+Tone = Literal["shown", "undecided", "not shown", "told"]
+"""What a page's first sentences amount to; "told" where they measure and neither accuse nor acquit."""
+_WORDS: Mapping[Tone, str] = {
+    "shown": "Shown",
+    "undecided": "Not decided",
+    "not shown": "Not shown, which proves nothing",
+    "told": "",
+}
 
 
 @functools.cache
@@ -45,13 +56,21 @@ def _environment() -> jinja2.Environment:
         "confidence": words.confidence,
         "rate_name": words.rate_name,
     }
-    environment.globals |= {"made_by": "", "images": True}
+    environment.globals |= {"made_by": "", "images": True, "verdict_box": verdict}
     return environment
 
 
 def template(name: str) -> jinja2.Template:
     """A template of the house, with strict names and everything escaped."""
     return _environment().get_template(name)
+
+
+def verdict(sentences: Sequence[str], tone: Tone) -> markupsafe.Markup:
+    """The box that a page begins with: a word, which the colour repeats, and what was found in sentences."""
+    word = f'<p class="word">{_WORDS[tone]}</p>\n' if _WORDS[tone] else ""
+    said = "".join(f"<p>{markupsafe.escape(one)}</p>\n" for one in sentences)
+    name = tone.replace(" ", "-")
+    return markupsafe.Markup(f'<section class="verdict {name}">\n{word}{said}</section>\n')  # noqa: S704 (escaped)
 
 
 def framed(title: str, inner: str, *, images: bool = True) -> str:

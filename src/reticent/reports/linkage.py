@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reticent.evidence import Record
+from reticent.reports.frame import Tone
 from reticent.reports.plain import Section, plain_page
 from reticent.reports.plots import _COLOURS, _SETTINGS, _percent, _svg, intervals
 from reticent.reports.tables import Table
@@ -62,8 +63,17 @@ def page(record: Record) -> str:
         about,
         sentences(record),
         _parts(body),
-        warn=body["finding"]["status"] != "executed",
+        tone=_tone(body),
     )
+
+
+def _tone(body: Values) -> Tone:
+    if body["finding"]["status"] != "executed":
+        return "undecided"
+    found, guess = body["finding"]["estimates"].get(_NAMED), body["finding"]["baseline"].get(_GUESS)
+    if found is None or guess is None:
+        return "undecided"
+    return "shown" if found["low"] > guess["high"] else "not shown"
 
 
 _FORMS = (

@@ -111,6 +111,7 @@ def render(record: Record) -> str:
         made_by=made_by(record),
         arms=arms,
         verdict=sentences_of(record),
+        tone=words.tone(arms[0]),
         columns=_columns(arms),
         promised=any(arm["promise"] for arm in arms),
         figures=figures,

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from markupsafe import escape
 
 from reticent.evidence import Record
-from reticent.reports.frame import framed
+from reticent.reports.frame import Tone, framed, verdict
 from reticent.reports.tables import Table, html
 
 __all__ = ["Section", "plain_page"]
@@ -42,7 +42,7 @@ class Section:
 
 
 def plain_page(
-    record: Record, title: str, about: str, verdict: Sequence[str], sections: Sequence[Section], *, warn: bool = False
+    record: Record, title: str, about: str, found: Sequence[str], sections: Sequence[Section], *, tone: Tone = "told"
 ) -> str:
     """The page.
 
@@ -50,17 +50,16 @@ def plain_page(
         record: what it shows; its body names the software.
         title: heading of the page.
         about: a line below it.
-        verdict: what was found, in sentences.
+        found: in sentences.
         sections: the rest.
-        warn: whether the verdict is one to be wary of.
+        tone: what they amount to.
     """
-    said = "".join(f"<p>{escape(one)}</p>\n" for one in verdict)
     software = ", ".join(f"{name} {version}" for name, version in record.body["software"].items())
     return framed(
         title,
         f'<header class="top">\n<h1>{escape(title)}</h1>\n'
         f'<div class="soft">{escape(about)} Made {escape(record.created)}.</div>\n</header>\n'
-        f'<section class="verdict{" warn" if warn else ""}">\n{said}</section>\n'
+        f"{verdict(found, tone)}"
         f"{''.join(_section(one) for one in sections)}"
         "<details><summary>Where this comes from</summary>\n"
         f'<p class="soft">Record {escape(record.id)} · software: {escape(software)}.</p>\n</details>\n',

@@ -14,13 +14,14 @@ Example:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import markupsafe
 
 from reticent.evidence import Record
-from reticent.reports.frame import template
+from reticent.evidence.intervals import clopper_pearson
+from reticent.reports.frame import Tone, template
 from reticent.reports.parts import Part
 from reticent.reports.plots import _COLOURS, _MARKERS, _SETTINGS, _STYLES, _label, _percent, _svg, intervals
 from reticent.reports.tables import Table, html
@@ -57,10 +58,34 @@ def page(record: Record) -> str:
         body=body,
         title=_TITLES[question],
         verdict=sentences(body),
-        warn=question == "singling out" and body["finding"]["status"] != "executed",
+        tone=_TONES[question](body),
         parts=makers[question](body),
         sources=_SOURCES[question],
     )
+
+
+def found_beyond_guessing(rows: Sequence[Values]) -> Tone:
+    """Shown if in one release somebody was re-identified more often than guessing does, all intervals together."""
+    error = (1 - rows[0]["finding"]["estimates"][_FOUND]["confidence"]) / len(rows)
+    for row in rows:
+        found, guess = row["finding"]["estimates"][_FOUND], row["finding"]["baseline"][_FOUND]["value"]
+        if clopper_pearson(round(found["value"] * found["n"]), found["n"], 1 - error)[0] > guess:
+            return "shown"
+    return "not shown"
+
+
+def _singled_out(body: Values) -> Tone:
+    if body["finding"]["status"] != "executed":
+        return "undecided"
+    found, without = body["finding"]["estimates"][_SINGLED], body["finding"]["baseline"][_SINGLED]
+    return "shown" if found["low"] > without["high"] else "not shown"
+
+
+_TONES: Mapping[str, Callable[[Values], Tone]] = {
+    "ratings": lambda body: found_beyond_guessing(body["rows"]),
+    "unicity": lambda _: "told",
+    "singling out": _singled_out,
+}
 
 
 def sentences(body: Values) -> list[str]:

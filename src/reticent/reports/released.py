@@ -25,7 +25,15 @@ from typing import Any
 from reticent.evidence import Record
 from reticent.reports.frame import template
 from reticent.reports.parts import Part
-from reticent.reports.reidentification import about_power, by_knowledge, figure, lines, markup, rare
+from reticent.reports.reidentification import (
+    about_power,
+    by_knowledge,
+    figure,
+    found_beyond_guessing,
+    lines,
+    markup,
+    rare,
+)
 from reticent.reports.tables import Table
 from reticent.reports.words import estimate, number, percent
 
@@ -49,7 +57,7 @@ def page(record: Record) -> str:
         body=body,
         title="Whose row is this?" if known else "Whose row could this be?",
         verdict=sentences(body),
-        warn=not known,
+        tone=found_beyond_guessing(body["rows"]) if known else "undecided",
         parts=[*_shares(body, known), *([_published(body)] if known else []), _release(body)],
         sources=_SOURCES,
     )

@@ -19,7 +19,7 @@ from markupsafe import escape
 
 from reticent._numbers import counted
 from reticent.evidence import Record
-from reticent.reports.frame import framed
+from reticent.reports.frame import Tone, framed, verdict
 from reticent.reports.tables import Table, html
 from reticent.reports.words import number, percent, span
 
@@ -40,7 +40,7 @@ _MOST_PROBLEMS = 50
 def page(record: Record) -> str:
     """The page for a scan's record."""
     body = record.body
-    verdict = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(record))
+    tone: Tone = "shown" if body["found"] else "undecided" if body["unclear"] else "not shown"
     parts = [*_findings(body), *_single(body), *_lists(body), *_columns(body), *_limits(body)]
     software = ", ".join(f"{escape(name)} {escape(version)}" for name, version in body["software"].items())
     sources = counted(len(body["sources"]), "source")
@@ -48,7 +48,7 @@ def page(record: Record) -> str:
         "What in the data is about people",
         '<header class="top">\n<h1>What in the data is about people</h1>\n'
         f'<div class="soft">{sources}. Made {escape(record.created)}.</div>\n</header>\n'
-        f'<section class="verdict{" warn" if _of(body, "direct") else ""}">\n{verdict}</section>\n'
+        f"{verdict(sentences(record), tone)}"
         f"{''.join(parts)}"
         f'<details><summary>Where this comes from</summary>\n<p class="soft">Record {record.id} · '
         f"software: {software}. "

@@ -22,7 +22,7 @@ from typing import Any
 from markupsafe import Markup, escape
 
 from reticent.evidence import Record
-from reticent.reports.frame import framed
+from reticent.reports.frame import Tone, framed, verdict
 from reticent.reports.plots import intervals
 from reticent.reports.tables import Table, html, p_value
 from reticent.reports.words import estimate, number, percent
@@ -134,7 +134,7 @@ def _short(name: str) -> str:
 def page(record: Record) -> str:
     """One self-contained page without scripts."""
     body = record.body
-    verdict = "".join(f"<p>{escape(one)}</p>\n" for one in sentences(body))
+    tone: Tone = "shown" if body["found"] else "not shown" if body["fair"] else "undecided"
     parts = "".join(
         part for part in (_scores(body), _successes(body), _isolated(body), _exposed(body), _tests(body), _rest(body))
     )
@@ -147,7 +147,7 @@ def page(record: Record) -> str:
         f'<div class="soft">Release: {escape(body["name"])}, {sizes}. Made {escape(record.created)} with reticent '
         f"{escape(body['software']['reticent'])}. Judged: {number(rows['members'])} members and "
         f"{number(rows['controls'])} controls; the attacker has {number(rows['reference'])} other rows.</div>\n"
-        f'</header>\n<section class="verdict{"" if body["fair"] else " warn"}">\n{verdict}</section>\n'
+        f"</header>\n{verdict(sentences(body), tone)}"
         f"{parts}",
     )
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 from reticent._numbers import confidence, count, percent, percentage, points, shown
 from reticent._numbers import span as _span
@@ -32,6 +32,7 @@ __all__ = [
     "round_up",
     "shown",
     "span",
+    "tone",
     "verdict",
 ]
 
@@ -107,6 +108,14 @@ def verdict(arms: list[dict[str, Any]], data: Mapping[str, Any]) -> list[str]:
                 "trainings drew their own members by coin flips; their figures stand, for the training repeated."
             )
     return sentences
+
+
+def tone(arm: Mapping[str, Any]) -> Literal["shown", "undecided", "not shown"]:
+    """What the first network's audit amounts to."""
+    audit = arm["audit"]
+    if audit["finding"]["status"] == "inconclusive" and not audit["repeated"]["estimates"]:
+        return "undecided"
+    return "shown" if _leaks(audit) or _elsewhere(audit) else "not shown"
 
 
 def _people(data: Mapping[str, Any]) -> str:
