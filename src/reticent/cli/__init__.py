@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+import warnings
 
 import typer
 import typer.core
@@ -64,8 +65,14 @@ def _root(version: bool = typer.Option(False, "--version", help="Print the versi
         raise typer.Exit
 
 
+def _warned(message: Warning | str, category: type[Warning], *_where: object, **_more: object) -> None:
+    """Warnings of reticent as sentences; of others with their kind."""
+    typer.echo(f"{'warning' if category is UserWarning else category.__name__}: {message}", err=True)
+
+
 def main() -> None:
     """Run the command line; every error that reticent raises on purpose becomes its exit code."""
+    warnings.showwarning = _warned
     try:
         app(standalone_mode=True)
     except ReticentError as error:

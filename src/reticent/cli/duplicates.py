@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reticent.cli._tables import ADDRESS, Dates, Kinds, said
+
 if TYPE_CHECKING:
     from reticent.data.duplicates import Duplicates
 
@@ -17,9 +19,9 @@ NOT_RESOLVABLE = 3
 
 
 def duplicates(
-    file: Annotated[Path, typer.Argument(help="The table: CSV, Parquet and what else can be read.")],
+    file: Annotated[str, typer.Argument(help=f"The table: {ADDRESS}.")],
     against: Annotated[
-        Path | None, typer.Option(help="A second table, for testing, whose rows are looked for in the first one.")
+        str | None, typer.Option(help="A second table, for testing, whose rows are looked for in the first one.")
     ] = None,
     columns: Annotated[
         str | None, typer.Option(help="Columns to compare, with commas between; by default all but the owner's.")
@@ -45,6 +47,8 @@ def duplicates(
             "table's rows has a copy in the first one; 3 if that cannot be told)."
         ),
     ] = None,
+    kind: Kinds = None,
+    dates: Dates = None,
     seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
@@ -58,7 +62,7 @@ def duplicates(
     from reticent.cli._output import output as shown
     from reticent.cli.reidentify_linkage import _new
     from reticent.data.duplicates import find_duplicates
-    from reticent.data.tables import read
+    from reticent.data.tables import read_all
     from reticent.evidence import parse
     from reticent.randomness import Randomness
     from reticent.reports import save, sentences_of
@@ -66,12 +70,12 @@ def duplicates(
     page, kept = _new(output, (".html", ".json")), _new(keep, (".csv", ".parquet", ".jsonl"))
     if at_most is not None:
         _checks.fraction(at_most=at_most)
-    table = read(file)
+    table, *second = read_all([file, *([against] if against else [])], **said(kind, dates))
     with bars(quiet=json) as report:
         found = find_duplicates(
             table,
             Randomness.secure() if seed is None else Randomness.simulated(seed),
-            against=None if against is None else read(against),
+            against=second[0] if second else None,
             columns=None if columns is None else [part.strip() for part in columns.split(",") if part.strip()],
             owner=owner,
             way=way,

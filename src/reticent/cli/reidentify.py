@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._tables import ADDRESS, Dates, Kinds, said
+
 if TYPE_CHECKING:
     from reticent.data.ratings import Ratings, Release
     from reticent.evidence import Estimate, Record
@@ -94,7 +96,7 @@ def ratings(
 
 @app.command("unicity")
 def unicity(
-    file: Annotated[Path, typer.Argument(help="CSV or Parquet: sightings, or one line for each person.")],
+    file: Annotated[str, typer.Argument(help=f"Sightings, or one line for each person: {ADDRESS}.")],
     columns: Annotated[str, typer.Option(help="What is seen, with commas between; all columns by default.")] = "",
     person: Annotated[str, typer.Option(help="Column: who was seen, in traces; '' if each line is a person.")] = "",
     points: Annotated[str, typer.Option(help="How many points are known.")] = "1,2,3,4",
@@ -106,6 +108,8 @@ def unicity(
         ),
     ] = None,
     people: Annotated[int, typer.Option(help="How many people are drawn at most.")] = 2000,
+    kind: Kinds = None,
+    dates: Dates = None,
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
@@ -116,10 +120,10 @@ def unicity(
     Example: reticent reidentify unicity trips.csv --person who --columns place,time --precision time=1
     """
     from reticent.audits.reidentification import unicity as count
-    from reticent.data.tables import read
+    from reticent.data.tables import called, read
 
     place, source = _new(output), _source(seed)
-    table = read(file)
+    table = read(file, **said(kind, dates))
     chosen = _names(columns) or [name for name in table.names if name != person]
     ways: dict[str, dict[str, float]] = {"as it is": {}}
     ways |= {text: _widths(text) for text in precision or []}
@@ -133,7 +137,7 @@ def unicity(
         points=asked,
         precisions=ways,
         people=people,
-        name=file.name,
+        name=called(file),
         randomness=source,
     )
     _tell(found.record(), place, json=json)
@@ -142,15 +146,28 @@ def unicity(
 
 @app.command("singling-out")
 def singling_out(
-    released: Annotated[Path, typer.Argument(help="What was given away: CSV or Parquet.")],
-    data: Annotated[Path, typer.Argument(help="The secret records that it was made from.")],
-    held_out: Annotated[Path, typer.Argument(help="Other records from the same population, to weigh predicates.")],
+    released: Annotated[str, typer.Argument(help=f"What was given away: {ADDRESS}.")],
+    data: Annotated[str, typer.Argument(help="The secret records that it was made from.")],
+    held_out: Annotated[
+        str,
+        typer.Argument(
+            help="Other records from the same population, none of them among the secret ones, to weigh predicates: "
+            "with 100 attempts and the default weight, 76 times as many as the secret records (fewer cannot show a "
+            "weight to be small; the answer is then exit code 3, and says how many are needed)."
+        ),
+    ],
     counts: Annotated[str, typer.Option(help="Column that says how many people a row is about.")] = "",
     columns: Annotated[
         int | None, typer.Option(help="Predicates use so many columns, drawn at random; for synthetic tables, few.")
     ] = None,
     attempts: Annotated[int, typer.Option(help="How many predicates.")] = 100,
     weight: Annotated[float | None, typer.Option(help="The largest weight that counts; 1/(10 n) by default.")] = None,
+    fit: Annotated[
+        Path | None,
+        typer.Option(help="What `reticent anonymise --save` wrote: it explains the release's cells, as 2023-11."),
+    ] = None,
+    kind: Kinds = None,
+    dates: Dates = None,
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
@@ -158,21 +175,21 @@ def singling_out(
 ) -> None:
     """Say, from a release, what is true of exactly one person, and weigh it on other people.
 
-    Example: reticent reidentify singling-out released.csv secret.csv others.csv
+    Example: reticent reidentify singling-out released.csv secret.csv others.csv --fit fit.json
     """
     from reticent.audits.reidentification import single_out
-    from reticent.data.tables import read
+    from reticent.data.anonymity import Generalisation
+    from reticent.data.tables import called, read_all
 
     place, source = _new(output), _source(seed)
     found = single_out(
-        read(released),
-        read(data),
-        read(held_out),
+        *read_all([released, data, held_out], **said(kind, dates)),
+        generalisation=None if fit is None else Generalisation.load(fit),
         attempts=attempts,
         counts=counts or None,
         columns=columns,
         weight=weight,
-        name=released.name,
+        name=called(released),
         randomness=source,
     )
     _tell(found.record(), place, json=json)

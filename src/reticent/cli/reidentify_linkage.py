@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._tables import ADDRESS, Dates, said
+
 if TYPE_CHECKING:
     from reticent.attacks.reidentification.linkage import Linkage, People
     from reticent.data.tables import Table
@@ -19,8 +21,8 @@ NOT_RESOLVABLE = 3
 
 
 def linkage(
-    release: Annotated[Path, typer.Argument(help="The table that is, or may be, given to others.")],
-    register: Annotated[Path, typer.Argument(help="The table of named people that an attacker may have.")],
+    release: Annotated[str, typer.Argument(help=f"What is, or may be, given to others: {ADDRESS}.")],
+    register: Annotated[str, typer.Argument(help="The table of named people that an attacker may have.")],
     truth: Annotated[
         str | None, typer.Option(help="Column of both that says whose row it is; it only judges the links.")
     ] = None,
@@ -33,6 +35,7 @@ def linkage(
     kind: Annotated[
         list[str] | None, typer.Option(help="How to compare a column, as zip=code; several times if wanted.")
     ] = None,
+    dates: Dates = None,
     threshold: Annotated[
         float | None, typer.Option(help="Least probability of a link; by default that with the largest expected F1.")
     ] = None,
@@ -63,7 +66,7 @@ def linkage(
     from reticent.attacks.reidentification.linkage import effects as attack_forms
     from reticent.attacks.reidentification.linkage import link
     from reticent.cli._output import bars, errors
-    from reticent.data.tables import read
+    from reticent.data.tables import called, read_all
     from reticent.errors import UsageError
     from reticent.randomness import Randomness
 
@@ -75,7 +78,7 @@ def linkage(
         _checks.fraction(at_most=at_most)
         if truth is None:
             raise UsageError("Expected --at-most with --truth only.", "Name the column of the truth.")
-    released, known = read(release), read(register)
+    released, known = read_all([release, register], **said(None, dates))
     people = _people(released, known, truth, truth_pattern)
     chosen = _columns(released, columns, truth)
     source = Randomness.secure() if seed is None else Randomness.simulated(seed)
@@ -97,7 +100,7 @@ def linkage(
             columns=chosen,
             kinds=_kinds(kind),
             truth=people,
-            name=release.name,
+            name=called(release),
             progress=report,
             **settings,
         )

@@ -60,6 +60,7 @@ def sentences(record: Record) -> list[str]:
             f"one with chance {risk_words(then['prosecutor_highest'])}, before {risk_words(one['prosecutor_highest'])}"
             f"; on average {risk_words(then['prosecutor_average'])}, before {risk_words(one['prosecutor_average'])}."
         )
+    found += [one if one.endswith(".") else f"{one}." for one in body.get("notes", ())]
     return [*found, _caveat(record)]
 
 
@@ -241,7 +242,8 @@ def _cost(body: Values) -> Table:
         f"By {body['method']}. Level 0 is the value as it was, the last one is the same for everybody. Lost: of what "
         "the column told rows apart by; spread: the mean share of the column's values that a cell now stands for. "
         f"Untouched: {', '.join(body['untouched']) or 'no column'}. Not given out: "
-        f"{', '.join(body['dropped']) or 'no column'}. "
+        f"{', '.join(body['dropped']) or 'no column'}. Exchanged for pseudonyms: "
+        f"{', '.join(body.get('pseudonyms', ())) or 'no column'}. "
         f"Classes have {cost['average_class']:.1f} rows on average."
     )
     return Table(caption, ("Column", "Level", "Lost", "Spread"), rows)

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -44,7 +43,7 @@ _WIDEST: Final = 1 << 27  # numbers below it are looked up in an array; others i
 
 
 def read_ratings(
-    path: str | Path,
+    path: Any,
     *,
     person: str = "person",
     item: str = "item",
@@ -56,7 +55,7 @@ def read_ratings(
     """The ratings of a CSV or Parquet file (or of what else `open_sources` reads).
 
     Args:
-        path: one table.
+        path: one table, or what else `open_sources` takes.
         person: the column that says whose rating it is.
         item: the column that says of what.
         rating: the column of values, or None.
