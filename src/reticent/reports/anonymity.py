@@ -66,8 +66,8 @@ def sentences(record: Record) -> list[str]:
 
 def _caveat(record: Record) -> str:
     body = record.body["after"] if record.kind == "generalisation" else record.body
-    unmeasured = f"Columns in no part, untouched and unmeasured: {', '.join(body['unmeasured'])}. "
-    return (unmeasured if body["unmeasured"] else "") + (
+    left = [name for name in body["unmeasured"] if name not in record.body.get("pseudonyms", ())]
+    return (f"Columns in no part, untouched and unmeasured: {', '.join(left)}. " if left else "") + (
         f"Measured on {record.created[:10]} against the attackers named here, on this table alone. It is not shown "
         "that nobody can be found: columns that were not named, other sources and other releases were not looked at."
     )

@@ -172,7 +172,8 @@ def column_table(body: Values, date: str) -> Table:
     rows = []
     for one in body["columns"]:
         gain = one["gain"]
-        kept = one["what"] + (f" ({count(one['before'])} to {count(one['after'])} values)" if one["after"] else "")
+        change = "" if one["after"] == one["before"] else f"{count(one['before'])} to "
+        kept = one["what"] + (f" ({change}{count(one['after'])} values)" if one["after"] else "")
         rows.append(
             (
                 one["name"] + (f" (had better go: {shown(one['weight'])})" if one["weight"] else ""),

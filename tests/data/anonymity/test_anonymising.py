@@ -144,7 +144,12 @@ def test_a_saved_generalisation_is_for_its_owner(tmp_path: Path) -> None:
     place = fitted.save(tmp_path / "fit.json")
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert Generalisation.load(place).as_dict() == fitted.as_dict()
-    for wrong in ({}, {"format": "reticent-generalisation/1"}, {**fitted.as_dict(), "mapping": {"method": "x"}}):
+    for wrong in (
+        {},
+        {"format": "reticent-generalisation/1"},
+        {"format": "reticent-generalisation/2"},
+        {**fitted.as_dict(), "mapping": {"method": "x"}},
+    ):
         with pytest.raises(UsageError):
             Generalisation.from_dict(wrong)
     with pytest.raises(UsageError, match="level"):

@@ -197,7 +197,7 @@ def _condition(
         return Condition(name, among=frozenset((text,)))  # a value that no raw record has
     raise DataError(
         f"Expected released cells of column {name!r} in a form that can be read, got another.",
-        "Say what its labels stand for, in hierarchies.",
+        "Say what its labels stand for: by what `reticent anonymise --save` wrote (--fit), or in hierarchies.",
     )
 
 

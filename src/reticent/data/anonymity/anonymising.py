@@ -187,7 +187,7 @@ def _exchange(rows: Table, asked: Anonymiser, columns: Sequence[str], key: Key |
             f"Expected columns to pseudonymise that are given out as they are, got {sorted(map(str, both))}.",
             "Name each column once: as quasi-identifier, to be dropped, as the person's, or to be pseudonymised.",
         )
-    return Exchange.of(columns, key)  # type: ignore[arg-type] (it says so if there is no key)
+    return Exchange.of(columns, key)
 
 
 def k_anonymised(table: Any, quasi: Sequence[str], k: int, **settings: Any) -> Table:

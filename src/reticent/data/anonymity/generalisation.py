@@ -143,15 +143,9 @@ class Generalisation:
     @property
     def _named(self) -> set[str]:
         """Columns that the fitted table had."""
-        hidden = [] if self.pseudonyms is None else self.pseudonyms.domains
-        return {
-            *self.quasi,
-            *self.sensitive,
-            *self.untouched,
-            *self.drop,
-            *hidden,
-            *([self.person] * bool(self.person)),
-        }
+        hidden = [] if self.pseudonyms is None else [*self.pseudonyms.domains]
+        person = [] if self.person is None else [self.person]
+        return {*self.quasi, *self.sensitive, *self.untouched, *self.drop, *hidden, *person}
 
     def _read(self, table: Any) -> Table:
         """The table; dates stay texts until they are read as they were when this was fitted."""

@@ -135,8 +135,12 @@ class Exchange:
     check: str
 
     @classmethod
-    def of(cls, columns: Sequence[str], key: Key) -> Exchange:
-        """The exchange of these columns under a key, each in a domain of its own."""
+    def of(cls, columns: Sequence[str], key: Key | None) -> Exchange:
+        """The exchange of these columns under a key, each in a domain of its own.
+
+        Raises:
+            UsageError: no key.
+        """
         if not isinstance(key, Key):
             raise UsageError(
                 f"Expected the key of the pseudonyms of {', '.join(map(repr, columns))}, got none.",

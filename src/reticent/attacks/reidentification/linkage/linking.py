@@ -40,7 +40,7 @@ from reticent.attacks.reidentification.linkage import blocking, fellegi_sunter, 
 from reticent.attacks.reidentification.linkage.fellegi_sunter import Candidates, Progress
 from reticent.attacks.reidentification.linkage.fields import Field, fields_of
 from reticent.attacks.reidentification.linkage.judging import People
-from reticent.data.tables import as_table
+from reticent.data.tables import Table, as_table
 from reticent.errors import DataError
 from reticent.evidence import Estimate, Finding, Record, Status, now, software
 from reticent.randomness import Randomness, required
@@ -165,7 +165,7 @@ def link(
         MissingExtra: Splink is not installed.
     """
     source, began = required(randomness), time.process_time()
-    release, register = as_table(release), as_table(register)
+    release, register = (one if isinstance(one, Table) else as_table(one) for one in (release, register))
     if threshold is not None:
         _checks.fraction(threshold=threshold)
     if present is not None:
