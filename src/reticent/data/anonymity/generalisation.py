@@ -82,7 +82,7 @@ class Generalisation:
         suppression: the share of rows that may be left out, as it was asked.
     """
 
-    mapping: Mapping
+    mapping: Mapping = dataclasses.field(repr=False)  # it may hold values of the table
     goal: Goal
     sensitive: tuple[str, ...] = ()
     person: str | None = None

@@ -7,7 +7,9 @@ key file that others may read is refused. Two values with one pseudonym are refu
 Pseudonyms remain personal data: whoever has the key, or can link what else is in the rows, finds the person (GDPR,
 Article 4(5) and recital 26). Nothing is claimed for the rest of a row: generalise its quasi-identifiers, and measure.
 Where few inputs are possible (dates, short numbers, postcodes), whoever gets hold of the key, or may ask for
-pseudonyms, can try all of them; `notes` says how many there seem to be. A hash without a key is no pseudonym at all:
+pseudonyms, can try all of them; `notes` says how many there seem to be, and that names can be tried from lists however
+many there might be. Texts are hashed as they are: "Ann" and "ann " have two pseudonyms, and so have two ways of
+composing one accent. A whole number has that of its digits. A hash without a key is no pseudonym at all:
 there is none here.
 
 Example:
@@ -46,8 +48,8 @@ REMAIN: Final = (
     "Pseudonyms remain personal data: whoever has the key, or links what else is in the rows, finds the person."
 )
 _BYTES: Final = 32
-_FORM: Final = 10
 _ENUMERABLE: Final = 2.0**40
+_SOME: Final = 20
 
 
 class Key:
@@ -230,7 +232,7 @@ def pseudonymise(
         column = rows[name].compacted()
         texts = [_text(value) for value in column.values]
         found = [key.pseudonym(text, named.get(name, name), digits) for text in texts]
-        if len(set(found)) < len(set(texts)):
+        if len(set(found)) < len(texts):
             raise DataError(f"Expected a pseudonym for each value of {name!r}, but two share one.", "Use more digits.")
         made.append(column.mapped(found) if found else column)
         spaces[name] = input_space(column)
@@ -238,6 +240,11 @@ def pseudonymise(
             notes.append(
                 f"Column {name!r}: about {_about(spaces[name])} inputs seem possible; whoever gets the key can try "
                 "them all. Keep the key apart from the table, and destroy it when it is no longer needed."
+            )
+        elif _are_words(texts):
+            notes.append(
+                f"Column {name!r}: many inputs seem possible, but names and addresses in use stand in lists; whoever "
+                "gets the key can try those."
             )
     return Pseudonymised(rows.replaced(made), tuple(notes), spaces)
 
@@ -253,7 +260,7 @@ def input_space(column: Column) -> float:
     Whole numbers and dates: the values between smallest and largest. Texts: at each position as many characters as the
     kinds of characters seen there have (10 digits, 26 letters of a case, 32 others), for the longest text; a letter or
     a sign that all texts have at a position (the MRN of MRN1234567) is part of the form, and counts once, if there are
-    enough of them to tell (`_FORM`).
+    enough of them to tell (`_SOME`).
     """
     values = column.values
     if not len(values):
@@ -267,7 +274,7 @@ def input_space(column: Column) -> float:
     total = 1.0
     for i in range(min(max(map(len, texts)), 64)):
         letters = {text[i : i + 1] for text in texts}
-        if len(letters) == 1 and len(texts) >= _FORM and not min(letters).isdigit():
+        if len(letters) == 1 and len(texts) >= _SOME and not min(letters).isdigit():
             continue
         total *= sum({_kind(one) for one in letters if one}) + ("" in letters)
     return max(total, float(len(values)))
@@ -278,6 +285,11 @@ def _about(number: float) -> str:
     if number < 1e6:
         return f"{round(number):,}"
     return f"10^{math.log10(number):.0f}" if math.log10(number).is_integer() else f"10^{math.log10(number):.1f}"
+
+
+def _are_words(texts: Sequence[str]) -> bool:
+    """Whether most of them could be names, or addresses for mail: lists of both go around."""
+    return 2 * sum("@" in text or not any(map(str.isdigit, text)) for text in texts) > len(texts)
 
 
 def _kind(letter: str) -> int:
