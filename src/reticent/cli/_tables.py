@@ -3,7 +3,7 @@
 Example:
     >>> from reticent.cli._tables import said
     >>> said(["DOB=date"], ["Admitted=%d.%m.%Y,%m/%d/%Y"])
-    {'kinds': {'DOB': 'date'}, 'dates': {'Admitted': ['%d.%m.%Y', '%m/%d/%Y']}}
+    {'kinds': {'DOB': 'date'}, 'dates': {'Admitted': ['%d.%m.%Y', '%m/%d/%Y']}, 'header': None}
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ Dates = Annotated[
 ]
 
 
-def said(kinds: list[str] | None, dates: list[str] | None) -> dict[str, Any]:
-    """What `--kind` and `--dates` say, as `reticent.data.tables.read` takes it.
+def said(kinds: list[str] | None, dates: list[str] | None, header: bool | None = None) -> dict[str, Any]:
+    """What `--kind`, `--dates` and `--header` say, as `reticent.data.tables.read` takes it.
 
     Raises:
         UsageError: no column, or nothing of it.
@@ -46,6 +46,7 @@ def said(kinds: list[str] | None, dates: list[str] | None) -> dict[str, Any]:
     return {
         "kinds": dict(pairs),
         "dates": {name: [one.strip() for one in rest.replace(",%", "\n%").split("\n")] for name, rest in formats},
+        "header": header,
     }
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._reading import Header
 from reticent.cli._tables import ADDRESS, Dates, Kinds, said
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ def anonymise(
     ] = None,
     kind: Kinds = None,
     dates: Dates = None,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Say a table about people less exactly until it reaches a goal, and say what is left to find.
@@ -91,17 +93,17 @@ def anonymise(
 
     _may_be_written(to, output, save)
     if apply is not None:
-        _again(file, apply, to, pseudonymise, key, suppression)
+        _again(file, apply, to, pseudonymise, key, suppression, header)
         return
     _paired(to, pseudonymise, key)
     _asked(quasi, measure=measure, writing=any((to, save, pseudonymise)), min_k=min_k)
-    rows = read(file, **said(kind, dates))
+    rows = read(file, **said(kind, dates, header))
     attackers = {name: _listed(known) for name, known in map(_pair, attacker or [])} or None
     common: dict[str, Any] = {
         "quasi": _listed(quasi),
         "sensitive": _listed(sensitive),
         "attackers": attackers,
-        "population": _population(population),
+        "population": _population(population, header),
         "person": person,
         "data": called(file),
     }
@@ -176,12 +178,12 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), rest.strip()
 
 
-def _population(text: str | None) -> Any:
+def _population(text: str | None, header: bool | None) -> Any:
     from reticent.data.tables import read
 
     if text is None:
         return None
-    return int(text) if text.isascii() and text.isdigit() else read(text)
+    return int(text) if text.isascii() and text.isdigit() else read(text, header=header)
 
 
 def _hierarchies(words: list[str], trees: list[str]) -> dict[str, Any]:
@@ -226,7 +228,15 @@ def _keep(secret: Key | None, place: Path | None) -> None:
         errors.print(f"A new key is in {place}: whoever has it can undo the pseudonyms.", markup=False)
 
 
-def _again(file: str, apply: Path, to: Path | None, columns: str, key: Path | None, suppression: float | None) -> None:
+def _again(
+    file: str,
+    apply: Path,
+    to: Path | None,
+    columns: str,
+    key: Path | None,
+    suppression: float | None,
+    header: bool | None = None,
+) -> None:
     """Say new rows as it was decided before."""
     from reticent import _checks
     from reticent.cli._output import errors
@@ -242,7 +252,7 @@ def _again(file: str, apply: Path, to: Path | None, columns: str, key: Path | No
         )
     fitted = Generalisation.load(apply)
     limit = fitted.suppression if suppression is None else _checks.fraction(suppression=suppression)
-    done = fitted.transform(file, key=None if key is None else Key.read(key))
+    done = fitted.transform(fitted.read(file, header=header), key=None if key is None else Key.read(key))
     done.table.save(to)
     rows = len(done.kept)
     for note in done.notes:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reticent.cli._reading import Header
 from reticent.cli._tables import ADDRESS, Dates, Kinds, said
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ def duplicates(
     dates: Dates = None,
     seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")] = None,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Find rows that stand several times, exactly or nearly.
@@ -70,7 +72,7 @@ def duplicates(
     page, kept = _new(output, (".html", ".json")), _new(keep, (".csv", ".parquet", ".jsonl"))
     if at_most is not None:
         _checks.fraction(at_most=at_most)
-    table, *second = read_all([file, *([against] if against else [])], **said(kind, dates))
+    table, *second = read_all([file, *([against] if against else [])], **said(kind, dates, header))
     with bars(quiet=json) as report:
         found = find_duplicates(
             table,

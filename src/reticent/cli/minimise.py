@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from reticent.cli._reading import Header
 from reticent.cli._tables import ADDRESS, Dates, Kinds, said
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ def find(
     overwrite: _OVERWRITE = False,
     kind: Kinds = None,
     dates: Dates = None,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record's body as JSON.")] = False,
 ) -> None:
     """Search on some of the rows, confirm on the others how far it holds; exit code 1 if refuted, 3 if unclear."""
@@ -79,7 +81,7 @@ def find(
     from reticent.randomness import Randomness
 
     _require_free([(one, PAGES) for one in output or []] + ([(map_to, (".json",))] if map_to else []), overwrite)
-    table = read(file, **said(kind, dates))
+    table = read(file, **said(kind, dates, header))
     with bars(quiet=json) as report:
         found = minimise(
             regrouped(table) if regroup else table,
@@ -122,6 +124,7 @@ def apply(
         typer.Option(help="Exit with 1 if a larger share of a column's cells could not be read, and is missing."),
     ] = 0.05,
     overwrite: _OVERWRITE = False,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write what a map keeps of a file, in pieces, however large it is."""
@@ -136,7 +139,7 @@ def apply(
     _require_free([(output, ENDINGS)], overwrite)
     rules = Generalisation.load(less)
     with bars(quiet=json) as report:
-        done = apply_file(rules, file, output, progress=report)
+        done = apply_file(rules, file, output, header=header, progress=report)
     if json:
         problems = [{"what": one.what, "where": one.where, "count": one.count} for one in done.problems]
         print_json({"path": str(done.path), "rows": done.rows, "columns": list(done.columns), "problems": problems})

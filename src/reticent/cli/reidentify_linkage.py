@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._reading import Header
 from reticent.cli._tables import ADDRESS, Dates, said
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ def linkage(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")] = None,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Link a release to a register of named people, without labels.
@@ -78,7 +80,7 @@ def linkage(
         _checks.fraction(at_most=at_most)
         if truth is None:
             raise UsageError("Expected --at-most with --truth only.", "Name the column of the truth.")
-    released, known = read_all([release, register], **said(None, dates))
+    released, known = read_all([release, register], **said(None, dates, header))
     people = _people(released, known, truth, truth_pattern)
     chosen = _columns(released, columns, truth)
     source = Randomness.secure() if seed is None else Randomness.simulated(seed)

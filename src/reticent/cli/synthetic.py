@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._reading import Header
 from reticent.cli._tables import ADDRESS, Dates, Kinds, said
 
 if TYPE_CHECKING:
@@ -61,6 +62,7 @@ def synthetic(
         Path | None, typer.Option("--output", "-o", help="Write a page (.html) or the record (.json).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an output that exists.")] = False,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Attack a synthetic table: membership, secrets, links, singling out, copies; each against a control.
@@ -83,7 +85,7 @@ def synthetic(
         raise UsageError(f"Expected an output that does not exist yet, got {str(output)!r}.", "Pass --force.")
     make = None if generator is None else load_object(generator, Path.cwd())
     several = [release, source, control, *([reference] if reference else [])]
-    released, whole, others, *rest = read_all(several, **said(kind, dates))
+    released, whole, others, *rest = read_all(several, **said(kind, dates, header))
     with bars(quiet=json) as report:
         found = audit_release(
             released,

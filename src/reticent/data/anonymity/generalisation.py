@@ -114,7 +114,7 @@ class Generalisation:
             DataError: a column is of another type.
             NotEnoughEvidence: no row is left.
         """
-        rows = self._read(table)
+        rows = self.read(table)
         rows.require([*self.quasi, *self.sensitive, *([self.person] if self.person else [])])
         notes: tuple[str, ...] = ()
         if check and self.pseudonyms is not None:
@@ -147,10 +147,15 @@ class Generalisation:
         person = [] if self.person is None else [self.person]
         return {*self.quasi, *self.sensitive, *self.untouched, *self.drop, *hidden, *person}
 
-    def _read(self, table: Any) -> Table:
-        """The table; dates stay texts until they are read as they were when this was fitted."""
+    def read(self, table: Any, **how: Any) -> Table:
+        """The table; dates stay texts until they are read as they were when this was fitted.
+
+        Args:
+            table: what `as_table` takes.
+            how: what `reticent.data.tables.read` takes.
+        """
         written = {name: "text" for name, kind in self.kinds.items() if kind == "date"}
-        return table if isinstance(table, Table) else as_table(table, kinds=written)
+        return table if isinstance(table, Table) else as_table(table, kinds=written, **how)
 
     def meanings(self, *tables: Table) -> dict[str, dict[str, list[Any]]]:
         """By column, what a released label stands for: the values of these tables of raw records (None: missing)."""

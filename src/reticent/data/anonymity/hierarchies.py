@@ -116,7 +116,7 @@ def fits(column: Column, hierarchy: Hierarchy) -> None:
         cells, looking, readable = looks_like_dates(column)
         about = f" ({looking} of {cells} cells look like dates, {readable} of them can be read as one)"
     raise DataError(
-        f"Expected {wanted}s in column {name!r} for the hierarchy {type(hierarchy).__name__}, got {column.kind}{about}.",
+        f"Expected {wanted}s in column {name!r} for {type(hierarchy).__name__}(...), got {column.kind}{about}.",
         f"Say what the column holds when it is read (--kind '{name}={wanted}'"
         + (f", or --dates '{name}=%d.%m.%Y,%m/%d/%Y'" if wanted == "date" else "")
         + "; in Python read(..., kinds=, dates=)), or choose another hierarchy.",

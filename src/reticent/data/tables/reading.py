@@ -114,6 +114,7 @@ def read_all(
     *,
     kinds: Mapping[str, str] | None = None,
     dates: Mapping[str, str | Sequence[str]] | None = None,
+    **how: Unpack[HowToRead],
 ) -> list[Table]:
     """Tables that are looked at together, read alike; a column that is named is to be in one of them at least.
 
@@ -121,13 +122,14 @@ def read_all(
         several: each what `read` takes.
         kinds: as of `read`.
         dates: as of `read`.
+        how: as of `read`, for each of them.
 
     Raises:
         UsageError, DataError: as `read`.
     """
     declared, found = Declared.of(kinds, dates), []
     for where in several:
-        source, notes = _only(where, {}), Notes()
+        source, notes = _only(where, how), Notes()
         found.append(_said(source, _decided(_whole(source, None, ("",), None), declared, notes), notes))
     declared.require(list(dict.fromkeys(name for table in found for name in table.names)))
     return found
