@@ -258,9 +258,8 @@ def input_space(column: Column) -> float:
     """About how many values a column might have, from how its values are written; never fewer than it has.
 
     Whole numbers and dates: the values between smallest and largest. Texts: at each position as many characters as the
-    kinds of characters seen there have (10 digits, 26 letters of a case, 32 others), for the longest text; a letter or
-    a sign that all texts have at a position (the MRN of MRN1234567) is part of the form, and counts once, if there are
-    enough of them to tell (`_SOME`).
+    kinds of characters seen there have (10 digits, 26 letters of a case, 32 others), for the longest text; one where a
+    character is the same in all of at least twenty texts, such as the MRN of MRN1234567.
     """
     values = column.values
     if not len(values):
@@ -274,7 +273,7 @@ def input_space(column: Column) -> float:
     total = 1.0
     for i in range(min(max(map(len, texts)), 64)):
         letters = {text[i : i + 1] for text in texts}
-        if len(letters) == 1 and len(texts) >= _SOME and not min(letters).isdigit():
+        if len(letters) == 1 and len(texts) >= _SOME:
             continue
         total *= sum({_kind(one) for one in letters if one}) + ("" in letters)
     return max(total, float(len(values)))
