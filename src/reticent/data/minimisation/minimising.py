@@ -131,10 +131,10 @@ def minimise(
     trainer = trainer_of(model, task)
     owners = None if person is None else whole.classes([person]).of_rows
     unused = [label, *ignore, *([person] if person else [])]
-    known = identifiers(whole.without(unused))
+    tested = _tested(truth, owners, test, tolerance, confidence, source)
+    known = identifiers(whole.without(unused).take(~tested))  # no step is chosen by held-out rows
     hidden = {name: kind for name, kind in known.direct.items() if name not in keep}
     features = _features(whole, unused, hidden)
-    tested = _tested(truth, owners, test, tolerance, confidence, source)
     seed = source.spawn("models").seed()
     held = HeldOut(
         features, truth, tested, task, chosen, trainer, seed, owners, source.spawn("rows").uniform(len(truth)),
