@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from reticent.data.anonymity import anonymise, disclosure_risk
     from reticent.data.minimisation import minimise
     from reticent.data.scan import scan
+    from reticent.data.tables import read
     from reticent.evidence import Estimate, Finding, Record
     from reticent.models import Exposure
     from reticent.privacy import Clipping, Guarantee, Plan, Relation, Unit
@@ -56,6 +57,7 @@ _ROOMS = {
     "make_private": "training",
     "scan": "data.scan",
     "minimise": "data.minimisation",
+    "read": "data.tables",
     "reidentify": "audits.reidentification",
     "reidentify_given": "audits.reidentification",
     "split": "audits",
@@ -89,6 +91,7 @@ __all__ = [
     "make_private",
     "scan",
     "minimise",
+    "read",
     "reidentify",
     "reidentify_given",
     "split",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 from reticent.cli import app
-from reticent.data.anonymity import measures
+from reticent.data.anonymity import Key, measures
 from reticent.data.tables import Table, read
-from reticent.errors import NotEnoughEvidence, UsageError
+from reticent.errors import DataError, NotEnoughEvidence, UsageError
 
 RUN = CliRunner()
 
@@ -128,3 +130,66 @@ def test_what_is_refused(people: Path, arguments: tuple[str, ...], monkeypatch: 
     with pytest.raises(UsageError):
         run(people, *arguments)
     assert sorted(one.name for one in people.parent.iterdir()) == ["people.csv"]
+
+
+def test_new_rows_get_the_same_pseudonyms_or_are_not_given_out(people: Path, tmp_path: Path) -> None:
+    key, fit, out = tmp_path / "key", tmp_path / "fit.json", tmp_path / "out.csv"
+    asked = (people, "--quasi", "age,job", "--k", 3, "--hierarchy", "age=widths:20,40")
+    code, said = run(*asked, "--pseudonymise", "id", "--key", key, "--to", out, "--save", fit, "--json")
+    assert code == 0
+    assert json.loads(said[said.index("{") : said.rindex("}") + 1])["pseudonyms"] == ["id"]
+    new = tmp_path / "new.csv"
+    for arguments, match in (
+        ((), "got none"),
+        (("--key", tmp_path / "nowhere"), "read a key"),
+        (("--pseudonymise", "id", "--key", key), "pass --key alone"),
+    ):
+        with pytest.raises(UsageError, match=match):
+            run(people, "--apply", fit, "--to", new, *arguments)
+    Key.new().save(tmp_path / "other")
+    with pytest.raises(UsageError, match="got another"):
+        run(people, "--apply", fit, "--to", new, "--key", tmp_path / "other")
+    assert not new.exists()
+    assert run(people, "--apply", fit, "--to", new, "--key", key)[0] == 0
+    assert new.read_bytes() == out.read_bytes()
+
+
+def test_rows_that_are_left_out_and_columns_that_nobody_named_are_said(people: Path, tmp_path: Path) -> None:
+    fit, new = tmp_path / "fit.json", tmp_path / "new.csv"
+    assert run(people, "--quasi", "age,job", "--k", 5, "--drop", "id", "--save", fit)[0] == 0
+    few = read(people).take(np.arange(200))
+    few.replaced([few["id"].renamed("ssn")]).save(new)
+    code, said = run(new, "--apply", fit, "--to", tmp_path / "out.csv", "--suppression", 1)
+    assert code == 0
+    assert "WARNING: columns that the fitted table did not have are left out: ssn" in said
+    assert "ssn" not in read(tmp_path / "out.csv")
+    code, said = run(new, "--apply", fit, "--to", tmp_path / "again.csv", "--suppression", 0)
+    assert ("of 200 rows" in said) == (code == 1) == ("EXCEEDED: at most 0 %" in said)
+    assert code == 1
+
+
+def test_a_table_of_a_database_and_dates_written_in_several_ways(tmp_path: Path) -> None:
+    days = [
+        f"{1 + i % 28}.{1 + i % 12}.{1940 + i % 40}" if i % 2 else f"{1940 + i % 40}-0{1 + i % 9}-11"
+        for i in range(200)
+    ]
+    with contextlib.closing(sqlite3.connect(tmp_path / "clinic.db")) as database:
+        database.execute("create table visits (born text)")
+        database.execute("create table wards (name text)")
+        database.executemany("insert into visits values (?)", [(one,) for one in days])
+        database.commit()
+    address = f"sqlite:///{tmp_path}/clinic.db"
+    with pytest.raises(UsageError, match="got 2: visits, wards") as raised:
+        run(address, "--quasi", "born", "--measure")
+    assert f"{address}#visits" in str(raised.value)
+    with pytest.raises(UsageError, match="read by its address") as raised:
+        run(tmp_path / "clinic.db", "--quasi", "born", "--measure")
+    assert address in str(raised.value)
+    with pytest.warns(UserWarning, match="could have the day or the month first"):
+        code, _ = run(
+            f"{address}#visits", "--quasi", "born", "--hierarchy", "born=dates:decade", "--to", tmp_path / "o.csv"
+        )
+    assert code == 0
+    assert set(read(tmp_path / "o.csv")["born"].values) == {"1940s", "1950s", "1960s", "1970s"}
+    with pytest.raises(DataError, match=r"dates in column 'born' .* got text \(200 of 200 cells look like dates"):
+        run(f"{address}#visits", "--quasi", "born", "--hierarchy", "born=dates:decade", "--kind", "born=text")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent.cli._reading import Header
+from reticent.cli._tables import ADDRESS, Dates, Kinds, said
 
 if TYPE_CHECKING:
-    from reticent.data.anonymity import Anonymised, DisclosureRisk
-    from reticent.data.tables import Table
+    from reticent.data.anonymity import Anonymised, DisclosureRisk, Key
 
 __all__ = ["anonymise"]
 
@@ -20,7 +20,7 @@ _TABLES = (".csv", ".parquet", ".jsonl")
 
 
 def anonymise(
-    file: Annotated[Path, typer.Argument(help="A table: CSV, Parquet, ...", metavar="FILE", show_default=False)],
+    file: Annotated[str, typer.Argument(help=f"The table: {ADDRESS}.", metavar="FILE", show_default=False)],
     quasi: Annotated[str, typer.Option(help="Columns that somebody may know of people: age,zip,sex.")] = "",
     sensitive: Annotated[str, typer.Option(help="Columns that nobody should learn.")] = "",
     k: Annotated[int, typer.Option(help="Rows (people, with --person) of every class, at least.")] = 5,
@@ -35,9 +35,16 @@ def anonymise(
     method: Annotated[
         str, typer.Option(help="lattice (whole columns, at least cost) or mondrian (parts).")
     ] = "lattice",
-    suppression: Annotated[float, typer.Option(help="Share of rows that may be left out, at most.")] = 0.05,
+    suppression: Annotated[
+        float | None,
+        typer.Option(help="Share of rows that may be left out, at most: 0.05, or with --apply as it was when fitted."),
+    ] = None,
     hierarchy: Annotated[
-        list[str] | None, typer.Option(help="age=widths:5,10,20; zip=prefixes:4,3; born=dates:month,year; ...")
+        list[str] | None,
+        typer.Option(
+            help="How one column is said less exactly, as age=widths:5,10,20 or zip=prefixes:4,3 or "
+            "born=dates:month,year; give it once for each column."
+        ),
     ] = None,
     tree: Annotated[
         list[str] | None, typer.Option(help="job=FILE: a CSV without a header: value, parent, grandparent, ...")
@@ -57,12 +64,16 @@ def anonymise(
     output: Annotated[Path | None, typer.Option(help="Where the report goes: .html, or .json for the record.")] = None,
     save: Annotated[Path | None, typer.Option(help="Where what was decided goes: .json, for --apply.")] = None,
     apply: Annotated[
-        Path | None, typer.Option(help="Say new rows as an earlier run decided (--save); needs --to.")
+        Path | None,
+        typer.Option(help="Say new rows as an earlier run decided (--save); needs --to, and --key if it had one."),
     ] = None,
     pseudonymise: Annotated[str, typer.Option(help="Columns to exchange for keyed hashes; needs --key.")] = "",
     key: Annotated[
-        Path | None, typer.Option(help="Key file; made if it is not there. Keep it apart from the table.")
+        Path | None,
+        typer.Option(help="Key file; made if it is not there (not with --apply). Keep it apart from the table."),
     ] = None,
+    kind: Kinds = None,
+    dates: Dates = None,
     header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
@@ -72,26 +83,21 @@ def anonymise(
 
     Example: reticent anonymise people.csv --measure --quasi age,zip --attacker colleague=age --population 100000
 
-    Exit code 1: a stated limit is exceeded. 3: nothing reaches the goal.
+    Exit code 1: a stated limit is exceeded (with --apply: more rows are left out than --suppression says). 3: nothing
+    reaches the goal.
     """
-    from reticent.cli._output import bars, errors, print_json
-    from reticent.data.anonymity import Generalisation, disclosure_risk
+    from reticent.cli._output import bars, print_json
     from reticent.data.anonymity import anonymise as run
-    from reticent.data.tables import read
+    from reticent.data.anonymity import disclosure_risk
+    from reticent.data.tables import called, read
 
     _may_be_written(to, output, save)
-    _paired(to, pseudonymise, key, required=apply is not None)
     if apply is not None:
-        rows = read(file, header=header)
-        done = Generalisation.load(apply).transform(rows)
-        _finish(done.table, to, pseudonymise, key)
-        errors.print(
-            f"{done.table.rows} rows; left out: {done.unknown} with unknown values, {done.short} in small classes.",
-            markup=False,
-        )
+        _again(file, apply, to, pseudonymise, key, suppression, header)
         return
+    _paired(to, pseudonymise, key)
     _asked(quasi, measure=measure, writing=any((to, save, pseudonymise)), min_k=min_k)
-    rows = read(file, header=header)
+    rows = read(file, **said(kind, dates, header))
     attackers = {name: _listed(known) for name, known in map(_pair, attacker or [])} or None
     common: dict[str, Any] = {
         "quasi": _listed(quasi),
@@ -99,7 +105,7 @@ def anonymise(
         "attackers": attackers,
         "population": _population(population, header),
         "person": person,
-        "data": file.name,
+        "data": called(file),
     }
     found: DisclosureRisk | Anonymised
     if measure:
@@ -112,8 +118,9 @@ def anonymise(
             "c": c,
             "t": t,
             "method": method,
-            "suppression": suppression,
+            "suppression": 0.05 if suppression is None else suppression,
         }
+        secret = _key(key)
         with bars(quiet=json) as report:
             found = run(
                 rows,
@@ -121,10 +128,14 @@ def anonymise(
                 **settings,
                 drop=_listed(drop),
                 hierarchies=_hierarchies(hierarchy or [], tree or []),
+                pseudonymise=_listed(pseudonymise),
+                key=secret,
                 progress=lambda done, total: report(method, done, total),
             )
         after = found.after
-        _finish(found.table, to, pseudonymise, key)
+        _keep(secret, key)
+        if to is not None:
+            found.table.save(to)
         if save is not None:
             found.generalisation.save(save)
     written = found.save(output) if output is not None else None
@@ -191,32 +202,80 @@ def _hierarchies(words: list[str], trees: list[str]) -> dict[str, Any]:
     return found
 
 
-def _paired(to: Path | None, columns: str, key: Path | None, *, required: bool) -> None:
+def _paired(to: Path | None, columns: str, key: Path | None) -> None:
     from reticent.errors import UsageError
 
-    if (columns or required) and to is None:
+    if columns and to is None:
         raise UsageError("Expected --to, got none.", "Say where the table goes.")
     if bool(columns) != (key is not None):
         raise UsageError("Expected --pseudonymise and --key together, got one of them.", "Pass both.")
 
 
-def _finish(table: Table, to: Path | None, columns: str, key: Path | None) -> None:
-    """Exchange identifiers, if asked, and write the table."""
-    from reticent.cli._output import errors
+def _key(place: Path | None) -> Key | None:
+    """The key in a file, or a new one if there is no such file."""
     from reticent.data.anonymity import Key
-    from reticent.data.anonymity import pseudonymise as exchange
 
-    if columns and key is not None:
-        secret = Key.read(key) if key.exists() else Key.new()
-        done = exchange(table, _listed(columns), secret)
-        if not key.exists():
-            secret.save(key)
-            errors.print(f"A new key is in {key}: whoever has it can undo the pseudonyms.", markup=False)
-        for note in done.notes:
-            errors.print(note, markup=False)
-        table = done.table
-    if to is not None:
-        table.save(to)
+    if place is None:
+        return None
+    return Key.read(place) if place.exists() else Key.new()
+
+
+def _keep(secret: Key | None, place: Path | None) -> None:
+    from reticent.cli._output import errors
+
+    if secret is not None and place is not None and not place.exists():
+        secret.save(place)
+        errors.print(f"A new key is in {place}: whoever has it can undo the pseudonyms.", markup=False)
+
+
+def _again(
+    file: str,
+    apply: Path,
+    to: Path | None,
+    columns: str,
+    key: Path | None,
+    suppression: float | None,
+    header: bool | None = None,
+) -> None:
+    """Say new rows as it was decided before."""
+    from reticent import _checks
+    from reticent.cli._output import errors
+    from reticent.data.anonymity import Generalisation, Key
+    from reticent.errors import UsageError
+
+    if to is None:
+        raise UsageError("Expected --to, got none.", "Say where the table goes.")
+    if columns:
+        raise UsageError(
+            "Expected --pseudonymise when a generalisation is fitted, got it with --apply.",
+            "The file that was saved says which columns are pseudonyms: pass --key alone.",
+        )
+    fitted = Generalisation.load(apply)
+    limit = fitted.suppression if suppression is None else _checks.fraction(suppression=suppression)
+    done = fitted.transform(fitted.read(file, header=header), key=None if key is None else Key.read(key))
+    done.table.save(to)
+    rows = len(done.kept)
+    for note in done.notes:
+        errors.print(note, markup=False)
+    if done.unnamed:
+        errors.print(
+            f"WARNING: columns that the fitted table did not have are left out: {', '.join(done.unnamed)}.",
+            markup=False,
+        )
+    if gone := rows - done.table.rows:
+        errors.print(
+            f"WARNING: {gone} of {rows} rows ({100 * gone / rows:.1f} %) were left out: {done.unknown} with values "
+            f"that are not known or cannot be read, {done.short} in classes that miss the goal among these rows.",
+            markup=False,
+        )
+    errors.print(f"Written: {to}, {done.table.rows} rows.", markup=False)
+    if gone > limit * rows:
+        errors.print(
+            f"EXCEEDED: at most {100 * limit:g} % of the rows may be left out. What is left may say little of the "
+            "others; transform more rows at once, or fit to them.",
+            markup=False,
+        )
+        raise typer.Exit(EXCEEDED)
 
 
 def _tell(found: DisclosureRisk | Anonymised, written: list[Path]) -> None:

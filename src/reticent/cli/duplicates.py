@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reticent.cli._reading import Header
+from reticent.cli._tables import ADDRESS, Dates, Kinds, said
 from reticent.cli._writing import new
 
 if TYPE_CHECKING:
@@ -20,9 +21,9 @@ NOT_RESOLVABLE = 3
 
 
 def duplicates(
-    file: Annotated[Path, typer.Argument(help="The table: CSV, Parquet and what else can be read.")],
+    file: Annotated[str, typer.Argument(help=f"The table: {ADDRESS}.")],
     against: Annotated[
-        Path | None, typer.Option(help="A second table, for testing, whose rows are looked for in the first one.")
+        str | None, typer.Option(help="A second table, for testing, whose rows are looked for in the first one.")
     ] = None,
     columns: Annotated[
         str | None, typer.Option(help="Columns to compare, with commas between; by default all but the owner's.")
@@ -48,6 +49,8 @@ def duplicates(
             "table's rows has a copy in the first one; 3 if that cannot be told)."
         ),
     ] = None,
+    kind: Kinds = None,
+    dates: Dates = None,
     seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")] = None,
     header: Header = None,
@@ -61,7 +64,7 @@ def duplicates(
     from reticent.cli._output import bars, errors, print_json
     from reticent.cli._output import output as shown
     from reticent.data.duplicates import find_duplicates
-    from reticent.data.tables import read
+    from reticent.data.tables import read_all
     from reticent.evidence import parse
     from reticent.randomness import Randomness
     from reticent.reports import save, sentences_of
@@ -69,12 +72,12 @@ def duplicates(
     page, kept = new(output, (".html", ".json")), new(keep, (".csv", ".parquet", ".jsonl"))
     if at_most is not None:
         _checks.fraction(at_most=at_most)
-    table = read(file, header=header)
+    table, *second = read_all([file, *([against] if against else [])], **said(kind, dates, header))
     with bars(quiet=json) as report:
         found = find_duplicates(
             table,
             Randomness.secure() if seed is None else Randomness.simulated(seed),
-            against=None if against is None else read(against, header=header),
+            against=second[0] if second else None,
             columns=None if columns is None else [part.strip() for part in columns.split(",") if part.strip()],
             owner=owner,
             way=way,

@@ -9,6 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from reticent.cli._reading import Header
+from reticent.cli._tables import ADDRESS, Dates, Kinds, said
 
 if TYPE_CHECKING:
     from reticent.data.minimisation import Minimisation
@@ -41,9 +42,7 @@ _OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace files tha
 
 @app.command("find")
 def find(
-    file: Annotated[
-        Path, typer.Argument(help="The table: CSV, Parquet, or another kind that can be read.", metavar="FILE")
-    ],
+    file: Annotated[str, typer.Argument(help=f"The table: {ADDRESS}.", metavar="FILE")],
     label: Annotated[str, typer.Option(help="The column that the model predicts.")],
     metric: Annotated[
         str | None, typer.Option(help="Accuracy, auc or r2; accuracy for classes, r2 for numbers by default.")
@@ -70,17 +69,19 @@ def find(
     ] = None,
     map_to: Annotated[Path | None, typer.Option("--map", help="Where to keep the map, for apply (.json).")] = None,
     overwrite: _OVERWRITE = False,
+    kind: Kinds = None,
+    dates: Dates = None,
     header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record's body as JSON.")] = False,
 ) -> None:
     """Search on some of the rows, confirm on the others how far it holds; exit code 1 if refuted, 3 if unclear."""
     from reticent.cli._output import bars, print_json
     from reticent.data.minimisation import minimise, regrouped
-    from reticent.data.tables import read
+    from reticent.data.tables import called, read
     from reticent.randomness import Randomness
 
     _require_free([(one, PAGES) for one in output or []] + ([(map_to, (".json",))] if map_to else []), overwrite)
-    table = read(file, header=header)
+    table = read(file, **said(kind, dates, header))
     with bars(quiet=json) as report:
         found = minimise(
             regrouped(table) if regroup else table,
@@ -98,7 +99,7 @@ def find(
             jobs=jobs,
             randomness=Randomness.secure() if seed is None else Randomness.simulated(seed),
             progress=report,
-            name=file.name,
+            name=called(file),
         )
     written = [found.save(one) for one in output or []] + ([found.map.save(map_to)] if map_to else [])
     if json:
@@ -114,19 +115,27 @@ def find(
 @app.command("apply")
 def apply(
     less: Annotated[Path, typer.Argument(help="A map that was kept with --map.", metavar="MAP.json")],
-    file: Annotated[Path, typer.Argument(help="The table; columns that the map drops may be missing.", metavar="FILE")],
+    file: Annotated[
+        str, typer.Argument(help=f"The table: {ADDRESS}. Columns that the map drops may be missing.", metavar="FILE")
+    ],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write: .csv, .parquet or .jsonl.")],
+    unreadable: Annotated[
+        float,
+        typer.Option(help="Exit with 1 if a larger share of a column's cells could not be read, and is missing."),
+    ] = 0.05,
     overwrite: _OVERWRITE = False,
     header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write what a map keeps of a file, in pieces, however large it is."""
+    from reticent import _checks
     from reticent._numbers import count
     from reticent.cli._output import bars, errors, print_json
     from reticent.cli._output import output as out
     from reticent.data.minimisation import Generalisation, apply_file
     from reticent.data.minimisation.applying import ENDINGS
 
+    _checks.fraction(unreadable=unreadable)
     _require_free([(output, ENDINGS)], overwrite)
     rules = Generalisation.load(less)
     with bars(quiet=json) as report:
@@ -134,10 +143,17 @@ def apply(
     if json:
         problems = [{"what": one.what, "where": one.where, "count": one.count} for one in done.problems]
         print_json({"path": str(done.path), "rows": done.rows, "columns": list(done.columns), "problems": problems})
-        return
-    for one in done.problems:
-        errors.print(f"{count(one.count)} {one.what} ({one.where}).", markup=False)
-    out.print(f"Written: {done.path}, {count(done.rows)} rows, {len(done.columns)} columns.", markup=False)
+    else:
+        for one in done.problems:
+            errors.print(f"WARNING: {count(one.count)} {one.what} ({one.where}).", markup=False)
+        out.print(f"Written: {done.path}, {count(done.rows)} rows, {len(done.columns)} columns.", markup=False)
+    if bad := [name for name, (unread, cells) in done.unreadable.items() if unread > unreadable * cells]:
+        errors.print(
+            f"EXCEEDED: more than {100 * unreadable:g} % of the cells of {', '.join(bad)} could not be read as they "
+            "were when the map was made, and are missing in what was written.",
+            markup=False,
+        )
+        raise typer.Exit(REFUTED)
 
 
 def _tell(found: Minimisation, written: list[Path], *, seeded: bool) -> None:

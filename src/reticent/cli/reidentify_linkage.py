@@ -9,6 +9,7 @@ import typer
 
 from reticent.cli._reading import Header
 from reticent.cli._reidentifying import AtMost, Seed, judge, names, pairs, source, tell
+from reticent.cli._tables import ADDRESS, Dates, said
 from reticent.cli._writing import TABLES, Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
@@ -19,8 +20,8 @@ __all__ = ["linkage"]
 
 
 def linkage(
-    release: Annotated[Path, typer.Argument(help="The table that is, or may be, given to others.")],
-    register: Annotated[Path, typer.Argument(help="The table of named people that an attacker may have.")],
+    release: Annotated[str, typer.Argument(help=f"What is, or may be, given to others: {ADDRESS}.")],
+    register: Annotated[str, typer.Argument(help="The table of named people that an attacker may have.")],
     truth: Annotated[
         str | None, typer.Option(help="Column of both that says whose row it is; it only judges the links.")
     ] = None,
@@ -33,6 +34,7 @@ def linkage(
     kind: Annotated[
         list[str] | None, typer.Option(help="How to compare a column, as zip=code; several times if wanted.")
     ] = None,
+    dates: Dates = None,
     threshold: Annotated[
         float | None, typer.Option(help="Least probability of a link; by default that with the largest expected F1.")
     ] = None,
@@ -62,7 +64,7 @@ def linkage(
     from reticent.attacks.reidentification.linkage import effects as attack_forms
     from reticent.attacks.reidentification.linkage import link
     from reticent.cli._output import bars, errors
-    from reticent.data.tables import read
+    from reticent.data.tables import called, read_all
     from reticent.errors import UsageError
 
     page = new(output, overwrite=overwrite)
@@ -73,7 +75,7 @@ def linkage(
         _checks.fraction(at_most=at_most)
         if truth is None:
             raise UsageError("Expected --at-most with --truth only.", "Name the column of the truth.")
-    released, known = read(release, header=header), read(register, header=header)
+    released, known = read_all([release, register], **said(None, dates, header))
     people = _people(released, known, truth, truth_pattern)
     chosen = _columns(released, columns, truth)
     randomness = source(seed)
@@ -95,7 +97,7 @@ def linkage(
             columns=chosen,
             kinds=pairs(kind or [], str, what="COLUMN=KIND", example="zip=code"),
             truth=people,
-            name=release.name,
+            name=called(release),
             progress=report,
             **settings,
         )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent.cli._reading import Header
+from reticent.cli._tables import ADDRESS, Dates, Kinds, said
 from reticent.cli._writing import Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
@@ -20,13 +21,13 @@ NOT_RESOLVABLE = 3
 
 
 def synthetic(
-    release: Annotated[Path, typer.Argument(help="The synthetic table: CSV, Parquet, or what else can be read.")],
-    source: Annotated[Path, typer.Option(help="The rows that it was made from.", show_default=False)],
+    release: Annotated[str, typer.Argument(help=f"The synthetic table: {ADDRESS}.")],
+    source: Annotated[str, typer.Option(help="The rows that it was made from.", show_default=False)],
     control: Annotated[
-        Path, typer.Option(help="Rows drawn like the source that it was not made from.", show_default=False)
+        str, typer.Option(help="Rows drawn like the source that it was not made from.", show_default=False)
     ],
     reference: Annotated[
-        Path | None, typer.Option(help="Rows that the attacker has.  [default: half of the control]")
+        str | None, typer.Option(help="Rows that the attacker has.  [default: half of the control]")
     ] = None,
     secret: Annotated[
         list[str] | None, typer.Option(help="A column to be guessed; repeat for several.  [default: each in turn]")
@@ -62,6 +63,8 @@ def synthetic(
     detect: Annotated[
         float, typer.Option(help="With --gate: the area under the ROC curve that has to be detectable.")
     ] = 0.6,
+    kind: Kinds = None,
+    dates: Dates = None,
     seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
     output: Output = None,
     overwrite: Overwrite = False,
@@ -78,28 +81,26 @@ def synthetic(
     from reticent.audits.configuration import load_object
     from reticent.audits.synthetic import audit_release
     from reticent.cli._output import bars
-    from reticent.data.tables import read
+    from reticent.data.tables import called, read_all
     from reticent.randomness import Randomness
 
     _checks.open_fraction(detect=detect)
     target = new(output, overwrite=overwrite)
     make = None if generator is None else load_object(generator, Path.cwd())
-    tables = {
-        name: read(path, header=header)
-        for name, path in (("release", release), ("source", source), ("control", control))
-    }
+    several = [release, source, control, *([reference] if reference else [])]
+    released, whole, others, *rest = read_all(several, **said(kind, dates, header))
     with bars(quiet=json) as report:
         found = audit_release(
-            tables["release"],
-            source=tables["source"],
-            control=tables["control"],
-            reference=None if reference is None else read(reference, header=header),
+            released,
+            source=whole,
+            control=others,
+            reference=rest[0] if rest else None,
             generator=make,
             columns=column,
             secrets=secret,
             known=known,
             owner=owner,
-            name=release.name,
+            name=called(release),
             randomness=Randomness.secure() if seed is None else Randomness.simulated(seed),
             level=level,
             most=most,

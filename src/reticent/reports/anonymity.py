@@ -60,13 +60,14 @@ def sentences(record: Record) -> list[str]:
             f"one with chance {risk_words(then['prosecutor_highest'])}, before {risk_words(one['prosecutor_highest'])}"
             f"; on average {risk_words(then['prosecutor_average'])}, before {risk_words(one['prosecutor_average'])}."
         )
+    found += [one if one.endswith(".") else f"{one}." for one in body.get("notes", ())]
     return [*found, _caveat(record)]
 
 
 def _caveat(record: Record) -> str:
     body = record.body["after"] if record.kind == "generalisation" else record.body
-    unmeasured = f"Columns in no part, untouched and unmeasured: {', '.join(body['unmeasured'])}. "
-    return (unmeasured if body["unmeasured"] else "") + (
+    left = [name for name in body["unmeasured"] if name not in record.body.get("pseudonyms", ())]
+    return (f"Columns in no part, untouched and unmeasured: {', '.join(left)}. " if left else "") + (
         f"Measured on {record.created[:10]} against the attackers named here, on this table alone. It is not shown "
         "that nobody can be found: columns that were not named, other sources and other releases were not looked at."
     )
@@ -246,7 +247,8 @@ def _cost(body: Values) -> Table:
         f"By {body['method']}. Level 0 is the value as it was, the last one is the same for everybody. Lost: of what "
         "the column told rows apart by; spread: the mean share of the column's values that a cell now stands for. "
         f"Untouched: {', '.join(body['untouched']) or 'no column'}. Not given out: "
-        f"{', '.join(body['dropped']) or 'no column'}. "
+        f"{', '.join(body['dropped']) or 'no column'}. Exchanged for pseudonyms: "
+        f"{', '.join(body.get('pseudonyms', ())) or 'no column'}. "
         f"Classes have {cost['average_class']:.1f} rows on average."
     )
     return Table(caption, ("Column", "Level", "Lost", "Spread"), rows)

@@ -67,8 +67,46 @@ def sentences(body: Values) -> list[str]:
         }[body["status"]]
     else:
         told[1] = _nothing(body, limit)
-    told += _more(body)
+    told[1:1] = _identifiers(body)
+    return told + _learned(body) + _more(body)
+
+
+def _identifiers(body: Values) -> list[str]:
+    """Columns that say who somebody is."""
+
+    def named(kinds: Mapping[str, str]) -> str:
+        return ", ".join(f"{name!r} ({kind})" for name, kind in kinds.items())
+
+    data, told = body["data"], []
+    if hidden := data.get("identifiers"):
+        told.append(
+            f"Dropped before any model was trained, because they say who somebody is: {named(hidden)}. A model that "
+            "needs one of them is to be asked for by its name (keep)."
+        )
+    if kept := data.get("identifiers_kept"):
+        told.append(f"Warning: kept by request, though they say who somebody is: {named(kept)}.")
+    decisions = {one["name"]: one["decision"] for one in body["columns"]}
+    if alone := [name for name in data.get("nearly_unique", ()) if decisions[name] == "kept"]:
+        told.append(
+            f"Warning: {', '.join(map(repr, alone))} stays, though nearly no two rows share a value: if it is a number "
+            "of somebody, and no measurement, ignore it."
+        )
     return told
+
+
+def _learned(body: Values) -> list[str]:
+    """Whether the model learned anything at all."""
+    learned = body.get("learned")
+    if learned is None or learned["low"] > 0:
+        return []
+    full, without = (_figure(body[name], body["metric"]) for name in ("full", "without_columns"))
+    guess = {"accuracy": "always naming the most frequent class", "auc": "no order at all", "r2": "the mean"}
+    return [
+        f"Warning: no column is shown to help. With all columns the model reaches {_METRICS[body['metric']]} {full}; "
+        f"{guess[body['metric']]}, without any column, reaches {without}: a difference of {points(learned)} points, "
+        "which may be none. So it cannot be told which columns are needed: what was kept was not shown to be, and what "
+        "was dropped cost nothing that there was. Ask for another metric (auc), another model, or bring more rows."
+    ]
 
 
 def _nothing(body: Values, limit: str) -> str:
@@ -141,7 +179,8 @@ def column_table(body: Values, date: str) -> Table:
     rows = []
     for one in body["columns"]:
         gain = one["gain"]
-        kept = one["what"] + (f" ({count(one['before'])} to {count(one['after'])} values)" if one["after"] else "")
+        change = "" if one["after"] == one["before"] else f"{count(one['before'])} to "
+        kept = one["what"] + (f" ({change}{count(one['after'])} values)" if one["after"] else "")
         rows.append(
             (
                 one["name"] + (f" (had better go: {shown(one['weight'])})" if one["weight"] else ""),

@@ -178,10 +178,12 @@ def _about_unicity(body: Values) -> list[str]:
     said = []
     for curve in body["curves"]:
         last = curve["findings"][-1]
+        others = int(last["details"]["median crowd"]) - 1
+        with_whom = f"at most {number(others)} other{'s' * (others != 1)}" if others else "nobody else"
         said.append(
             f"Seen “{curve['name']}”, {estimate(last['estimates'][_ALONE])} of the people are alone with "
-            f"{last['details']['points']} of their points; half of them share these with at most "
-            f"{number(int(last['details']['median crowd']) - 1)} others."
+            f"{last['details']['points']} of their points; half of them share these with "
+            f"{with_whom}."
         )
     people = number(body["data"]["people"])
     said.append(f"Counted over all {people} people in the data; in more people fewer are alone.")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import sqlite3
 import stat
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import reticent as rt
@@ -144,7 +147,12 @@ def test_a_saved_generalisation_is_for_its_owner(tmp_path: Path) -> None:
     place = fitted.save(tmp_path / "fit.json")
     assert stat.S_IMODE(place.stat().st_mode) == 0o600
     assert Generalisation.load(place).as_dict() == fitted.as_dict()
-    for wrong in ({}, {"format": "reticent-generalisation/1"}, {**fitted.as_dict(), "mapping": {"method": "x"}}):
+    for wrong in (
+        {},
+        {"format": "reticent-generalisation/1"},
+        {"format": "reticent-generalisation/2"},
+        {**fitted.as_dict(), "mapping": {"method": "x"}},
+    ):
         with pytest.raises(UsageError):
             Generalisation.from_dict(wrong)
     with pytest.raises(UsageError, match="level"):
@@ -270,3 +278,19 @@ def test_nothing_that_is_looked_at_shows_cells(method: str) -> None:
         assert "Hidden" not in repr(one)
     kept = json.dumps(found.generalisation.as_dict())
     assert ("Hidden" in kept) == (method == "mondrian")  # the file needs the values that its groups were made of
+
+
+def test_a_path_an_address_a_frame_and_a_table_give_the_same(tmp_path: Path) -> None:
+    draw = np.random.default_rng(5)
+    rows = pd.DataFrame({"age": draw.integers(20, 60, 200), "sex": draw.choice(["f", "m"], 200)})
+    rows.to_csv(tmp_path / "people.csv", index=False)
+    with contextlib.closing(sqlite3.connect(tmp_path / "clinic.db")) as database:
+        rows.to_sql("people", database, index=False)
+    ways = [rows, Table.of(rows), tmp_path / "people.csv", f"sqlite:///{tmp_path}/clinic.db#people"]
+    risks = [rt.disclosure_risk(way, quasi=["age", "sex"]) for way in ways]
+    assert len({str(one.measures) for one in risks}) == 1
+    assert [one.data for one in risks] == ["a table", "a table", "people.csv", "people"]
+    made = [rt.anonymise(way, quasi=["age", "sex"], k=4, population=ways[2]) for way in ways]
+    cells = [[column.cells().tolist() for column in one.table.columns] for one in made]
+    assert cells[0] == cells[1] == cells[2] == cells[3]
+    assert made[0].generalisation.transform(ways[3]).table.rows == made[0].table.rows

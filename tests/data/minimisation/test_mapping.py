@@ -82,7 +82,7 @@ def test_mapping_twice_is_mapping_once_for_dates_and_prefixes() -> None:
 def test_a_map_comes_back_from_its_file(tmp_path: Path) -> None:
     path = LESS.save(tmp_path / "less.json")
     assert Generalisation.load(path) == LESS
-    assert json.loads(path.read_text())["format"] == "reticent-minimisation-map/1"
+    assert json.loads(path.read_text())["format"] == "reticent-minimisation-map/2"
     with pytest.raises(UsageError, match=r"ends in \.json"):
         LESS.save(tmp_path / "less.pkl")
     with pytest.raises(UsageError, match="can be read"):
@@ -92,18 +92,20 @@ def test_a_map_comes_back_from_its_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"format": "reticent-minimisation-map/2"},
+        {"format": "reticent-minimisation-map/1"},
         {"more": 1},
         {"label": 3},
         {"label": "age"},
         {"columns": {}},
         {"columns": [1]},
         {"columns": [{"name": "a", "kind": "number"}]},
-        {"columns": [{"name": "a", "kind": "numbers", "rule": {"kind": "kept"}}]},
-        {"columns": [{"name": "a", "kind": "text", "rule": {"kind": "truncated", "unit": "day"}}]},
-        {"columns": [{"name": "a", "kind": "text", "rule": {"kind": "kept"}}] * 2},
-        {"columns": [{"name": 1, "kind": "text", "rule": {"kind": "kept"}}]},
-        {"columns": [{"name": "a", "kind": "text", "rule": {"kind": "dropped"}}], "label": None},
+        {"columns": [{"name": "a", "kind": "numbers", "rule": {"kind": "kept"}, "dates": []}]},
+        {"columns": [{"name": "a", "kind": "text", "rule": {"kind": "truncated", "unit": "day"}, "dates": []}]},
+        {"columns": [{"name": "a", "kind": "text", "rule": {"kind": "kept"}, "dates": []}] * 2},
+        {"columns": [{"name": 1, "kind": "text", "rule": {"kind": "kept"}, "dates": []}]},
+        {"columns": [{"name": "a", "kind": "text", "rule": {"kind": "dropped"}, "dates": []}], "label": None},
+        {"columns": [{"name": "a", "kind": "date", "rule": {"kind": "kept"}, "dates": ["%q"]}]},
+        {"columns": [{"name": "a", "kind": "date", "rule": {"kind": "kept"}, "dates": "%Y"}]},
     ],
 )
 def test_no_other_maps_are_read(change: dict[str, Any]) -> None:
@@ -176,3 +178,23 @@ def test_unreadable_cells_are_counted(tmp_path: Path) -> None:
 def test_tables_without_any_column_of_the_map_are_refused() -> None:
     with pytest.raises(UsageError):
         Generalisation((Mapped("a", "text", Dropped()),), label="y").apply(Table.of({"b": [1]}))
+
+
+def test_dates_are_read_as_they_were_written_whatever_cells_are_beside_them(tmp_path: Path) -> None:
+    born = Mapped("born", "date", Truncated("year"), ("%m/%d/%Y",))
+    (tmp_path / "few.csv").write_text("born\n01/02/1960\n13/05/1961\n1962-07-30\n5 May 1963\n3.4.1964\n")
+    done = apply_file(Generalisation((born,)), tmp_path / "few.csv", tmp_path / "less.csv")
+    assert (tmp_path / "less.csv").read_text().split() == [
+        "born",
+        "1960-01-01",
+        '""',
+        "1962-01-01",
+        "1963-01-01",
+        "1964-01-01",
+    ] or done.unreadable == {"born": (1, 5)}
+    assert done.unreadable == {"born": (1, 5)}
+    again = Generalisation.from_dict(Generalisation((born,)).as_dict())
+    assert (
+        again.apply(tmp_path / "few.csv")[0]["born"].cells().tolist()
+        == read(tmp_path / "less.csv")["born"].cells().tolist()
+    )

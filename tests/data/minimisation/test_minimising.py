@@ -38,7 +38,7 @@ def planted(seed: int, rows: int = 4000) -> Table:
     needed, one, two = draw.integers(0, 20, rows), draw.integers(0, 2, rows), draw.integers(0, 2, rows)
     chance = np.where((needed >= 10) & (one != two), 0.95, 0.05)
     names = {"one": np.array(["a", "b"])[one], "two": np.array(["c", "d"])[two]}
-    noise = {"noise": draw.integers(0, 30, rows), "name": [f"n{k}" for k in draw.integers(0, 200, rows)]}
+    noise = {"noise": draw.integers(0, 30, rows), "shade": [f"n{k}" for k in draw.integers(0, 200, rows)]}
     return Table.of({"needed": needed, **noise, **names, "label": draw.random(rows) < chance})
 
 
@@ -51,7 +51,7 @@ def test_noise_is_dropped_and_what_matters_is_kept_even_what_matters_only_togeth
         found = minimise(planted(seed), "label", model=SMALL, tolerance=0.03, coarsen=False, randomness=seeded(seed))
         assert found.confirmed
         assert {one.name: one.decision for one in found.columns} == {
-            "needed": "kept", "noise": "dropped", "name": "dropped", "one": "kept", "two": "kept",
+            "needed": "kept", "noise": "dropped", "shade": "dropped", "one": "kept", "two": "kept",
         }  # fmt: skip
         for one in found.columns:
             assert one.gain is not None
@@ -357,7 +357,7 @@ def test_the_search_does_not_see_values_of_held_out_rows(monkeypatch: pytest.Mon
 
     monkeypatch.setattr(minimising, "search", looked)
     frame = people(1500)
-    minimise(frame, "ill", model=SMALL, tolerance=0.03, seconds=1e-9, randomness=seeded(1))
+    minimise(frame, "ill", model=SMALL, tolerance=0.03, seconds=1e-9, keep=["id"], randomness=seeded(1))
     (bench,) = seen
     assert len(bench.table["id"].values) == bench.table.rows == len(bench.truth) < 1500
     assert all((column.counts() > 0).all() for column in bench.table.columns)

@@ -53,6 +53,7 @@ class Condition:
         open_high: whether `high` itself does not pass.
         among: the texts (`str` of a value) that pass, or None.
         begins: what texts begin with.
+        missing: whether a missing cell passes.
     """
 
     column: str
@@ -62,6 +63,7 @@ class Condition:
     open_high: bool = False
     among: frozenset[str] | None = None
     begins: str = ""
+    missing: bool = False
 
     def passes(self, column: Column) -> npt.NDArray[np.bool_]:
         """(distinct,) which values of the raw column pass."""
@@ -113,11 +115,11 @@ class Predicate:
     hashed: Hashed | None = None
 
     def mask(self, table: Table) -> npt.NDArray[np.bool_]:
-        """(rows,) for which rows of raw records it holds; a missing cell passes no condition."""
+        """(rows,) for which rows of raw records it holds; a missing cell passes only what says so."""
         held = np.ones(table.rows, dtype=bool)
         for condition in self.conditions:
             column = table[condition.column]
-            held &= np.append(condition.passes(column), False)[column.codes]
+            held &= np.append(condition.passes(column), condition.missing)[column.codes]
         if self.hashed is not None and held.any():
             where = np.flatnonzero(held)
             held[where] = self.hashed.mask(table.take(where))
@@ -130,7 +132,7 @@ def predicates_of(released: Table, raw: Table, hierarchies: Hierarchies | None =
     Args:
         released: as it was given away.
         raw: records with the same columns, for the kinds of their values.
-        hierarchies: by column, what a released label means: the raw values that it stands for.
+        hierarchies: by column, what a released label means: the raw values that it stands for; None for a missing one.
 
     Raises:
         DataError: no column in common, or a cell that cannot be read.
@@ -164,7 +166,14 @@ def conditions_of(
     """
     known = {str(label): values for label, values in (meanings or {}).items()}
     own = {str(value) for value in raw.values.tolist()}
-    return [_condition(str(value), released, raw, own, known) for value in released.values.tolist()]
+    return [_condition(_spelled(value, known), released, raw, own, known) for value in released.values.tolist()]
+
+
+def _spelled(value: Any, known: Mapping[str, Collection[Any]]) -> str:
+    """A released value as a label has it, if one does: 30.0 may be "30", and a day at midnight the day."""
+    text = str(value)
+    others = [text.removesuffix(".0"), text.removesuffix(" 00:00:00")]
+    return next((one for one in (text, *others) if one in known), text)
 
 
 def _condition(
@@ -172,7 +181,8 @@ def _condition(
 ) -> Condition | None:
     name, text = raw.name, text.strip()
     if text in known:
-        return Condition(name, among=frozenset(str(value) for value in known[text]))
+        stands = known[text]
+        return Condition(name, among=frozenset(str(one) for one in stands if one is not None), missing=None in stands)
     if text in ("*", ""):
         return None
     if text in own:
@@ -187,7 +197,7 @@ def _condition(
         return Condition(name, among=frozenset((text,)))  # a value that no raw record has
     raise DataError(
         f"Expected released cells of column {name!r} in a form that can be read, got another.",
-        "Say what its labels stand for, in hierarchies.",
+        "Say what its labels stand for: by what `reticent anonymise --save` wrote (--fit), or in hierarchies.",
     )
 
 

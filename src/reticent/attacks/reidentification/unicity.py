@@ -53,11 +53,19 @@ def coarsened(column: Column, width: float) -> Column:
         width: of a step; of text, how many letters are kept.
 
     Raises:
-        UsageError: not positive, or not a whole number of letters.
+        UsageError: not positive, or not a whole number of letters, or more than there are.
     """
     width = _checks.positive(width=width)
     if column.kind in ("text", "yes or no"):
         letters = _checks.at_least(1, width=int(width) if width == int(width) else width)
+        longest = max((len(str(value)) for value in column.values), default=0)
+        if letters >= longest > 0:
+            raise UsageError(
+                f"Expected fewer letters than the {longest} of the longest text in column {column.name!r}, got "
+                f"width={letters}: it would change nothing.",
+                f"If it holds dates or numbers, say so when it is read: --kind '{column.name}=date', --dates "
+                f"'{column.name}=%d.%m.%Y'; in Python read(..., kinds=, dates=).",
+            )
         return column.mapped([str(value)[:letters] for value in column.values])
     values = Column(column.name, np.arange(len(column.values), dtype=np.int32), column.values).numbers()
     return column.mapped(np.floor(values / width))

@@ -42,7 +42,8 @@ from reticent import _checks
 from reticent.attacks.reidentification.predicates import Hierarchies
 from reticent.attacks.reidentification.singling_out import attempts_on, hits, trivial
 from reticent.audits.reidentification.power import power_of
-from reticent.data.tables import Table
+from reticent.data.anonymity import Generalisation
+from reticent.data.tables import Table, as_table
 from reticent.errors import DataError
 from reticent.evidence import Estimate, Finding, Status, software
 from reticent.evidence.intervals import clopper_pearson, rate
@@ -115,14 +116,15 @@ def held_out_needed(weight: float, attempts: int, *, confidence: float = 0.95) -
 
 
 def single_out(
-    released: Table,
-    data: Table,
-    held_out: Table,
+    released: Any,
+    data: Any,
+    held_out: Any,
     *,
     attempts: int = 100,
     counts: str | None = None,
     columns: int | None = None,
     hierarchies: Hierarchies | None = None,
+    generalisation: Generalisation | None = None,
     weight: float | None = None,
     confidence: float = 0.95,
     name: str = "release",
@@ -131,13 +133,14 @@ def single_out(
     """Try to single somebody out with what a release says.
 
     Args:
-        released: a table with less in it, a synthetic one, or counts.
+        released: a table with less in it, a synthetic one, or counts; like the others what `as_table` takes.
         data: the secret records that it was made from.
         held_out: other records from the same population, for the weights; none of them in `data`.
         attempts: how many predicates, at most.
         counts: in a release of counts, the column that says how many people a row is about.
         columns: predicates use so many columns, drawn at random; all of them, by default. For synthetic tables, few.
         hierarchies: by column, what a released label stands for.
+        generalisation: by which the release was made; it explains the labels, and which columns are pseudonyms.
         weight: the largest one that counts; 1/(10 n) by default.
         confidence: of each interval.
         name: of the release, as it stands in the report.
@@ -148,6 +151,9 @@ def single_out(
         DataError: columns that differ, or cells that cannot be read.
     """
     source = Randomness.secure() if randomness is None else randomness
+    released, data, held_out = (as_table(one) for one in (released, data, held_out))
+    if generalisation is not None:
+        released, data, held_out, hierarchies = _explained(released, data, held_out, hierarchies, generalisation)
     missing = [one for one in data.names if one not in held_out]
     if missing or not data.rows or not held_out.rows:
         raise DataError(
@@ -198,6 +204,16 @@ def single_out(
             "repeatable": not source.is_secure,
         },
     )
+
+
+def _explained(
+    released: Table, data: Table, held_out: Table, hierarchies: Hierarchies | None, made: Generalisation
+) -> tuple[Table, Table, Table, Hierarchies]:
+    """The tables as they were when the release was made, and what its labels stand for."""
+    data, held_out = (made.as_fitted(one)[0] for one in (data, held_out))
+    hidden = [] if made.pseudonyms is None else [name for name in made.pseudonyms.domains if name in released]
+    released = released.without(hidden) if hidden else released
+    return released, data, held_out, {**made.meanings(data, held_out), **(hierarchies or {})}
 
 
 def _upper(found: npt.NDArray[np.int64], rows: int, confidence: float) -> npt.NDArray[np.float64]:

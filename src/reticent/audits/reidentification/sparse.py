@@ -52,7 +52,7 @@ from reticent.attacks.reidentification import (
     match,
 )
 from reticent.audits.reidentification.power import paired_difference, power_of
-from reticent.data.ratings import Ratings, Release, grouped, releases, suppressed
+from reticent.data.ratings import Ratings, Release, grouped, read_ratings, releases, suppressed
 from reticent.errors import NotEnoughEvidence, UsageError
 from reticent.evidence import Estimate, Finding, software
 from reticent.evidence.intervals import rate
@@ -172,7 +172,7 @@ def standard_releases(ratings: Ratings, randomness: Randomness, *, k: int = 5) -
 
 
 def reidentify(
-    ratings: Ratings,
+    ratings: Any,
     released: Sequence[Release] | None = None,
     *,
     knowledge: Sequence[Knowledge] | None = None,
@@ -189,7 +189,8 @@ def reidentify(
     """Look for people in releases of ratings.
 
     Args:
-        ratings: the truth: what is known of a person is drawn from it.
+        ratings: the truth: what is known of a person is drawn from it. `Ratings`, or what `read_ratings` takes with the
+            columns person, item, rating and date: a path, an address, a frame.
         released: what was or would be given away, made from the same ratings (`reticent.data.ratings.releases`); the
             ratings themselves under numbers, by default. The first one is what the others are compared with.
         knowledge: what attackers know: 2, 4 and 8 ratings with dates within 3 and within 14 days, by default.
@@ -209,6 +210,7 @@ def reidentify(
         NotEnoughEvidence: too few people with enough ratings.
     """
     source = Randomness.secure() if randomness is None else randomness
+    ratings = ratings if isinstance(ratings, Ratings) else read_ratings(ratings)
     made = [releases.as_it_is(ratings)] if released is None else list(released)
     asked = _default_knowledge(ratings) if knowledge is None else list(knowledge)
     _checked(ratings, made, asked)

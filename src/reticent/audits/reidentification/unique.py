@@ -30,7 +30,7 @@ import numpy as np
 from reticent import _checks
 from reticent.attacks.reidentification.unicity import cells_of, crowds, points_of
 from reticent.audits.reidentification.power import power_of
-from reticent.data.tables import Table
+from reticent.data.tables import as_table
 from reticent.errors import NotEnoughEvidence, UsageError
 from reticent.evidence import Estimate, Finding, software
 from reticent.evidence.intervals import rate
@@ -112,7 +112,7 @@ class Unicity(Reported):
 
 
 def unicity(
-    table: Table,
+    table: Any,
     columns: Sequence[str],
     *,
     person: str | None = None,
@@ -126,7 +126,8 @@ def unicity(
     """Count who is alone.
 
     Args:
-        table: sightings, if `person` names who was seen; one row for each person otherwise.
+        table: sightings, if `person` names who was seen; one row for each person otherwise. A `Table`, a frame, a path
+            or an address (`as_table`).
         columns: what is seen: all of them make one point of a trace; each of them is a point of a row.
         person: the column that says who it was, for traces.
         points: how many are known.
@@ -141,6 +142,7 @@ def unicity(
         NotEnoughEvidence: nobody has so many points.
     """
     source = Randomness.secure() if randomness is None else randomness
+    table = as_table(table)
     numbers = sorted({_checks.at_least(1, points=one) for one in points})
     if not numbers or (person is None and numbers[-1] > len(columns)):
         raise UsageError(

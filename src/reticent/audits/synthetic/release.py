@@ -38,7 +38,7 @@ from reticent.audits.synthetic.power import power
 from reticent.audits.synthetic.preparing import Prepared, blind, equal, prepared
 from reticent.audits.synthetic.scoring import memberships
 from reticent.audits.synthetic.shadows import Generator
-from reticent.data.tables import Table
+from reticent.data.tables import as_table
 from reticent.evidence import Estimate, Finding, Status
 from reticent.randomness import Randomness, required
 
@@ -73,7 +73,7 @@ def audit_release(
     """Attack a synthetic table.
 
     Args:
-        release: the synthetic table, or what `Table.of` takes.
+        release: the synthetic table, or what `as_table` takes (a frame, a path, an address).
         source: the rows that it was made from.
         control: rows drawn like the source that it was not made from.
         reference: rows that the attacker has, none of them in source or control; by default half of the control.
@@ -106,12 +106,12 @@ def audit_release(
     if at_risk is not None:
         _checks.open_fraction(at_risk=at_risk)
     source_of_draws = Randomness.secure() if randomness is None else required(randomness)
-    tables = [Table.of(one) for one in (release, source, control)]
+    tables = [as_table(one) for one in (release, source, control)]
     ready = prepared(
         tables[0],
         tables[1],
         tables[2],
-        None if reference is None else Table.of(reference),
+        None if reference is None else as_table(reference),
         randomness=source_of_draws,
         columns=columns,
         owner=owner,

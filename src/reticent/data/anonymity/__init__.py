@@ -20,7 +20,7 @@ from reticent.data.anonymity.hierarchies import automatic, hierarchy_in_words
 from reticent.data.anonymity.measures import Measures, Sensitive, measures
 from reticent.data.anonymity.minimal_uniques import MinimalUniques, minimal_uniques
 from reticent.data.anonymity.numbers import Intervals, Quantiles, Rounding, TopBottom, Widths
-from reticent.data.anonymity.pseudonyms import Key, Pseudonymised, pseudonymise
+from reticent.data.anonymity.pseudonyms import Exchange, Key, Pseudonymised, pseudonymise
 from reticent.data.anonymity.risks import AttackerRisk, risks
 from reticent.data.anonymity.uniqueness import Uniqueness, population_uniqueness
 
@@ -32,6 +32,7 @@ __all__ = [
     "Cost",
     "Dates",
     "DisclosureRisk",
+    "Exchange",
     "Fixed",
     "Frequent",
     "Generalisation",

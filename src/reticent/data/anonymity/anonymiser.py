@@ -26,14 +26,14 @@ from reticent.data.anonymity.categories import Tree
 from reticent.data.anonymity.counting import Floats, Ints
 from reticent.data.anonymity.generalisation import Generalisation
 from reticent.data.anonymity.goals import Cells, Goal, cells_of
-from reticent.data.anonymity.hierarchies import automatic, groups_of, levels_of
+from reticent.data.anonymity.hierarchies import automatic, fits, groups_of, levels_of
 from reticent.data.anonymity.ladders import Hierarchy
 from reticent.data.anonymity.lattice import search
 from reticent.data.anonymity.losses import Axis
 from reticent.data.anonymity.mappings import FullDomain, partition_of, ranked
 from reticent.data.anonymity.measures import roles
 from reticent.data.anonymity.mondrian import Cuts, partition, regions
-from reticent.data.tables import Column, Table
+from reticent.data.tables import Column, Table, as_table
 from reticent.errors import UsageError
 
 __all__ = ["METHODS", "Anonymiser", "Cost"]
@@ -146,11 +146,21 @@ class Anonymiser:
 
     def fit_with_cost(self, table: Any, *, progress: Progress | None = None) -> tuple[Generalisation, Cost]:
         """The same, and what it costs this table."""
-        rows = Table.of(table)
+        rows = as_table(table)
         roles(rows, self.quasi, self.sensitive, self.person)
         rows.require(self.drop)
         columns = {name: rows[name].compacted() for name in self.quasi}
-        return (self._lattice if self.method == "lattice" else self._mondrian)(rows, columns, progress)
+        for name, hierarchy in self.hierarchies.items():
+            fits(columns[name], hierarchy)
+        found, cost = (self._lattice if self.method == "lattice" else self._mondrian)(rows, columns, progress)
+        named = {*self.quasi, *self.sensitive, *self.drop, self.person}
+        return dataclasses.replace(
+            found,
+            kinds={name: column.kind for name, column in columns.items()},
+            dates={name: column.written for name, column in columns.items() if column.written},
+            untouched=tuple(name for name in rows.names if name not in named),
+            suppression=self.suppression,
+        ), cost
 
     def _generalisation(self, mapping: Any) -> Generalisation:
         return Generalisation(

@@ -33,7 +33,9 @@ import numpy.typing as npt
 from reticent.data.anonymity.anonymiser import Anonymiser, Cost, Progress
 from reticent.data.anonymity.disclosure import EVERYTHING, DisclosureRisk, disclosure_risk
 from reticent.data.anonymity.generalisation import Generalisation
-from reticent.data.tables import Table
+from reticent.data.anonymity.pseudonyms import Exchange, Key
+from reticent.data.tables import Table, as_table, called
+from reticent.errors import UsageError
 from reticent.evidence import Record, now, software
 from reticent.randomness import Randomness
 from reticent.reports import save as save_record
@@ -57,6 +59,7 @@ class Anonymised:
         untouched: columns that are as they were.
         method: how it was made.
         data: what to call the table.
+        notes: what whoever gets the table should know of its pseudonyms.
     """
 
     table: Table
@@ -68,6 +71,7 @@ class Anonymised:
     untouched: tuple[str, ...]
     method: str
     data: str = "a table"
+    notes: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; no value of a cell is among them."""
@@ -80,6 +84,8 @@ class Anonymised:
             "before": self.before.as_dict(),
             "after": {**after, "not_measured": {**after["not_measured"], "attackers who know the method": _METHOD}},
             "untouched": list(self.untouched),
+            "pseudonyms": list(self.generalisation.pseudonyms.domains) if self.generalisation.pseudonyms else [],
+            "notes": list(self.notes),
             "dropped": [
                 *self.generalisation.drop,
                 *([self.generalisation.person] if self.generalisation.person is not None else []),
@@ -101,25 +107,29 @@ def anonymise(
     quasi: Sequence[str],
     sensitive: Sequence[str] = (),
     attackers: Mapping[str, Sequence[str]] | None = None,
-    population: Table | int | None = None,
+    population: Any = None,
     threshold: float = 0.2,
+    pseudonymise: Sequence[str] = (),
+    key: Key | None = None,
     randomness: Randomness | None = None,
     progress: Progress | None = None,
-    data: str = "a table",
+    data: str | None = None,
     **settings: Any,
 ) -> Anonymised:
     """Generalise a table until it reaches a goal, and measure it before and after.
 
     Args:
-        table: a `Table`, a frame, or a dictionary of columns.
+        table: a `Table`, a frame, a dictionary of columns, a path, or the address of a database (`as_table`).
         quasi: columns that somebody may know of people.
         sensitive: columns that nobody should learn.
         attackers: a name to the quasi-identifiers that this one knows; by default one who knows all of them.
         population: a register, or the size of the population of which the rows are a random sample.
         threshold: rows with a risk above are counted.
+        pseudonymise: columns whose values are exchanged for keyed hashes.
+        key: of these.
         randomness: for intervals of estimates; the operating system's by default.
         progress: called with how much is settled, and of how much.
-        data: what to call the table in the record.
+        data: what to call the table in the record; by default as its file is called.
         settings: of `Anonymiser`: k, l, diversity, c, t, method, suppression, hierarchies, weights, person, drop,
             missing, ordered.
 
@@ -128,10 +138,14 @@ def anonymise(
         DataError: columns that do not fit, or no rows.
         NotEnoughEvidence: nothing reaches the goal.
     """
-    rows = Table.of(table)
+    rows, data = as_table(table), called(table, "a table") if data is None else data
+    population = population if population is None or isinstance(population, int) else as_table(population)
     asked = Anonymiser(quasi=quasi, sensitive=sensitive, **settings)
+    exchange = _exchange(rows, asked, pseudonymise, key)
     generalisation, cost = asked.fit_with_cost(rows, progress=progress)
-    said = generalisation.transform(rows)
+    untouched = tuple(name for name in generalisation.untouched if name not in pseudonymise)
+    generalisation = dataclasses.replace(generalisation, untouched=untouched, pseudonyms=exchange)
+    said = generalisation.transform(rows, key=key)
     inner = said.table
     if asked.person is not None:  # not given out, but people are counted by it
         inner = said.table.replaced([rows[asked.person].take(said.kept)])
@@ -153,20 +167,38 @@ def anonymise(
         there = max(round(there * share), inner.rows)
     before = disclosure_risk(rows, population=population, randomness=randomness, **looked_at)
     after = disclosure_risk(inner, population=there, randomness=randomness, **looked_at)
-    touched = {*quasi, *asked.drop, *([asked.person] if asked.person else [])}
-    untouched = tuple(name for name in rows.names if name not in touched)
-    return Anonymised(said.table, said.kept, generalisation, cost, before, after, untouched, asked.method, data)
+    untouched = tuple(name for name in rows.names if name in {*untouched, *sensitive} - {*pseudonymise})
+    return Anonymised(
+        said.table, said.kept, generalisation, cost, before, after, untouched, asked.method, data, said.notes
+    )
+
+
+def _exchange(rows: Table, asked: Anonymiser, columns: Sequence[str], key: Key | None) -> Exchange | None:
+    """What is to be exchanged for pseudonyms."""
+    if isinstance(columns, str):
+        raise UsageError(f"Expected a list of columns, got pseudonymise={columns!r}.", "Put it into a list.")
+    if not columns:
+        if key is not None:
+            raise UsageError("Expected columns to pseudonymise with the key, got none.", "Name them, or pass no key.")
+        return None
+    rows.require(columns)
+    if both := {*columns} & {*asked.quasi, *asked.drop, asked.person}:
+        raise UsageError(
+            f"Expected columns to pseudonymise that are given out as they are, got {sorted(map(str, both))}.",
+            "Name each column once: as quasi-identifier, to be dropped, as the person's, or to be pseudonymised.",
+        )
+    return Exchange.of(columns, key)
 
 
 def k_anonymised(table: Any, quasi: Sequence[str], k: int, **settings: Any) -> Table:
     """The table that is left when every class has at least k rows; for comparisons before and after.
 
     Args:
-        table: a `Table`, a frame, or a dictionary of columns.
+        table: what `as_table` takes.
         quasi: columns that are generalised.
         k: rows of a class, at least.
         settings: of `Anonymiser`. Rows may be left out (at most a twentieth, unless `suppression` says otherwise); use
             `Anonymiser(...).fit(table).transform(table).kept` where it matters which.
     """
-    rows = Table.of(table)
+    rows = as_table(table)
     return Anonymiser(quasi=quasi, k=k, **settings).fit(rows).transform(rows).table

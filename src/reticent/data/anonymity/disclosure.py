@@ -27,7 +27,7 @@ from reticent.data.anonymity.measures import Measures, measures
 from reticent.data.anonymity.minimal_uniques import MinimalUniques, minimal_uniques
 from reticent.data.anonymity.risks import AttackerRisk, risks
 from reticent.data.anonymity.uniqueness import Uniqueness, population_uniqueness
-from reticent.data.tables import Table
+from reticent.data.tables import Table, as_table, called
 from reticent.errors import DataError, UsageError
 from reticent.evidence import Estimate, Record, now, software
 from reticent.randomness import Randomness
@@ -113,7 +113,7 @@ def disclosure_risk(
     sensitive: Sequence[str] = (),
     attackers: Mapping[str, Sequence[str]] | None = None,
     person: str | None = None,
-    population: Table | int | None = None,
+    population: Any = None,
     threshold: float = 0.2,
     missing: str = "left out",
     ordered: Mapping[str, bool] | None = None,
@@ -121,12 +121,13 @@ def disclosure_risk(
     others_known: bool = False,
     largest: int = 3,
     randomness: Randomness | None = None,
-    data: str = "a table",
+    data: str | None = None,
 ) -> DisclosureRisk:
     """Measure a table and the risk from each attacker.
 
     Args:
-        table: a `Table`, a frame, or a dictionary of columns, as a recipient would get it.
+        table: as a recipient would get it: a `Table`, a frame, a dictionary of columns, a path, or the address of a
+            database (`as_table`).
         quasi: columns that somebody may know of people.
         sensitive: columns that nobody should learn.
         attackers: a name to the quasi-identifiers that this one knows; by default one who knows all of them.
@@ -140,13 +141,14 @@ def disclosure_risk(
         others_known: measure each sensitive column against an attacker who knows the others.
         largest: columns of a minimal unique, at most; fewer where rows and columns are many; 0 to leave that out.
         randomness: for intervals; the operating system's by default.
-        data: what to call the table in the record.
+        data: what to call the table in the record; by default as its file is called.
 
     Raises:
         UsageError: a column is not there or has two parts, or an attacker knows a column that is no quasi-identifier.
         DataError: no rows, or fewer people in the population than rows.
     """
-    rows = Table.of(table)
+    rows, data = as_table(table), called(table, "a table") if data is None else data
+    population = population if population is None or isinstance(population, int) else as_table(population)
     found = measures(
         rows,
         quasi=quasi,

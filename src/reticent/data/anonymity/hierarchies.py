@@ -37,10 +37,12 @@ from reticent.data.anonymity.categories import Dates, Fixed, Frequent, Prefixes,
 from reticent.data.anonymity.ladders import EVERYBODY, Hierarchy
 from reticent.data.anonymity.numbers import Intervals, Quantiles, Rounding, TopBottom, Widths
 from reticent.data.tables import Column
+from reticent.data.tables.kinds import looks_like_dates
 from reticent.errors import DataError, UsageError
 
 __all__ = [
     "automatic",
+    "fits",
     "groups_of",
     "hierarchy_from",
     "hierarchy_in_words",
@@ -99,6 +101,26 @@ def groups_of(column: Column, hierarchy: Hierarchy) -> list[np.ndarray[Any, np.d
                 "Let each step join groups of the step before.",
             )
     return found
+
+
+def fits(column: Column, hierarchy: Hierarchy) -> None:
+    """Raise `DataError` if a hierarchy is for values of another kind than a column has, and say what helps."""
+    kinds: dict[type[Any], str] = dict.fromkeys((Widths, Intervals, Quantiles, Rounding, TopBottom), "number")
+    wanted = {**kinds, Dates: "date"}.get(type(hierarchy))
+    also = "yes or no" if wanted == "number" else wanted
+    steps = levels_of(hierarchy) > 2
+    if wanted is None or column.kind in (wanted, also) or not steps or not len(column.values):
+        return
+    about, name = "", column.name
+    if wanted == "date" and column.kind == "text":
+        cells, looking, readable = looks_like_dates(column)
+        about = f" ({looking} of {cells} cells look like dates, {readable} of them can be read as one)"
+    raise DataError(
+        f"Expected {wanted}s in column {name!r} for {type(hierarchy).__name__}(...), got {column.kind}{about}.",
+        f"Say what the column holds when it is read (--kind '{name}={wanted}'"
+        + (f", or --dates '{name}=%d.%m.%Y,%m/%d/%Y'" if wanted == "date" else "")
+        + "; in Python read(..., kinds=, dates=)), or choose another hierarchy.",
+    )
 
 
 def automatic(column: Column) -> Hierarchy:

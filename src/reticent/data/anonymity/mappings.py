@@ -52,6 +52,9 @@ class Mapping(Protocol):
     def apply(self, table: Table) -> tuple[Table, Mask]:
         """The table with its columns said in this way, and (rows,) which rows have a value that is not known."""
 
+    def meanings(self, column: Column) -> dict[str, list[Any]]:
+        """What is said of a column's values: each label, as it is written, to those it stands for; None for missing."""
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
 
@@ -96,6 +99,18 @@ class FullDomain:
             columns.append(column.mapped(images) if images else column)
         return table.replaced(columns), unknown
 
+    def meanings(self, column: Column) -> dict[str, list[Any]]:
+        """Labels to values; none for a column as it is, or of which nothing is said."""
+        place = self.names.index(column.name)
+        hierarchy, level = self.hierarchies[place], self.levels[place]
+        if level in (0, levels_of(hierarchy) - 1):
+            return {}
+        found: dict[str, list[Any]] = {}
+        for value, image in zip(column.values.tolist(), images_at(hierarchy, column.values, level), strict=True):
+            if image is not None:
+                found.setdefault(_written(image), []).append(value)
+        return found
+
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return {
@@ -104,6 +119,11 @@ class FullDomain:
             "hierarchies": [saved(one) for one in self.hierarchies],
             "levels": list(self.levels),
         }
+
+
+def _written(image: Any) -> str:
+    """A label as it stands in a file."""
+    return shown(image) if isinstance(image, int | float) and not isinstance(image, bool) else str(image)
 
 
 def _constant(name: str, rows: int) -> Column:
@@ -134,20 +154,39 @@ class Partition:
     def ranks(self, table: Table) -> Ints:
         """(rows, columns) the places of a table's values; -1 where there is none."""
         found = np.empty((table.rows, len(self.names)), dtype=np.int64)
-        for j, (name, kind, order) in enumerate(zip(self.names, self.kinds, self.orders, strict=True)):
-            column = table[name]
-            if self.trees[j] is None and column.kind != kind and len(column.values):
-                raise DataError(
-                    f"Expected column {name!r} to be {kind}, got {column.kind}.", "Read the table as the first one was."
-                )
-            if kind == "text":
-                place = {value: i + 1 for i, value in enumerate(order)}
-                own: list[Any] = [place.get(plain(value), -1) for value in column.values]
-            else:
-                values = column.values.astype("datetime64[us]") if kind == "date" else column.values
-                own = list(1 + np.searchsorted(_edges(order, kind), values, side="left"))
-            own.append(0 if self.with_missing[j] else -1)
-            found[:, j] = np.array(own, dtype=np.int64)[column.codes]
+        for j, name in enumerate(self.names):
+            found[:, j] = self._places(j, table[name])[table[name].codes]
+        return found
+
+    def _places(self, j: int, column: Column) -> Ints:
+        """(distinct + 1,) the places of a column's values, and last of all of a missing one."""
+        kind, order = self.kinds[j], self.orders[j]
+        if self.trees[j] is None and column.kind != kind and len(column.values):
+            raise DataError(
+                f"Expected column {column.name!r} to be {kind}, got {column.kind}.",
+                "Read the table as the first one was.",
+            )
+        if kind == "text":
+            place = {value: i + 1 for i, value in enumerate(order)}
+            own: list[Any] = [place.get(plain(value), -1) for value in column.values]
+        else:
+            values = column.values.astype("datetime64[us]") if kind == "date" else column.values
+            own = list(1 + np.searchsorted(_edges(order, kind), values, side="left"))
+        own.append(0 if self.with_missing[j] else -1)
+        return np.array(own, dtype=np.int64)
+
+    def meanings(self, column: Column) -> dict[str, list[Any]]:
+        """Labels to values."""
+        j = self.names.index(column.name)
+        places = self._places(j, column)
+        found: dict[str, list[Any]] = {}
+        for low, high in {box[j] for box in regions(self.cuts, len(self.names)).values()}:
+            label = self._label(j, low, high)
+            if label is None or label == EVERYBODY:
+                continue
+            inside = (places > low) & (places <= (len(places) + len(self.orders[j]) if high is None else high))
+            whole = [*column.values.tolist(), None]
+            found.setdefault(label, []).extend(whole[i] for i in np.flatnonzero(inside & (places >= 0)))
         return found
 
     def apply(self, table: Table) -> tuple[Table, Mask]:

@@ -27,6 +27,7 @@ from __future__ import annotations
 
 import dataclasses
 import hmac
+import math
 import os
 import stat
 from collections.abc import Mapping, Sequence
@@ -37,11 +38,11 @@ import numpy as np
 
 from reticent import _checks
 from reticent.data.anonymity.ladders import plain, shown
-from reticent.data.tables import Column, Table
+from reticent.data.tables import Column, Table, as_table
 from reticent.errors import DataError, UsageError
 from reticent.evidence import write_whole
 
-__all__ = ["REMAIN", "Key", "Pseudonymised", "input_space", "pseudonymise"]
+__all__ = ["REMAIN", "Exchange", "Key", "Pseudonymised", "input_space", "pseudonymise"]
 
 REMAIN: Final = (
     "Pseudonyms remain personal data: whoever has the key, or links what else is in the rows, finds the person."
@@ -115,6 +116,64 @@ class Key:
         text = b"reticent pseudonym/1 %d:%b%b" % (len(name), name, value.encode())
         return hmac.digest(self._secret, text, "sha256").hex()[:digits]
 
+    @property
+    def check_value(self) -> str:
+        """By which the key is known again, and from which nobody gets it (HMAC-SHA256 of a constant, 128 bits)."""
+        return hmac.digest(self._secret, b"reticent key check/1", "sha256").hex()[:32]
+
+
+@dataclasses.dataclass(frozen=True)
+class Exchange:
+    """Which columns of a release are pseudonyms, for the next one; neither key nor pseudonyms are in it.
+
+    Attributes:
+        domains: column to its domain.
+        digits: of a pseudonym.
+        check: the `check_value` of the key.
+    """
+
+    domains: Mapping[str, str]
+    digits: int
+    check: str
+
+    @classmethod
+    def of(cls, columns: Sequence[str], key: Key | None) -> Exchange:
+        """The exchange of these columns under a key, each in a domain of its own.
+
+        Raises:
+            UsageError: no key.
+        """
+        if not isinstance(key, Key):
+            raise UsageError(
+                f"Expected the key of the pseudonyms of {', '.join(map(repr, columns))}, got none.",
+                "Pass key=Key.new() and save it, or Key.read(path).",
+            )
+        return cls({name: name for name in columns}, 32, key.check_value)
+
+    def apply(self, table: Table, key: Key | None) -> Pseudonymised:
+        """The table with pseudonyms, as in the release before.
+
+        Raises:
+            UsageError: no key, another key, or a column that is not there.
+        """
+        names = ", ".join(map(repr, self.domains))
+        if not isinstance(key, Key):
+            raise UsageError(
+                f"Expected the key of the pseudonyms of {names}, got none: without it, the identifiers would be given "
+                "out.",
+                "Pass the key that was used when this was fitted: --key FILE, or key=Key.read(path).",
+            )
+        if not hmac.compare_digest(key.check_value, self.check):
+            raise UsageError(
+                f"Expected the key that was used for {names} when this was fitted, got another.",
+                "With another key the same people would get other pseudonyms. Pass the first one.",
+            )
+        return pseudonymise(table, list(self.domains), key, domains=self.domains, digits=self.digits)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return {"domains": dict(self.domains), "digits": self.digits, "check": self.check}
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Pseudonymised:
@@ -146,7 +205,7 @@ def pseudonymise(
     """Exchange the values of columns for pseudonyms; missing ones stay missing.
 
     Args:
-        table: a `Table`, a frame, or a dictionary of columns.
+        table: a `Table`, or what `as_table` takes: a frame, a dictionary of columns, a path, an address.
         columns: of identifiers.
         key: the secret.
         domains: column to its domain, by default its name. Columns of one domain can be linked with each other, in this
@@ -157,7 +216,7 @@ def pseudonymise(
         UsageError: a column is not there, or too few digits.
         DataError: two values would get one pseudonym.
     """
-    rows = Table.of(table)
+    rows = as_table(table)
     rows.require(columns)
     if isinstance(columns, str) or not columns:
         raise UsageError("Expected a list of columns, got none.", "Pass columns=['name'].")
@@ -179,8 +238,8 @@ def pseudonymise(
         spaces[name] = input_space(column)
         if spaces[name] < _ENUMERABLE:
             notes.append(
-                f"Column {name!r}: about {spaces[name]:.2g} inputs seem possible; whoever gets the key can try them "
-                "all. Keep the key apart from the table, and destroy it when it is no longer needed."
+                f"Column {name!r}: about {_about(spaces[name])} inputs seem possible; whoever gets the key can try "
+                "them all. Keep the key apart from the table, and destroy it when it is no longer needed."
             )
         elif _are_words(texts):
             notes.append(
@@ -200,7 +259,7 @@ def input_space(column: Column) -> float:
 
     Whole numbers and dates: the values between smallest and largest. Texts: at each position as many characters as the
     kinds of characters seen there have (10 digits, 26 letters of a case, 32 others), for the longest text; one where a
-    character is the same in all of at least twenty texts, such as the hyphens of telephone numbers.
+    character is the same in all of at least twenty texts, such as the MRN of MRN1234567.
     """
     values = column.values
     if not len(values):
@@ -214,9 +273,17 @@ def input_space(column: Column) -> float:
     total = 1.0
     for i in range(min(max(map(len, texts)), 64)):
         letters = {text[i : i + 1] for text in texts}
-        if len(letters) > 1 or len(texts) < _SOME:
-            total *= sum({_kind(one) for one in letters if one}) + ("" in letters)
+        if len(letters) == 1 and len(texts) >= _SOME:
+            continue
+        total *= sum({_kind(one) for one in letters if one}) + ("" in letters)
     return max(total, float(len(values)))
+
+
+def _about(number: float) -> str:
+    """A number in words that people read: 65,012, or 10^12."""
+    if number < 1e6:
+        return f"{round(number):,}"
+    return f"10^{math.log10(number):.0f}" if math.log10(number).is_integer() else f"10^{math.log10(number):.1f}"
 
 
 def _are_words(texts: Sequence[str]) -> bool:

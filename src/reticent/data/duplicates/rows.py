@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -26,7 +25,7 @@ from reticent import _checks
 from reticent.data.duplicates.canonical import array_hashes, groups_of, row_hashes
 from reticent.data.duplicates.sketches import Points, Progress, Sets
 from reticent.data.records import Records
-from reticent.data.tables import Column, Table, read
+from reticent.data.tables import Column, Table, as_table
 from reticent.errors import DataError, UsageError
 
 __all__ = ["WAYS", "Rows", "joined", "rows_of", "table_of"]
@@ -89,7 +88,7 @@ def rows_of(
     """Rows of one set or two.
 
     Args:
-        data: a `Table` or what `Table.of` takes, a path to one table, or `Records`.
+        data: a `Table` or what `as_table` takes (a frame, a path, an address), or `Records`.
         against: a second set of the same kind.
         way: one of `WAYS`, or "auto": numbers if all columns are (finite ones), text for a single column of texts, else
             cells; images for records of several dimensions.
@@ -127,8 +126,8 @@ def rows_of(
 
 
 def table_of(data: Any) -> Table:
-    """A table from a path or whatever `Table.of` takes."""
-    return read(data) if isinstance(data, str | Path) else Table.of(data)
+    """A table from a path, an address, a frame, a dictionary of columns, or a `Table`."""
+    return as_table(data)
 
 
 def joined(first: Table, second: Table) -> Table:

@@ -20,14 +20,14 @@ Example:
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from reticent.data.minimisation.mapping import Generalisation
+from reticent.data.minimisation.mapping import LEFT_MISSING, Generalisation, unreadable_words
 from reticent.data.tables import Problem, Table, open_sources
 from reticent.data.tables.columns import arrow
 from reticent.errors import DataError, UsageError
@@ -45,12 +45,14 @@ class Written(NamedTuple):
         rows: how many.
         columns: their names.
         problems: what could not be read as it should.
+        unreadable: column to how many of its cells could not be read, and how many had a value.
     """
 
     path: Path
     rows: int
     columns: tuple[str, ...]
     problems: tuple[Problem, ...]
+    unreadable: Mapping[str, tuple[int, int]]
 
 
 def apply_file(
@@ -81,8 +83,12 @@ def apply_file(
         raise UsageError(f"Expected a path that ends in {', '.join(ENDINGS)}, got {str(path)!r}.", "Choose another.")
     sources = open_sources(where, header=header)
     if len(sources) != 1:
-        raise UsageError(f"Expected one table, got {len(sources)}.", "Name one of them.")
+        raise UsageError(
+            f"Expected one table, got {len(sources)}: {', '.join(one.name for one in sources[:8])}.",
+            "Name one of them; of a database behind its address: sqlite:///path.db#table.",
+        )
     counts: dict[tuple[str, str], int] = {}
+    cells: dict[str, int] = {}
     rows, names = 0, tuple[str, ...]()
     with _new(path) as temporary, _writer(less, temporary, path.suffix.lower()) as write:
         for table, problems in less.pieces(sources[0], missing=missing):
@@ -90,6 +96,8 @@ def apply_file(
                 continue
             write(table)
             rows, names = rows + table.rows, table.names
+            for column in table.columns:
+                cells[column.name] = cells.get(column.name, 0) + int((~column.missing).sum())
             for one in problems:
                 counts[one.what, one.where] = counts.get((one.what, one.where), 0) + one.count
             if progress is not None:
@@ -97,7 +105,9 @@ def apply_file(
         if not rows:
             raise DataError(f"Expected at least one row in {sources[0].name}, got none.", "Check the file.")
     found = tuple(Problem(what, at, count) for (what, at), count in counts.items())
-    return Written(path, rows, names, (*sources[0].problems, *found))
+    unread = {one.name: counts.get((unreadable_words(one), LEFT_MISSING), 0) for one in less.kept}
+    unreadable = {name: (count, count + cells[name]) for name, count in unread.items() if count}
+    return Written(path, rows, names, (*sources[0].problems, *found), unreadable)
 
 
 @contextmanager

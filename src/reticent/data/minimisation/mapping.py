@@ -27,13 +27,17 @@ from typing import Any, Final
 
 from reticent import _checks
 from reticent.data.minimisation.rules import Dropped, Rule, applied, as_dict, as_kind, rule_from
-from reticent.data.tables import KINDS, Column, Problem, Source, Table
+from reticent.data.tables import KINDS, Column, Problem, Source, Table, read_all
+from reticent.data.tables.dates import check_format
 from reticent.errors import UsageError
 from reticent.evidence import canonical_json, parse, write_whole
 
-__all__ = ["FORMAT", "Generalisation", "Mapped"]
+__all__ = ["FORMAT", "LEFT_MISSING", "Generalisation", "Mapped", "unreadable_words"]
 
-FORMAT: Final = "reticent-minimisation-map/1"
+FORMAT: Final = "reticent-minimisation-map/2"
+LEFT_MISSING: Final = "left missing"
+_FIELDS: Final = {"name", "kind", "rule", "dates"}
+_CUSTOM: Final = ("%d.%m.%Y",)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,14 +48,19 @@ class Mapped:
         name: of the column.
         kind: what its values were: one of `reticent.data.tables.KINDS`.
         rule: what is kept.
+        dates: the formats in which its dates were written, if they were texts (`reticent.data.tables.dates`).
     """
 
     name: str
     kind: str
     rule: Rule
+    dates: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _checks.one_of(KINDS, kind=self.kind)
+        object.__setattr__(self, "dates", tuple(self.dates))
+        for one in self.dates:
+            check_format(one)
         wanted = {"banded": "number", "truncated": "date", "prefixed": "text", "grouped": "text"}.get(self.rule.kind)
         if not isinstance(self.name, str) or wanted not in (None, self.kind):
             raise UsageError(
@@ -93,13 +102,13 @@ class Generalisation:
         """What is kept of a table, and what could not be read in it.
 
         Args:
-            table: a `Table`, a frame, or a dictionary of columns.
+            table: a `Table`, a frame, a dictionary of columns, a path, or the address of a database.
             missing: texts that mean a missing value in columns that are no text.
 
         Raises:
             UsageError: a column is missing of which something is kept.
         """
-        given = Table.of(table)
+        given = _given(table, [one.name for one in self.kept if one.kind == "date"])
         absent = [one.name for one in self.kept if one.name not in given]
         if absent:
             raise UsageError(
@@ -108,11 +117,12 @@ class Generalisation:
             )
         found, problems = [], []
         for one in self.kept:
-            column, unreadable = as_kind(_blanked(given[one.name], one.kind, missing), one.kind)
+            column = _blanked(given[one.name], one.kind, missing)
+            # with formats, a cell is read alike whatever cells are beside it: pieces of a file do not matter
+            column, unreadable = as_kind(column, one.kind, one.dates or _CUSTOM)
             found.append(applied(one.rule, column))
             if unreadable:
-                what = f"cells of {one.name!r} that cannot be read as {one.kind}"
-                problems.append(Problem(what, "left missing", unreadable))
+                problems.append(Problem(unreadable_words(one), LEFT_MISSING, unreadable))
         if self.label is not None and self.label in given:
             found.append(given[self.label])
         if not found:
@@ -142,7 +152,10 @@ class Generalisation:
         return {
             "format": FORMAT,
             "label": self.label,
-            "columns": [{"name": one.name, "kind": one.kind, "rule": as_dict(one.rule)} for one in self.columns],
+            "columns": [
+                {"name": one.name, "kind": one.kind, "rule": as_dict(one.rule), "dates": list(one.dates)}
+                for one in self.columns
+            ],
         }
 
     @classmethod
@@ -160,9 +173,12 @@ class Generalisation:
             raise UsageError("Expected the fields of a map, got others.", "Write it as saved.")
         found = []
         for one in columns if isinstance(columns, list) else []:
-            if not isinstance(one, Mapping) or set(one) != {"name", "kind", "rule"} or not isinstance(one["name"], str):
-                raise UsageError("Expected name, kind and rule of every column, got others.", "Write it as saved.")
-            found.append(Mapped(one["name"], one["kind"], rule_from(one["rule"])))
+            if not isinstance(one, Mapping) or set(one) != _FIELDS or not isinstance(one["name"], str):
+                raise UsageError(f"Expected {sorted(_FIELDS)} of every column, got others.", "Write it as saved.")
+            dates = one["dates"]
+            if not isinstance(dates, list) or not all(isinstance(each, str) for each in dates):
+                raise UsageError("Expected formats of dates as texts, got others.", "Write it as saved.")
+            found.append(Mapped(one["name"], one["kind"], rule_from(one["rule"]), tuple(dates)))
         return cls(tuple(found), label)
 
     def save(self, path: str | Path) -> Path:
@@ -183,6 +199,19 @@ class Generalisation:
         except OSError as error:
             raise UsageError(f"Expected a map that can be read, got {str(path)!r}.", "Check the name.") from error
         return cls.from_dict(parse(content))
+
+
+def _given(table: Any, dates: Sequence[str]) -> Table:
+    """The table; of what is read here, dates stay as they are written until they are read as the map has it."""
+    if not isinstance(table, str | Path):
+        return Table.of(table)
+    (whole,) = read_all([table], kinds=dict.fromkeys(dates, "text"))
+    return whole
+
+
+def unreadable_words(column: Mapped) -> str:
+    """What is said of cells that are no value of the kind that a column had."""
+    return f"cells of {column.name!r} that cannot be read as {column.kind}"
 
 
 def _blanked(column: Column, kind: str, missing: Sequence[str]) -> Column:

@@ -3,9 +3,9 @@
 Promise: `minimise` searches on some of the people, and then confirms on the others how far along the search's path less
 than the tolerance is lost: that claim is wrong in at most (1 - confidence)/2 of such runs, however the search went and
 however often was looked (`reticent.data.minimisation.looking`; for the models that were trained, and rows drawn like
-these). It says so when there are too few rows to tell. With a seeded
-`Randomness` everything follows from the data and the settings, unless the time is up or the model itself is not
-repeatable.
+these). It says so when there are too few rows to tell, and when no column helps. Direct identifiers (`identifiers`) are
+dropped before any model sees them, unless they are kept by name. With a seeded `Randomness` everything follows from the
+data and the settings, unless the time is up or the model itself is not repeatable.
 
 Not covered: whether a purpose justifies what is left; columns that matter to other models than the one given; people
 who are worse off: a figure over all rows can hide a group (compare `difference` by group before you drop what
@@ -28,7 +28,6 @@ import dataclasses
 import math
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
@@ -36,17 +35,18 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.data.minimisation.confirming import HeldOut
+from reticent.data.minimisation.identifiers import identifiers
 from reticent.data.minimisation.judging import Bench, Plan, dealt, reduced
 from reticent.data.minimisation.learning import task_of, trainer_of
 from reticent.data.minimisation.looking import Look, looked, looks
 from reticent.data.minimisation.mapping import Generalisation, Mapped
 from reticent.data.minimisation.outcome import Minimisation
-from reticent.data.minimisation.rules import Dropped
+from reticent.data.minimisation.rules import Dropped, Rule, applied
 from reticent.data.minimisation.searching import Found, Judge, Progress, search, silent, with_fewer_rows
-from reticent.data.minimisation.steps import KEEP
+from reticent.data.minimisation.steps import DROP, KEEP
 from reticent.data.minimisation.utility import METRICS, least_rows
 from reticent.data.minimisation.verdicts import column_verdicts, proxies_of, status_of, told_rows
-from reticent.data.tables import Table, read
+from reticent.data.tables import Column, Table, as_table, called
 from reticent.errors import DataError, NotEnoughEvidence, UsageError
 from reticent.evidence import now
 from reticent.randomness import Randomness, required
@@ -84,14 +84,14 @@ def minimise(
     """Find out what a table can do without, and confirm it on people whom the search never saw.
 
     Args:
-        table: a path, a `Table`, a frame, or a dictionary of columns.
+        table: a `Table`, a frame, a dictionary of columns, a path, or the address of a database (`as_table`).
         label: the column that is predicted.
         model: None (histogram gradient boosting), a scikit-learn estimator, or `train(table, labels, seed)`.
         metric: "accuracy", "auc" or "r2"; accuracy for classes and r2 for numbers if None.
         tolerance: the largest loss of the metric that is accepted, such as 0.01.
         confidence: of all intervals, two-sided.
         prefer_dropping: columns that had better go (sensitive, or apt to identify), or their weights.
-        keep: columns that stay as they are.
+        keep: columns that stay as they are; direct identifiers are dropped, if they are not among them.
         ignore: columns that no model is given, and that the map drops.
         person: the column that says whose row it is; whole people are held out, and n counts them.
         coarsen: make coarser what cannot go.
@@ -130,8 +130,11 @@ def minimise(
     chosen = metric or task.default_metric
     trainer = trainer_of(model, task)
     owners = None if person is None else whole.classes([person]).of_rows
-    features = whole.without([label, *ignore, *([person] if person else [])])
+    unused = [label, *ignore, *([person] if person else [])]
     tested = _tested(truth, owners, test, tolerance, confidence, source)
+    known = identifiers(whole.without(unused).take(~tested))  # no step is chosen by held-out rows
+    hidden = {name: kind for name, kind in known.direct.items() if name not in keep}
+    features = _features(whole, unused, hidden)
     seed = source.spawn("models").seed()
     held = HeldOut(
         features, truth, tested, task, chosen, trainer, seed, owners, source.spawn("rows").uniform(len(truth)),
@@ -146,7 +149,8 @@ def minimise(
         confidence=confidence,
     )
     deadline = math.inf if seconds is None else began + _checks.positive(seconds=seconds)
-    found = search(bench.bench, judge, weights=weights, pinned=keep, coarsen=coarsen, deadline=deadline, progress=tell)
+    first = {**{name: 1.0 for name in known.unique if name not in keep}, **_there(weights, features)}
+    found = search(bench.bench, judge, weights=first, pinned=keep, coarsen=coarsen, deadline=deadline, progress=tell)
     data = {
         "name": name,
         "rows": whole.rows,
@@ -156,7 +160,11 @@ def minimise(
         "people": None if owners is None else int(owners.max()) + 1,
         "person": person,
         "repeated": _repeated(features, tested),
+        "identifiers": hidden,
+        "identifiers_kept": {name: kind for name, kind in known.direct.items() if name in keep},
+        "nearly_unique": list(known.unique),
     }
+    weights = _there(weights, features)
     return _concluded(whole, label, held, found, judge, data, weights, keep, tolerance, fewer_rows, source, tell)
 
 
@@ -179,16 +187,18 @@ def _concluded(
     seen, place = looked(path, held.difference, tolerance, lambda done, total: tell("confirming", done, total))
     last = seen[max(place, 0)] if seen else None
     plan, share, claim = (found.plan, 1.0, None) if last is None else (last.plan, last.share, last.claim)
+    fitted = held.rules(plan)
+    plan = {name: step for name, step in plan.items() if _says_less(fitted[name], held.table[name])}
     found = _as_far_as(found, plan, judge)
     rules = held.rules(plan)
     unused = [name for name in whole.names if name not in held.table.names and name != label]
     columns = [
-        Mapped(name, whole[name].kind, Dropped() if name in unused else rules[name])
+        Mapped(name, whole[name].kind, Dropped() if name in unused else rules[name], whole[name].written or ())
         for name in whole.names
         if name != label
     ]
     less = Generalisation(tuple(columns), label)
-    verdicts = column_verdicts(whole, label, held, found, rules, share, weights, keep, tell)
+    verdicts = column_verdicts(whole, label, held, found, rules, share, weights, keep, tell, data["identifiers"])
     left = reduced(held.table, rules)
     proxies = proxies_of(held, left, whole[label], [name for name in weights if _was_dropped(less, name, unused)], tell)
     return Minimisation(
@@ -222,7 +232,28 @@ def _concluded(
         map=less,
         created=now(),
         repeatable=not source.is_secure,
+        learned=held.difference({}, base=dict.fromkeys(held.table.names, DROP)),
     )
+
+
+def _says_less(rule: Rule, column: Column) -> bool:
+    """Whether a rule puts values together: what changes nothing is not offered."""
+    before = int((column.counts() > 0).sum())
+    return rule.kind == "dropped" or int((applied(rule, column).counts() > 0).sum()) < before
+
+
+def _features(whole: Table, unused: Sequence[str], hidden: Mapping[str, str]) -> Table:
+    if not set(whole.names) - {*unused, *hidden}:
+        raise UsageError(
+            "Expected a column that does not say who somebody is, got none: "
+            f"{', '.join(f'{name!r} ({kind})' for name, kind in hidden.items())}.",
+            "Keep one of them by name (keep=...), if the model is to have it.",
+        )
+    return whole.without([*unused, *hidden])
+
+
+def _there(weights: Mapping[str, float], features: Table) -> dict[str, float]:
+    return {name: weight for name, weight in weights.items() if name in features}
 
 
 def _as_far_as(found: Found, plan: Plan, judge: Judge) -> Found:
@@ -249,9 +280,7 @@ def _was_dropped(less: Generalisation, name: str, unused: Sequence[str]) -> bool
 
 
 def _read(table: Any, name: str | None) -> tuple[Table, str]:
-    if isinstance(table, str | Path):
-        return read(table), name or Path(table).name
-    return Table.of(table), name or "a table in memory"
+    return as_table(table), name or called(table)
 
 
 def _weights(prefer: Sequence[str] | Mapping[str, float]) -> dict[str, float]:

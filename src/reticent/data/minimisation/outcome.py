@@ -97,6 +97,7 @@ class Minimisation:
         map: the fitted map; `map.save(path)` keeps it.
         created: when, in UTC.
         repeatable: whether it was seeded.
+        learned: what all columns together add to an answer that looks at none, on held-out rows.
     """
 
     status: str
@@ -117,6 +118,7 @@ class Minimisation:
     map: Generalisation
     created: str
     repeatable: bool
+    learned: Estimate | None = None
 
     @property
     def confirmed(self) -> bool:
@@ -136,6 +138,7 @@ class Minimisation:
             "minimised": self.minimised.as_dict(),
             "difference": None if self.difference is None else self.difference.as_dict(),
             "without_columns": self.without_columns.as_dict(),
+            "learned": None if self.learned is None else self.learned.as_dict(),
             "columns": [one.as_dict() for one in self.columns],
             "same": [list(group) for group in self.same],
             "proxies": [one.as_dict() for one in self.proxies],

@@ -32,6 +32,7 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.data.tables import Column
+from reticent.data.tables.kinds import as_kind
 from reticent.errors import UsageError
 
 __all__ = [
@@ -234,52 +235,3 @@ def rule_from(values: object) -> Rule:
 def as_dict(rule: Rule) -> dict[str, Any]:
     """Plain values."""
     return {"kind": rule.kind, **dataclasses.asdict(rule)}
-
-
-def as_kind(column: Column, kind: str) -> tuple[Column, int]:
-    """The column as numbers, dates, yes or no, or text; and how many cells could not be read so and are missing."""
-    if column.kind == kind:
-        return column, 0
-    if kind == "text":
-        return column.mapped([_text(value) for value in column.values.tolist()]), 0
-    if kind == "date":
-        found = column.mapped(_dates(column))
-    else:
-        numbers = np.array([_number(value) for value in column.values.tolist()], dtype=np.float64)
-        if kind == "yes or no":
-            images = [None if value not in (0.0, 1.0) else value == 1.0 for value in numbers.tolist()]
-            found = column.mapped(images)
-        else:
-            whole = np.isnan(numbers) | ((numbers == np.floor(numbers)) & (np.abs(numbers) < 2**53))
-            listed = [None if math.isnan(value) else value for value in numbers.tolist()]
-            if whole.all():
-                listed = [None if value is None else int(value) for value in listed]
-            found = column.mapped(listed)
-    return found, int(found.missing.sum() - column.missing.sum())
-
-
-def _number(value: object) -> float:
-    words = {"true": 1.0, "false": 0.0, "yes": 1.0, "no": 0.0}
-    if isinstance(value, str):
-        try:
-            found = words[value.strip().lower()] if value.strip().lower() in words else float(value.replace("_", "x"))
-        except ValueError:
-            return math.nan
-        return found if math.isfinite(found) else math.nan
-    return float(value) if isinstance(value, bool | int | float) else math.nan
-
-
-def _dates(column: Column) -> list[Any]:
-    if column.kind != "text":
-        return [None] * len(column.values)
-    found: list[Any] = []
-    for value in column.values.tolist():
-        try:
-            found.append(np.datetime64(value.strip().removesuffix("Z"), "us") if value.strip()[:4].isdigit() else None)
-        except ValueError:
-            found.append(None)
-    return [None if one is None or np.isnat(one) else one.astype(object) for one in found]
-
-
-def _text(value: object) -> str:
-    return f"{value:.15g}" if isinstance(value, float) else str(value)

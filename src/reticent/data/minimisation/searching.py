@@ -341,9 +341,12 @@ class _Search:
 
     def _furthest(self, name: str, ladder: Sequence[Step]) -> Step:
         """The coarsest step that can be taken."""
+        whole = int((self.bench.table[name].counts() > 0).sum())
         for step in reversed(ladder):
             if self.is_up("coarser values"):
                 break
+            if self._values(name, step) >= whole:  # it would put no values together
+                continue
             (judged,) = self.judge.judged([{**self.plan, name: step}])
             if judged.taken:
                 return step

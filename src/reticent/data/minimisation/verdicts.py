@@ -52,6 +52,7 @@ def column_verdicts(
     weights: Mapping[str, float],
     keep: Sequence[str],
     tell: Progress,
+    identifiers: Mapping[str, str] | None = None,
 ) -> tuple[ColumnVerdict, ...]:
     """A verdict for each column but the label, in the table's order."""
     plan = found.plan
@@ -69,7 +70,7 @@ def column_verdicts(
         before = int((column.counts() > 0).sum())
         weight = float(weights.get(name, 0.0))
         if name not in names:
-            verdicts.append(_unused(name, before))
+            verdicts.append(_unused(name, before, (identifiers or {}).get(name)))
             continue
         fuller, without = pairs[name]
         gain = held.difference(fuller, share, base=without, base_share=share)
@@ -87,8 +88,8 @@ def column_verdicts(
     return tuple(verdicts)
 
 
-def _unused(name: str, before: int) -> ColumnVerdict:
-    why = "no model was given it"
+def _unused(name: str, before: int, identifier: str | None) -> ColumnVerdict:
+    why = "no model was given it" + (f": it says who somebody is ({identifier})" if identifier else "")
     return ColumnVerdict(name, "not used", "nothing", why, before, 0, 0.0, False, None, None, None, None)
 
 

@@ -19,8 +19,7 @@ Example:
 from __future__ import annotations
 
 import os
-from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -34,7 +33,7 @@ _DAY: Final = 86_400
 
 
 def read_ratings(
-    path: str | Path,
+    path: Any,
     *,
     person: str = "person",
     item: str = "item",
@@ -47,7 +46,7 @@ def read_ratings(
     """The ratings of a CSV or Parquet file (or of what else `open_sources` reads).
 
     Args:
-        path: one table.
+        path: one table, or what else `open_sources` takes.
         person: the column that says whose rating it is.
         item: the column that says of what.
         rating: the column of values, or None.

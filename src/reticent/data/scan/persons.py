@@ -22,19 +22,12 @@ from reticent.data.scan.detector import Detector, Shape
 from reticent.data.scan.hints import Hints
 from reticent.data.scan.names import names_among
 from reticent.data.scan.rules import name_words, restricted_zip3
+from reticent.data.tables.dates import LOOKS, TIME
 
 __all__ = ["DATE", "PERSONS"]
 
-_MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
-_TIME: Final = r"([T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[AaPp][Mm])?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
-DATE: Final = (
-    r"((1[89]|20)[0-9]{2}[-/.](0?[1-9]|1[0-2])[-/.](0?[1-9]|[12][0-9]|3[01])|"
-    r"(0?[1-9]|[12][0-9]|3[01])[-/.](0?[1-9]|[12][0-9]|3[01])[-/.](1[89]|20)[0-9]{2}|"
-    r"(0[1-9]|[12][0-9]|3[01])[.](0[1-9]|1[0-2])[.][0-9]{2}|"  # not 1.2.30, which is a version
-    r"(0?[1-9]|[12][0-9]|3[01])[-/](0?[1-9]|[12][0-9]|3[01])[-/][0-9]{2}|"
-    rf"(?i:[0-9]{{1,2}}(st|nd|rd|th)?[ -]({_MONTHS})[a-z]*[ ,.-]+[0-9]{{2,4}}|"
-    rf"({_MONTHS})[a-z]*[ .]+[0-9]{{1,2}},? [0-9]{{4}}))"
-)
+DATE: Final = LOOKS
+_TIME: Final = TIME
 _DATES: Final = Shape(digits=(3, 24), letters=(0, 12), spaces=(0, 4), separators=(0, 5), colons=(0, 3), length=(6, 35))
 _HINTED_DATE: Final = rf"^({DATE}{_TIME}|(19|20)[0-9]{{6}})$"
 _COMPACT_DATE: Final = "(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"

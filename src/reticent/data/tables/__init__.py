@@ -8,7 +8,7 @@ Example:
 
 from reticent.data.tables.columns import KINDS, Column
 from reticent.data.tables.preparing import Prepared, to_records
-from reticent.data.tables.reading import Sample, read, sample
+from reticent.data.tables.reading import Sample, as_table, called, read, read_all, sample
 from reticent.data.tables.sources import NotRead, Piece, Problem, Source, Sources, open_sources
 from reticent.data.tables.table import Classes, Table
 
@@ -24,8 +24,11 @@ __all__ = [
     "Source",
     "Sources",
     "Table",
+    "as_table",
+    "called",
     "open_sources",
     "read",
+    "read_all",
     "sample",
     "to_records",
 ]

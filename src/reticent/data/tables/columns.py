@@ -68,11 +68,14 @@ class Column:
         name: of the column.
         codes: (rows,) places in `values`, -1 where the value is missing.
         values: (distinct,) sorted.
+        written: of dates that were read from texts, the formats in which they were written, the most frequent first;
+            empty for what is known to be no such dates, None for what nobody looked at.
     """
 
     name: str
     codes: npt.NDArray[np.int32]
     values: Array
+    written: tuple[str, ...] | None = None
 
     def __repr__(self) -> str:
         missing = int((self.codes < 0).sum())
@@ -138,11 +141,11 @@ class Column:
 
     def take(self, rows: Array) -> Column:
         """Some rows; the distinct values stay as they are."""
-        return Column(self.name, self.codes[rows], self.values)
+        return Column(self.name, self.codes[rows], self.values, self.written)
 
     def renamed(self, name: str) -> Column:
         """The same values under another name."""
-        return Column(name, self.codes, self.values)
+        return Column(name, self.codes, self.values, self.written)
 
     def mapped(self, images: Sequence[Any] | Array, name: str | None = None) -> Column:
         """The column in which each distinct value is replaced by its image; an image of None is missing."""
@@ -154,7 +157,7 @@ class Column:
         """The same rows without values that no row has."""
         used = self.counts() > 0
         places = np.append(np.cumsum(used) - 1, -1).astype(np.int32)
-        return Column(self.name, places[self.codes], self.values[used])
+        return Column(self.name, places[self.codes], self.values[used], self.written)
 
     def cells(self) -> Array:
         """(rows,) the values themselves, None where missing (object)."""

@@ -102,7 +102,7 @@ def sources_at(path: Path, options: Options) -> tuple[list[Source], list[NotRead
 
 def _remedy(path: Path) -> str:
     if path.suffix.lower() in _DATABASES:
-        return "Name a database by its address: sqlite:///path."
+        return f"Name a database by its address, and the table in it: sqlite:///{path}#TABLE."
     if path.suffix.lower() == ".json":
         return "Write one object on each line (jq -c '.[]'), or name the kind of the file."
     known = ", ".join(ending for endings in ENDINGS.values() for ending in endings)

@@ -25,7 +25,7 @@ from __future__ import annotations
 import contextlib
 import os
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Unpack
 
@@ -34,13 +34,15 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.data.tables.columns import arrow
-from reticent.data.tables.pieces import Piece, Source
+from reticent.data.tables.kinds import Declared, decided, looks_like_dates
+from reticent.data.tables.pieces import Notes, Piece, Problem, Source
 from reticent.data.tables.sources import HowToRead, open_sources
+from reticent.data.tables.sql import address_of, is_address
 from reticent.data.tables.table import Table
 from reticent.errors import DataError, DataWarning, UsageError
 from reticent.randomness import Randomness, required
 
-__all__ = ["Sample", "available_memory", "read", "sample"]
+__all__ = ["Sample", "as_table", "available_memory", "called", "read", "read_all", "sample"]
 
 _OBJECT: Final = 60  # bytes that Python needs for a text, beside its letters
 _FRESH: Final = 1 << 22  # bytes of distinct values after which those of several pieces become one list
@@ -69,15 +71,22 @@ def read(
     rows: int | None = None,
     randomness: Randomness | None = None,
     memory: int | None = None,
+    kinds: Mapping[str, str] | None = None,
+    dates: Mapping[str, str | Sequence[str]] | None = None,
     **how: Unpack[HowToRead],
 ) -> Table:
     """One table, whole, in memory; texts become numbers and dates where all cells of a column are written like that.
 
-    Text that a Parquet file, a frame or a database declares as text stays text.
+    Text that a Parquet file, a frame or a database declares as text stays text, unless all of it is dates, which may be
+    written in several ways (`reticent.data.tables.kinds`). A column that looks like dates only in part stays text, with
+    a warning.
 
     Args:
         where: what `open_sources` takes, exactly one table; or a `Source`.
         columns: only these.
+        kinds: column to what it holds, if that is known: "number", "date", "yes or no" or "text". Cells that do not fit
+            are missing, with a warning that counts them.
+        dates: column to the formats of its dates: "%d.%m.%Y", or several of them.
         missing: texts that mean a missing value.
         rows: a uniform random sample of so many.
         randomness: where it comes from.
@@ -86,18 +95,91 @@ def read(
 
     Raises:
         UsageError: several tables, or none; a column that is not there; a sample without randomness.
-        DataError: it has no rows, rows are lost, or it does not fit into memory.
+        DataError: it has no rows, rows are lost, or it does not fit into memory; or a column is said to hold dates, and
+            it cannot be told whether day or month comes first.
     """
-    source = _only(where, how)
+    source, declared, notes = _only(where, how), Declared.of(kinds, dates), Notes()
     if (rows is None) != (randomness is None):
         raise UsageError("Expected rows and randomness for a sample, got one of them.", "Pass both, or none.")
     if rows is not None and randomness is not None:
-        return _said(source, sample(source, rows, randomness, columns=columns, missing=missing).table)
+        table = sample(source, rows, randomness, columns=columns, missing=missing).table
+    else:
+        table = _whole(source, columns, missing, memory)
+    declared.require(table.names)
+    return _said(source, _decided(table, declared, notes), notes)
+
+
+def read_all(
+    several: Sequence[Any],
+    *,
+    kinds: Mapping[str, str] | None = None,
+    dates: Mapping[str, str | Sequence[str]] | None = None,
+    **how: Unpack[HowToRead],
+) -> list[Table]:
+    """Tables that are looked at together, read alike; a column that is named is to be in one of them at least.
+
+    Args:
+        several: each what `read` takes.
+        kinds: as of `read`.
+        dates: as of `read`.
+        how: as of `read`, for each of them.
+
+    Raises:
+        UsageError, DataError: as `read`.
+    """
+    declared, found = Declared.of(kinds, dates), []
+    for where in several:
+        source, notes = _only(where, how), Notes()
+        found.append(_said(source, _decided(_whole(source, None, ("",), None), declared, notes), notes))
+    declared.require(list(dict.fromkeys(name for table in found for name in table.names)))
+    return found
+
+
+def _whole(source: Source, columns: Sequence[str] | None, missing: Collection[str], memory: int | None) -> Table:
     limit = available_memory() // 2 if memory is None else _checks.at_least(1, memory=memory)
     growing = _Growing(source.name, limit)
     for piece in source.pieces(columns):
         growing.add(piece.batch)
-    return _said(source, growing.table(source, missing))
+    return growing.table(source, missing)
+
+
+def as_table(data: Any, **how: Any) -> Table:
+    """What somebody means by a table: a `Table` as it is; what is at a path or behind an address, or in a frame.
+
+    Args:
+        data: a `Table`, a frame of pandas or polars, an arrow table, a dictionary of columns, a path, or the address of
+            a database and, behind a #, the table in it.
+        how: what `read` takes; not with a `Table`.
+
+    Raises:
+        UsageError, DataError: as `read`.
+    """
+    if not isinstance(data, Table):
+        return read(data, **how)
+    for column in data.columns:
+        if column.kind == "text" and column.written is None and len(column.values):
+            cells, looking, read_ones = looks_like_dates(column)
+            if read_ones == cells > 0:
+                warnings.warn(
+                    f"Column {column.name!r} is text, though all {looking} cells of it are dates; "
+                    "read(table) makes them dates.",
+                    DataWarning,
+                    stacklevel=3,
+                )
+    return data
+
+
+def called(data: Any, otherwise: str = "a table in memory") -> str:
+    """What to call a table in a report: the name of its file, or of the table in a database, and no more of an
+    address, which may hold a password."""
+    if not isinstance(data, str | os.PathLike):
+        return otherwise
+    text = os.fspath(data)
+    return (address_of(text)[1] or "a database") if is_address(text) else Path(text).name
+
+
+def _decided(table: Table, declared: Declared, notes: Notes) -> Table:
+    return Table(decided(column, declared, notes) for column in table.columns)
 
 
 def sample(
@@ -140,20 +222,24 @@ def _only(where: Any, how: HowToRead) -> Source:
     sources = open_sources(where, **how)
     if len(sources) != 1:
         names = ", ".join(source.name for source in sources[:8])
-        raise UsageError(f"Expected one table, got {len(sources)}: {names}.", "Name one of them.")
+        example = f"{os.fspath(where).partition('#')[0]}#{sources[0].name}" if sources[0].kind == "sql" else ""
+        hidden = "@" in example  # which may hold a password
+        remedy = "Name one of them" + (f": {'ADDRESS#' + sources[0].name if hidden else example}." if example else ".")
+        raise UsageError(f"Expected one table, got {len(sources)}: {names}.", remedy)
     return sources[0]
 
 
-def _said(source: Source, table: Table) -> Table:
+def _said(source: Source, table: Table, notes: Notes) -> Table:
     """The table, if nothing of it is lost; what was odd is warned of."""
+    problems: tuple[Problem, ...] = (*source.problems, *notes.problems())
     lost = [problem for problem in source.problems if problem.lost]
     if lost:
         raise DataError(
             f"Expected {source.name} whole, but {lost[0].what}{f' ({lost[0].where})' if lost[0].where else ''}.",
             "Get it again; what can be read of it comes from open_sources(...)[0].pieces().",
         )
-    if source.problems:
-        said = "; ".join(f"{one.what} ({one.where})" if one.where else one.what for one in source.problems)
+    if problems:
+        said = "; ".join(f"{one.what} ({one.where})" if one.where else one.what for one in problems)
         warnings.warn(f"{source.name}: {said}.", DataWarning, stacklevel=3)
     return table
 

@@ -33,7 +33,7 @@ from typing import Any, TypedDict
 from reticent.data.tables.folders import NotRead, Options, sources_at
 from reticent.data.tables.frames import Frame
 from reticent.data.tables.pieces import Piece, Problem, Source
-from reticent.data.tables.sql import is_address, tables
+from reticent.data.tables.sql import address_of, is_address, tables
 from reticent.errors import UsageError
 
 __all__ = ["HowToRead", "NotRead", "Piece", "Problem", "Source", "Sources", "open_sources"]
@@ -92,8 +92,9 @@ def open_sources(
     """The tables and texts at a path, behind an address, or in a frame.
 
     Args:
-        where: a file or folder; the address of a database as SQLAlchemy has it (`sqlite:///people.db`); a frame of
-            pandas or polars, an arrow table, a `Table`, or a dictionary of columns.
+        where: a file or folder; the address of a database as SQLAlchemy has it (`sqlite:///people.db`), perhaps with a
+            table in it (`sqlite:///people.db#visits`); a frame of pandas or polars, an arrow table, a `Table`, or a
+            dictionary of columns.
         kind: what a file is, whatever its ending: "csv", "parquet", "json lines" or "text".
         delimiter: between the cells of delimited text; "" if it has one column. By default it is found out, like all
             that follows.
@@ -112,7 +113,10 @@ def open_sources(
         return Sources([Frame(where)])
     text = os.fspath(where)
     if is_address(text):
-        return Sources(tables(text, table))
+        address, named = address_of(text)
+        if named is not None and table is not None:
+            raise UsageError("Expected a table behind # or table=..., got both.", "Leave one out.")
+        return Sources(tables(address, named if table is None else table))
     if "@" in text and not os.path.exists(text):  # a mistyped address may hold a password
         raise UsageError("Expected a path or the address of a database, got neither.", "Write name://user@host/name.")
     if table is not None:

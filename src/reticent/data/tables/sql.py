@@ -50,7 +50,7 @@ from reticent.data.tables.pieces import (
 )
 from reticent.errors import DataError, MissingExtra, UsageError
 
-__all__ = ["SqlTable", "is_address", "tables"]
+__all__ = ["SqlTable", "address_of", "is_address", "tables"]
 
 _AT_ONCE: Final = 1 << 14  # rows asked for at a time
 _SYSTEM: Final = ("information_schema", "performance_schema", "mysql", "sys", "pg_catalog", "pg_toast")
@@ -60,6 +60,22 @@ _WAIT: Final = 5.0  # seconds that a locked SQLite database is waited for
 def is_address(where: str) -> bool:
     """Whether a text is meant as the address of a database, and so may hold a password."""
     return "://" in where
+
+
+def address_of(where: str) -> tuple[str, str | None]:
+    """The address of a database, and the table in it that is named behind a #, if one is.
+
+    Example:
+        >>> address_of("sqlite:///clinic.db#visits"), address_of("postgresql://me:a#b@host/clinic")
+        (('sqlite:///clinic.db', 'visits'), ('postgresql://me:a#b@host/clinic', None))
+    """
+    address, found, table = where.rpartition("#")
+    begin = max(where.find("://") + 3, where.rfind("@"))
+    if not found or len(address) < begin or "/" in table or not table:
+        return where, None
+    if where.startswith("sqlite") and Path(where[begin + 1 :]).is_file():  # a file with a # in its name
+        return where, None
+    return address, table
 
 
 def tables(address: str, table: str | Sequence[str] | None = None) -> list[SqlTable]:
@@ -146,7 +162,10 @@ def _sqlite(database: str | None, sqlalchemy: Any, pool: Any) -> Any:
 
     path = Path((database or "").removeprefix("file:").partition("?")[0])
     if not path.is_file():
-        raise UsageError("Expected an SQLite database, but there is no such file.", "Check the path.")
+        raise UsageError(
+            "Expected an SQLite database, but there is no such file.",
+            "Check the path: three slashes before a relative one, four before one from the root.",
+        )
     uri = f"{path.absolute().as_uri()}?mode=ro"
 
     def connect() -> sqlite3.Connection:

@@ -43,7 +43,7 @@ from reticent.attacks.reidentification.linkage.chances import chances as chances
 from reticent.attacks.reidentification.linkage.fellegi_sunter import Candidates, Progress
 from reticent.attacks.reidentification.linkage.fields import Field, fields_of
 from reticent.attacks.reidentification.linkage.judging import People
-from reticent.data.tables import Table
+from reticent.data.tables import Table, as_table
 from reticent.errors import DataError
 from reticent.evidence import Estimate, Finding, Record, Status, now, software
 from reticent.randomness import Randomness, required
@@ -125,8 +125,8 @@ class Linkage:
 
 
 def link(
-    release: Table,
-    register: Table,
+    release: Any,
+    register: Any,
     randomness: Randomness,
     *,
     columns: Sequence[str] | None = None,
@@ -144,7 +144,8 @@ def link(
     """Link the rows of a release to those of a register.
 
     Args:
-        release: the table that is, or may be, given to others.
+        release: the table that is, or may be, given to others; like the register what `as_table` takes: a `Table`, a
+            frame, a path, an address.
         register: of named people, as an attacker may have it.
         randomness: for the samples on which weights are learned.
         columns: that are compared; by default all that both tables have. Leave out identifiers that an attacker does
@@ -167,6 +168,7 @@ def link(
         MissingExtra: Splink is not installed.
     """
     source, began = required(randomness), time.process_time()
+    release, register = (one if isinstance(one, Table) else as_table(one) for one in (release, register))
     if threshold is not None:
         _checks.fraction(threshold=threshold)
     if present is not None:
