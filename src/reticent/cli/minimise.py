@@ -73,7 +73,7 @@ def find(
     header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record's body as JSON.")] = False,
 ) -> None:
-    """Search on some of the rows, confirm once on the others; exit code 1 if refuted, 3 if that cannot be told."""
+    """Search on some of the rows, confirm on the others how far it holds; exit code 1 if refuted, 3 if unclear."""
     from reticent.cli._output import bars, print_json
     from reticent.data.minimisation import minimise, regrouped
     from reticent.data.tables import read

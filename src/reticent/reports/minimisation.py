@@ -55,7 +55,7 @@ def sentences(body: Values) -> list[str]:
         what = f"{metric} changes by {points(body['difference'])} points"
         sure = (
             f"{percentage(body['difference']['confidence'])} interval, {count(body['difference']['n'])} held-out "
-            f"{_people(body)} that no step was chosen by"
+            f"{_people(body)} that the search never saw"
         )
         told[1] = {
             "confirmed": f"Confirmed: {what} ({sure}), so less than {limit} is lost.",
@@ -84,6 +84,13 @@ def _nothing(body: Values, limit: str) -> str:
 
 def _more(body: Values) -> list[str]:
     told = []
+    planned, confirmed = (body["search"].get(name, 0) for name in ("looks_planned", "looks_confirmed"))
+    if 0 < confirmed < planned:
+        told.append(
+            f"The search went further. Held-out {_people(body)} were looked at in the order of its path, and look "
+            f"{count(confirmed + 1)} of {count(planned)} did not confirm: the map stops before it. That takes nothing "
+            "from the claim; the ends of its interval are those of a single look."
+        )
     if body["rows"]["claimed"] and body["rows"]["used"] < 1 and body["difference"] is not None:
         told.append(f"The claim includes training on {count(body['rows']['used_rows'])} rows only.")
     told += [

@@ -259,3 +259,13 @@ def test_adult() -> None:
         assert found.sensitive[0].distinct_l >= settings.get("l", 1)
         assert found.sensitive[0].t <= settings.get("t", 1)
         assert table.rows - said.table.rows == cost.suppressed <= 0.05 * table.rows
+
+
+@pytest.mark.parametrize("method", ["lattice", "mondrian"])
+def test_nothing_that_is_looked_at_shows_cells(method: str) -> None:
+    """What was learned of texts stood in `repr`, which notebooks show."""
+    towns = {"town": [f"Hidden{place % 13}" for place in range(60)], "age": [place % 9 for place in range(60)]}
+    found = anonymise(towns, quasi=["town", "age"], k=3, method=method)
+    for one in (found, found.generalisation, found.generalisation.mapping, found.cost):
+        assert "Hidden" not in repr(one)
+    assert "Hidden" in json.dumps(found.generalisation.as_dict())  # the file that is kept needs them

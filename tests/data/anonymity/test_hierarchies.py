@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from reticent.data.anonymity.anonymiser import Anonymiser
 from reticent.data.anonymity.categories import Dates, Fixed, Frequent, Prefixes, Rare, Tree
 from reticent.data.anonymity.hierarchies import (
     automatic,
@@ -148,3 +149,21 @@ def test_what_is_refused() -> None:
     )
     with pytest.raises(UsageError, match="nested"):
         groups_of(Column.of("c", list(range(12))), fake())
+
+
+def test_infinite_numbers_are_known_only_where_they_have_a_place() -> None:
+    """They ended in an OverflowError, at fitting and in new rows."""
+    inf = float("inf")
+    for hierarchy in (Widths((5, 10)), Rounding((1, 5))):
+        assert hierarchy.images([3.0, inf, -inf], 1)[1:] == [None, None]
+        with pytest.raises(DataError, match=r"column 'c', got 1 that it does not"):
+            groups_of(Column.of("c", [1.0, 2.0, inf]), hierarchy)
+    assert Widths((5,), high=90).images([inf], 1) == [">= 90"]
+    assert TopBottom(low=0, high=9).images([inf, -inf], 1) == [">= 9", "< 0"]
+    assert isinstance(automatic(Column.of("c", [*map(float, range(200)), inf])), Intervals)
+
+
+def test_new_rows_with_an_infinite_number_are_left_out_and_counted() -> None:
+    fitted = Anonymiser(quasi=["c"], k=2, hierarchies={"c": Widths((5, 10))}).fit({"c": [1.0, 1.5, 2.0, 2.5, 3.0]})
+    found = fitted.transform({"c": [1.0, 2.0, float("inf")]})
+    assert (found.kept.tolist(), found.unknown) == ([True, True, False], 1)

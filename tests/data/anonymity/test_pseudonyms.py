@@ -108,3 +108,24 @@ def test_what_is_refused(tmp_path: Path) -> None:
     ):
         with pytest.raises(UsageError):
             wrong()
+
+
+def test_long_numbers_are_told_apart() -> None:
+    """Above 2**53 neighbours are one number as a float: they had one pseudonym, and two people became one."""
+    whole = [2**53, 2**53 + 1, 1234567890123456788, 1234567890123456789]
+    found = pseudonymise({"n": whole}, ["n"], Key(SECRET)).table["n"].cells().tolist()
+    assert len(set(found)) == len(whole)
+    assert found == pseudonymise({"n": [str(one) for one in whole]}, ["n"], Key(SECRET)).table["n"].cells().tolist()
+
+
+def test_what_is_the_same_in_all_texts_is_nothing_to_guess() -> None:
+    """A telephone number's hyphens and country do not make it harder to try all: the note was missing."""
+    calls = {"n": [f"+49 (30) 736-5{place:03d}" for place in range(100)]}
+    found = pseudonymise(calls, ["n"], Key(SECRET))
+    assert found.spaces["n"] == 100  # two digits differ
+    assert "can try them all" in found.notes[1]
+
+
+def test_names_can_be_tried_from_lists_and_the_notes_say_so() -> None:
+    found = pseudonymise({"n": ["Maximilian", "Bob"]}, ["n"], Key(SECRET))
+    assert "stand in lists" in found.notes[1]

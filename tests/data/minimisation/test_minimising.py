@@ -12,7 +12,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostin
 
 import reticent as rt
 from reticent.data import load
-from reticent.data.minimisation import Generalisation, Mapped, Minimisation, minimise, regrouped
+from reticent.data.minimisation import Generalisation, Mapped, Minimisation, minimise, minimising, regrouped
 from reticent.data.minimisation.judging import Bench, dealt
 from reticent.data.minimisation.learning import Task, Trainer
 from reticent.data.minimisation.rules import Dropped, Kept
@@ -207,7 +207,7 @@ def test_everything_follows_from_the_seed(simple: Minimisation) -> None:
 def test_the_record_holds_no_cells(simple: Minimisation) -> None:
     record = simple.record()
     assert Record.from_json(record.to_json()) == record
-    for text in (record.to_json().decode(), simple.csv(), str(simple)):
+    for text in (record.to_json().decode(), simple.csv(), str(simple), repr(simple)):
         for cell in ("Ann", "Bob", "p17", '"yes"'):
             assert cell not in text
 
@@ -345,3 +345,19 @@ def test_rows_without_a_label_are_counted() -> None:
 def test_settings_that_mean_nothing_are_refused(settings: dict[str, Any], says: str) -> None:
     with pytest.raises((UsageError, DataError), match=says):
         minimise(people(1500), **{"label": "ill", **settings})
+
+
+def test_the_search_does_not_see_values_of_held_out_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that only held-out rows have stood in its columns, and decided which steps there are and their order."""
+    seen = []
+
+    def looked(bench: Bench, *arguments: Any, **settings: Any) -> Any:
+        seen.append(bench)
+        return search(bench, *arguments, **settings)
+
+    monkeypatch.setattr(minimising, "search", looked)
+    frame = people(1500)
+    minimise(frame, "ill", model=SMALL, tolerance=0.03, seconds=1e-9, randomness=seeded(1))
+    (bench,) = seen
+    assert len(bench.table["id"].values) == bench.table.rows == len(bench.truth) < 1500
+    assert all((column.counts() > 0).all() for column in bench.table.columns)

@@ -179,7 +179,7 @@ class Anonymiser:
     def _lattice(
         self, rows: Table, columns: Mapping[str, Column], progress: Progress | None
     ) -> tuple[Generalisation, Cost]:
-        ladders = {name: self.hierarchies.get(name, automatic(column)) for name, column in columns.items()}
+        ladders = {name: self.hierarchies.get(name) or automatic(column) for name, column in columns.items()}
         ladders = {name: ladder.fitted(columns[name]) for name, ladder in ladders.items()}
         axes, codes = [], []
         for name, column in columns.items():

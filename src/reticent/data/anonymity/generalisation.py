@@ -69,7 +69,7 @@ class Generalisation:
         ordered: for a sensitive column whether its values are ordered.
     """
 
-    mapping: Mapping
+    mapping: Mapping = dataclasses.field(repr=False)  # it may hold values of the table
     goal: Goal
     sensitive: tuple[str, ...] = ()
     person: str | None = None

@@ -37,7 +37,7 @@ from reticent.data.anonymity.categories import Dates, Fixed, Frequent, Prefixes,
 from reticent.data.anonymity.ladders import EVERYBODY, Hierarchy
 from reticent.data.anonymity.numbers import Intervals, Quantiles, Rounding, TopBottom, Widths
 from reticent.data.tables import Column
-from reticent.errors import UsageError
+from reticent.errors import DataError, UsageError
 
 __all__ = [
     "automatic",
@@ -73,6 +73,7 @@ def groups_of(column: Column, hierarchy: Hierarchy) -> list[np.ndarray[Any, np.d
 
     Raises:
         UsageError: the hierarchy is not nested.
+        DataError: there are values that it does not know.
     """
     count = len(column.values)
     found = [np.arange(count + 1)]
@@ -80,7 +81,13 @@ def groups_of(column: Column, hierarchy: Hierarchy) -> list[np.ndarray[Any, np.d
         if level == levels_of(hierarchy) - 1:
             found.append(np.zeros(count + 1, dtype=np.int64))
             continue
-        images = np.array([str(one) for one in images_at(hierarchy, column.values, level)], dtype=object)
+        said = images_at(hierarchy, column.values, level)
+        if lacking := sum(one is None for one in said):
+            raise DataError(
+                f"Expected values that its hierarchy knows in column {column.name!r}, got {lacking} that it does not.",
+                "Mend them, or choose another hierarchy (infinite numbers fit quantiles, intervals and caps).",
+            )
+        images = np.array([str(one) for one in said], dtype=object)
         names, groups = np.unique(images, return_inverse=True) if count else (images, np.zeros(0, np.int64))
         found.append(np.append(groups, len(names)).astype(np.int64))
         above = np.full(int(found[-2].max()) + 1, -1)
@@ -116,6 +123,8 @@ def automatic(column: Column) -> Hierarchy:
 def _of_numbers(column: Column) -> Hierarchy:
     values = column.numbers()
     known = values[~np.isnan(values)]
+    if np.isinf(known).any():
+        return Quantiles((16, 8, 4, 2)).fitted(column)
     width = _round_number((known.max() - known.min()) / 16)
     cells = np.floor(known / width)
     if np.unique(cells, return_counts=True)[1].max() > _LOPSIDED * len(known):

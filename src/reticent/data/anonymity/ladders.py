@@ -42,6 +42,8 @@ class Hierarchy(Protocol):
 
 def shown(number: float) -> str:
     """A number as short as it can be written exactly."""
+    if isinstance(number, int | np.integer):
+        return str(int(number))
     return str(int(number)) if float(number).is_integer() and abs(number) < 2**53 else repr(float(number))
 
 

@@ -67,7 +67,7 @@ class FullDomain:
     """
 
     names: tuple[str, ...]
-    hierarchies: tuple[Hierarchy, ...]
+    hierarchies: tuple[Hierarchy, ...] = dataclasses.field(repr=False)  # they may hold values
     levels: tuple[int, ...]
 
     def __post_init__(self) -> None:
@@ -126,8 +126,8 @@ class Partition:
 
     names: tuple[str, ...]
     kinds: tuple[str, ...]
-    orders: tuple[tuple[Any, ...], ...]
-    trees: tuple[Tree | None, ...]
+    orders: tuple[tuple[Any, ...], ...] = dataclasses.field(repr=False)
+    trees: tuple[Tree | None, ...] = dataclasses.field(repr=False)
     with_missing: tuple[bool, ...]
     cuts: Cuts
 

@@ -1,7 +1,8 @@
 """Numbers said less exactly: intervals of equal width or of equal numbers of rows, rounding, caps.
 
 Promise: each step can be worked out from the one before. Numbers that were not there when a hierarchy was fitted fall
-into the interval they belong to, the outermost ones being open; nothing but the edges of quantiles is learned.
+into the interval they belong to, the outermost ones being open; nothing but the edges of quantiles is learned. An
+infinite number is in no interval of a width and no multiple of anything: such a value is not known.
 
 Example:
     >>> from reticent.data.anonymity.numbers import Widths
@@ -59,14 +60,17 @@ class Widths:
         return self
 
     def images(self, values: Any, step: int) -> list[Any]:
-        """Intervals, closed on the left."""
-        width, found = self.widths[step - 1], []
+        """Intervals, closed on the left; None for an infinite number."""
+        found: list[str | None] = []
+        width = self.widths[step - 1]
         finest = self.widths[0]
         for x in _numbers(values, "intervals"):
             if self.low is not None and x < self.low:
                 found.append(f"< {shown(self.low)}")
             elif self.high is not None and x >= self.high:
                 found.append(f">= {shown(self.high)}")
+            elif math.isinf(x):
+                found.append(None)
             else:
                 # by the finest width first, so that rounding errors cannot put a number on two sides of one edge
                 cell = math.floor((x - self.origin) / finest) // round(width / finest)
@@ -178,7 +182,7 @@ class Rounding:
         for multiple in self.multiples[:step]:
             found = np.floor(found / multiple + 0.5) * multiple
         whole = all(float(one).is_integer() for one in self.multiples)
-        return [int(one) if whole else float(one) for one in found]
+        return [None if math.isinf(one) else int(one) if whole else float(one) for one in found.tolist()]
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,7 +7,9 @@ key file that others may read is refused. Two values with one pseudonym are refu
 Pseudonyms remain personal data: whoever has the key, or can link what else is in the rows, finds the person (GDPR,
 Article 4(5) and recital 26). Nothing is claimed for the rest of a row: generalise its quasi-identifiers, and measure.
 Where few inputs are possible (dates, short numbers, postcodes), whoever gets hold of the key, or may ask for
-pseudonyms, can try all of them; `notes` says how many there seem to be. A hash without a key is no pseudonym at all:
+pseudonyms, can try all of them; `notes` says how many there seem to be, and that names can be tried from lists however
+many there might be. Texts are hashed as they are: "Ann" and "ann " have two pseudonyms, and so have two ways of
+composing one accent. A whole number has that of its digits. A hash without a key is no pseudonym at all:
 there is none here.
 
 Example:
@@ -46,6 +48,7 @@ REMAIN: Final = (
 )
 _BYTES: Final = 32
 _ENUMERABLE: Final = 2.0**40
+_SOME: Final = 20
 
 
 class Key:
@@ -170,7 +173,7 @@ def pseudonymise(
         column = rows[name].compacted()
         texts = [_text(value) for value in column.values]
         found = [key.pseudonym(text, named.get(name, name), digits) for text in texts]
-        if len(set(found)) < len(set(texts)):
+        if len(set(found)) < len(texts):
             raise DataError(f"Expected a pseudonym for each value of {name!r}, but two share one.", "Use more digits.")
         made.append(column.mapped(found) if found else column)
         spaces[name] = input_space(column)
@@ -178,6 +181,11 @@ def pseudonymise(
             notes.append(
                 f"Column {name!r}: about {spaces[name]:.2g} inputs seem possible; whoever gets the key can try them "
                 "all. Keep the key apart from the table, and destroy it when it is no longer needed."
+            )
+        elif _are_words(texts):
+            notes.append(
+                f"Column {name!r}: many inputs seem possible, but names and addresses in use stand in lists; whoever "
+                "gets the key can try those."
             )
     return Pseudonymised(rows.replaced(made), tuple(notes), spaces)
 
@@ -191,7 +199,8 @@ def input_space(column: Column) -> float:
     """About how many values a column might have, from how its values are written; never fewer than it has.
 
     Whole numbers and dates: the values between smallest and largest. Texts: at each position as many characters as the
-    kinds of characters seen there have (10 digits, 26 letters of a case, 32 others), for the longest text.
+    kinds of characters seen there have (10 digits, 26 letters of a case, 32 others), for the longest text; one where a
+    character is the same in all of at least twenty texts, such as the hyphens of telephone numbers.
     """
     values = column.values
     if not len(values):
@@ -204,9 +213,15 @@ def input_space(column: Column) -> float:
     texts = [_text(value) for value in values]
     total = 1.0
     for i in range(min(max(map(len, texts)), 64)):
-        kinds = {_kind(text[i]) for text in texts if len(text) > i}
-        total *= sum(kinds) + any(len(text) <= i for text in texts)
+        letters = {text[i : i + 1] for text in texts}
+        if len(letters) > 1 or len(texts) < _SOME:
+            total *= sum({_kind(one) for one in letters if one}) + ("" in letters)
     return max(total, float(len(values)))
+
+
+def _are_words(texts: Sequence[str]) -> bool:
+    """Whether most of them could be names, or addresses for mail: lists of both go around."""
+    return 2 * sum("@" in text or not any(map(str.isdigit, text)) for text in texts) > len(texts)
 
 
 def _kind(letter: str) -> int:

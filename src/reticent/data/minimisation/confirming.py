@@ -1,4 +1,4 @@
-"""The one confirmation, on rows that the search never saw, and what else those rows show.
+"""The confirmation, on rows that the search never saw, and what else those rows show.
 
 Promise: `HeldOut.difference` compares the whole table with the one that holds less, each with a model trained on the
 searched rows, on rows that no step was chosen by; its paired interval is what a claim rests on. Nothing is chosen by

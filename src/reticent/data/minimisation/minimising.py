@@ -1,8 +1,9 @@
 """The front door: which columns, precision and rows a model can do without.
 
-Promise: `minimise` searches on some of the people, and then looks once at the others: the claim that less than the
-tolerance is lost holds wrongly in at most (1 - confidence)/2 of such confirmations, however the search went (for the
-models that were trained, and rows drawn like these). It says so when there are too few rows to tell. With a seeded
+Promise: `minimise` searches on some of the people, and then confirms on the others how far along the search's path less
+than the tolerance is lost: that claim is wrong in at most (1 - confidence)/2 of such runs, however the search went and
+however often was looked (`reticent.data.minimisation.looking`; for the models that were trained, and rows drawn like
+these). It says so when there are too few rows to tell. With a seeded
 `Randomness` everything follows from the data and the settings, unless the time is up or the model itself is not
 repeatable.
 
@@ -23,6 +24,7 @@ Example:
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -34,12 +36,13 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.data.minimisation.confirming import HeldOut
-from reticent.data.minimisation.judging import Bench, dealt, reduced
+from reticent.data.minimisation.judging import Bench, Plan, dealt, reduced
 from reticent.data.minimisation.learning import task_of, trainer_of
+from reticent.data.minimisation.looking import Look, looked, looks
 from reticent.data.minimisation.mapping import Generalisation, Mapped
 from reticent.data.minimisation.outcome import Minimisation
 from reticent.data.minimisation.rules import Dropped
-from reticent.data.minimisation.searching import Found, Judge, Progress, search, silent
+from reticent.data.minimisation.searching import Found, Judge, Progress, search, silent, with_fewer_rows
 from reticent.data.minimisation.steps import KEEP
 from reticent.data.minimisation.utility import METRICS, least_rows
 from reticent.data.minimisation.verdicts import column_verdicts, proxies_of, status_of, told_rows
@@ -171,11 +174,12 @@ def _concluded(
     source: Randomness,
     tell: Progress,
 ) -> Minimisation:
-    share = found.share if fewer_rows else 1.0
-    plan = {name: step for name, step in found.plan.items() if step != KEEP}
-    tell("confirming", 0, 1)
-    changed = bool(plan) or share < 1
-    claim = held.difference(plan, share) if changed else None
+    path: list[tuple[Plan, float]] = [(plan, 1.0) for plan in looks(found.path)]
+    path += [(found.plan, found.share)] if fewer_rows and found.share < 1 else []
+    seen, place = looked(path, held.difference, tolerance, lambda done, total: tell("confirming", done, total))
+    last = seen[max(place, 0)] if seen else None
+    plan, share, claim = (found.plan, 1.0, None) if last is None else (last.plan, last.share, last.claim)
+    found = _as_far_as(found, plan, judge)
     rules = held.rules(plan)
     unused = [name for name in whole.names if name not in held.table.names and name != label]
     columns = [
@@ -184,7 +188,6 @@ def _concluded(
         if name != label
     ]
     less = Generalisation(tuple(columns), label)
-    tell("confirming", 1, 1)
     verdicts = column_verdicts(whole, label, held, found, rules, share, weights, keep, tell)
     left = reduced(held.table, rules)
     proxies = proxies_of(held, left, whole[label], [name for name in weights if _was_dropped(less, name, unused)], tell)
@@ -202,7 +205,7 @@ def _concluded(
         columns=verdicts,
         same=tuple(found.same),
         proxies=proxies,
-        rows=told_rows(found, held, judge, share, fewer_rows),
+        rows=told_rows(found, held, judge, share, share < 1),
         search={
             "models": judge.bench.trained,
             "folds": int(judge.bench.folds.max()) + 1,
@@ -212,11 +215,33 @@ def _concluded(
             "error": found.judged.error,
             "nearest": None if found.nearest is None else found.nearest[0],
             "people_needed": None if found.nearest is None else found.nearest[1].people,
+            "looks": [_told_look(one) for one in seen],
+            "looks_planned": len(path),
+            "looks_confirmed": place + 1,
         },
         map=less,
         created=now(),
         repeatable=not source.is_secure,
     )
+
+
+def _as_far_as(found: Found, plan: Plan, judge: Judge) -> Found:
+    """What the search says of the plan that was confirmed, if that is not its last."""
+    if plan == found.plan:
+        return found
+    curve, share = with_fewer_rows(judge, plan) if found.curve else ([], 1.0)
+    (judged,) = judge.judged([plan])
+    return dataclasses.replace(found, plan=dict(plan), judged=judged, curve=curve, share=share)
+
+
+def _told_look(look: Look) -> dict[str, Any]:
+    kinds = [step.kind for step in look.plan.values() if step != KEEP]
+    return {
+        "dropped": kinds.count("drop"),
+        "coarser": len(kinds) - kinds.count("drop"),
+        "share": look.share,
+        "difference": look.claim.as_dict(),
+    }
 
 
 def _was_dropped(less: Generalisation, name: str, unused: Sequence[str]) -> bool:
@@ -306,8 +331,9 @@ def _bench(held: HeldOut, folds: int, most: int, source: Randomness) -> _Searche
     if len(rows) < folds or len(np.unique(parts)) < folds:
         raise DataError(f"Expected rows of at least {folds} people to search, got fewer.", "Take fewer folds.")
     priorities = None if held.priorities is None else held.priorities[rows]
+    seen = Table(column.compacted() for column in held.table.take(rows).columns)  # not even values of other rows
     bench = Bench(
-        held.table.take(rows), held.truth[rows], held.task, held.metric, held.trainer, parts, held.seed, priorities,
+        seen, held.truth[rows], held.task, held.metric, held.trainer, parts, held.seed, priorities,
         held.jobs,
     )  # fmt: skip
     return _Searched(bench, owners)

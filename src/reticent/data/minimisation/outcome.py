@@ -1,8 +1,9 @@
 """What a table can do without, and the evidence for it: the table that a file on Article 5(1)(c) GDPR needs.
 
-Promise: every figure has its interval, method and number of rows; the claim is one figure, measured once on rows that
-no step was chosen by. It names columns, bands and counts, never a cell. It is a measurement of one model on one day,
-not a judgement that processing is lawful: what is necessary for a purpose is for people to say.
+Promise: every figure has its interval, method and number of rows; the claim is one figure, measured on rows that the
+search never saw, by looks whose error together is that of one (`looking`). It names columns, bands and counts, never a
+cell. It is a measurement of one model on one day, not a judgement that processing is lawful: what is necessary for a
+purpose is for people to say.
 
 `status`, of the claim that less than the tolerance is lost:
 "confirmed" (the interval lies above minus the tolerance), "not confirmed" (it holds minus the tolerance: too few rows

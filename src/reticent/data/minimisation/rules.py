@@ -187,7 +187,7 @@ class Grouped:
         groups: category to the name of its group; all others are `OTHER`.
     """
 
-    groups: Mapping[str, str]
+    groups: Mapping[str, str] = dataclasses.field(repr=False)  # they are values of the table
     kind: ClassVar[str] = "grouped"
 
     def __post_init__(self) -> None:

@@ -2,8 +2,8 @@
 
 Promise: every step is judged against the whole table, so small losses do not add up unseen; the judging is by paired
 cross-fitted answers, and a step is taken only if the confirmation on rows not yet seen would be expected to succeed
-(with a probability of `POWER`, were the estimate right). The search decides nothing: what it finds is confirmed
-elsewhere, once. It stops between two steps when its time is up.
+(with a probability of `POWER`, were the estimate right). The search decides nothing: its path, each step of it holding
+less than the one before, is confirmed elsewhere. It stops between two steps when its time is up.
 
 The order:
 
@@ -46,7 +46,7 @@ from reticent.data.minimisation.judging import Bench, Plan, reduced, rules_for
 from reticent.data.minimisation.steps import DROP, KEEP, Step, ladders
 from reticent.data.minimisation.utility import by_owner, influences, narrowest
 
-__all__ = ["POWER", "Found", "Judge", "Judged", "Progress", "search", "silent"]
+__all__ = ["POWER", "Found", "Judge", "Judged", "Progress", "search", "silent", "with_fewer_rows"]
 
 Array = npt.NDArray[Any]
 Progress = Callable[[str, int, int], None]
@@ -145,6 +145,7 @@ class Found:
 
     Attributes:
         plan: what to keep of each column.
+        path: the plans that led there, each holding less than the one before; the last is `plan`.
         importance: column to how much shuffling it (and what says the same) costs.
         same: groups of columns that say the same.
         shares: (column, other) to the share of its information that the other gives.
@@ -156,6 +157,7 @@ class Found:
     """
 
     plan: dict[str, Step]
+    path: list[dict[str, Step]]
     importance: dict[str, float]
     same: list[tuple[str, ...]]
     shares: dict[tuple[str, str], float]
@@ -196,10 +198,10 @@ def search(
     if coarsen:
         state.coarsen()
         state.drop_one_by_one()  # what is coarse may have become dispensable
-    curve, share = state.rows()
+    curve, share = with_fewer_rows(judge, state.plan, state.is_up, progress)
     (final,) = judge.judged([state.plan])
     nearest = None if state.plan or not state.refused else max(state.refused, key=lambda one: one[1].change)
-    return Found(dict(state.plan), importance, same, shares, final, curve, share, nearest, state.stopped)
+    return Found(dict(state.plan), state.path, importance, same, shares, final, curve, share, nearest, state.stopped)
 
 
 class _Search:
@@ -215,6 +217,7 @@ class _Search:
         self.bench, self.judge, self.weights, self.pinned = bench, judge, weights, pinned
         self.deadline, self.progress = deadline, progress
         self.plan: dict[str, Step] = {}
+        self.path: list[dict[str, Step]] = []
         self.refused: list[tuple[str, Judged]] = []
         self.stopped: str | None = None
         self.same: list[tuple[str, ...]] = []
@@ -230,12 +233,17 @@ class _Search:
             self.stopped = stage
         return self.stopped is not None
 
+    def take(self, more: Plan) -> None:
+        """One step further."""
+        self.plan = {**self.plan, **more}
+        self.path.append(self.plan)
+
     def tried(self, more: Plan) -> bool:
         """Whether the plan may also have this; then it has."""
         plan = {**self.plan, **more}
         (judged,) = self.judge.judged([plan])
         if judged.taken:
-            self.plan = plan
+            self.take(more)
         else:
             self.refused.append((", ".join(more), judged))
         return judged.taken
@@ -293,13 +301,15 @@ class _Search:
             plan = {**start, **dict.fromkeys(order[:middle], DROP)}
             (judged,) = self.judge.judged([plan])
             if judged.taken:
-                low, self.plan = middle, plan
+                low = middle
             else:
                 high = middle
                 if middle == 1:
                     self.refused.append((order[0], judged))
             done += 1
             self.progress("columns at once", min(done, total), total)
+        for name in order[:low]:
+            self.take({name: DROP})
 
     def drop_one_by_one(self) -> None:
         names = self.left
@@ -326,7 +336,7 @@ class _Search:
                 return
             found = [step for ladder in ladders(table[name]) if (step := self._furthest(name, ladder)) != KEEP]
             if found:
-                self.plan = {**self.plan, name: min(found, key=lambda step: self._values(name, step))}
+                self.take({name: min(found, key=lambda step: self._values(name, step))})
             self.progress("coarser values", done + 1, len(names))
 
     def _furthest(self, name: str, ladder: Sequence[Step]) -> Step:
@@ -345,22 +355,33 @@ class _Search:
         kept = reduced(table, rules_for({name: step}, table, bench.truth, bench.task))
         return 0 if kept is None else len(kept[name].values)
 
-    def rows(self) -> tuple[list[tuple[float, Judged]], float]:
-        """What fewer training rows cost on top, and the least share of them from which on they cost little."""
-        least = _LEAST_ROWS / len(self.bench.truth)
-        shares = [share for share in SHARES if share >= least and self.bench.priorities is not None]
-        curve = []
-        for done, share in enumerate(shares):
-            if self.is_up("fewer rows"):
-                return [], 1.0
-            self.progress("fewer rows", done, len(shares))
-            (judged,) = self.judge.judged([self.plan], share)
-            curve.append((share, judged))
-        self.progress("fewer rows", 1, 1)
-        curve.append((1.0, self.judge.judged([self.plan])[0]))
-        enough = 1.0
-        for share, judged in reversed(curve[:-1]):
-            if not judged.taken:
-                break
-            enough = share
-        return curve, enough
+
+def with_fewer_rows(
+    judge: Judge, plan: Plan, is_up: Callable[[str], bool] = lambda _stage: False, progress: Progress = silent
+) -> tuple[list[tuple[float, Judged]], float]:
+    """What fewer training rows cost on top, and the least share of them from which on they cost little.
+
+    Args:
+        judge: says what is little.
+        plan: what is kept.
+        is_up: whether the time is up.
+        progress: told (stage, done, total).
+    """
+    bench = judge.bench
+    least = _LEAST_ROWS / len(bench.truth)
+    shares = [share for share in SHARES if share >= least and bench.priorities is not None]
+    curve = []
+    for done, share in enumerate(shares):
+        if is_up("fewer rows"):
+            return [], 1.0
+        progress("fewer rows", done, len(shares))
+        (judged,) = judge.judged([plan], share)
+        curve.append((share, judged))
+    progress("fewer rows", 1, 1)
+    curve.append((1.0, judge.judged([plan])[0]))
+    enough = 1.0
+    for share, judged in reversed(curve[:-1]):
+        if not judged.taken:
+            break
+        enough = share
+    return curve, enough

@@ -59,13 +59,16 @@ ACCOUNTS: Final = (
             "kreditkartennummer", "tarjeta", "numero carte", "carta credito", "creditcard", "debit card")),
     ),
     Detector(
-        "IBAN", "direct", Shape(digits=(6, 34), letters=(2, 26), spaces=(0, 10), separators=(0, 8), length=(15, 44)),
+        "IBAN", "direct", Shape(digits=(6, 34), letters=(2, 30), spaces=(0, 11), separators=(0, 8), colons=(0, 1),
+            length=(15, 50)), prefix="^IBAN:?",
         pattern=f"^({_IBAN})$", check=sums.iban, chance=1 / 97, alpha=0.05, safe_harbor="J",
         hints=Hints(("iban", "bank account", "bankverbindung", "kontoverbindung")),
     ),
     Detector(
         "IMEI", "direct", Shape(digits=(15, 15), spaces=(0, 4), separators=(0, 4)), pattern="^[0-9]{15}$",
-        check=sums.luhn, chance=0.1, hints=Hints(("imei", "device imei")), pad=15, safe_harbor="M",
+        check=sums.luhn, chance=0.1, hints=Hints(("imei", "device imei")), pad=15,
+        hinted_shape=Shape(digits=(13, 15), spaces=(0, 4), separators=(0, 4)),
+        hinted_pattern="^[0-9]{15}$", safe_harbor="M",
     ),
     Detector(
         "vehicle identification number", "direct", Shape(digits=(3, 16), letters=(1, 14), length=(17, 17)),
@@ -76,6 +79,7 @@ ACCOUNTS: Final = (
     Detector(
         "cryptocurrency address", "direct", Shape(digits=(2, 60), letters=(10, 62), length=(26, 62)),
         raw="^(bc1[02-9ac-hj-np-z]{25,59}|[13][A-HJ-NP-Za-km-z1-9]{25,34})$", least=0.01, safe_harbor="J",
+        behind="digest",
         hints=Hints(("wallet", "bitcoin", "btc address", "wallet address")),
     ),
     Detector(

@@ -97,6 +97,8 @@ class Detector:
         group: one of `GROUPS`.
         shape: of values without a hint; of all values if there is no `hinted_shape`.
         raw: a pattern (RE2) of the whole value.
+        unlike: a pattern of values that are something else; not asked where the name gives a hint.
+        prefix: a pattern of what may stand before the value without spaces and separators, and is no part of it.
         pattern: a pattern of the value without spaces and separators, in capitals.
         check: of the values without separators, as a matrix of bytes less 48, lengths apart.
         each: of one value without separators, where no matrix is of use.
@@ -110,6 +112,7 @@ class Detector:
         loose: most values have its pattern, so that a finding rests on the name.
         pad: digits that a number has, of which leading zeros may be lost.
         sampled: judged by this share of the first candidates (a function of them) being at least a half.
+        sampled_always: that too where the name gives a hint.
         listed: values, in small letters; a hit is one of them. At least two different ones, if there is no hint.
         among: how many of some different values are in a list of all such values that are known; None if there is no
             list. Without a hint, a column is of this kind if at least `LISTED` of its different values are in it, with
@@ -118,6 +121,7 @@ class Detector:
         safe_harbor: letters of 45 CFR 164.514(b)(2)(i).
         special: which special category it is (`reticent.data.scan.rules`).
         means: what else there is to say of a finding.
+        rivals: kinds of one form that this one's values may have too where the name gives a hint; see `judging`.
         behind: a kind that says more; where that is found in most cells, this one is left out ("any": any other kind).
     """
 
@@ -125,6 +129,8 @@ class Detector:
     group: str
     shape: Shape = dataclasses.field(default_factory=Shape.any)
     raw: str | None = None
+    unlike: str | None = None
+    prefix: str | None = None
     pattern: str | None = None
     check: Check | None = None
     each: Callable[[str], bool] | None = None
@@ -140,6 +146,7 @@ class Detector:
     loose: bool = False
     pad: int = 0
     sampled: Callable[[list[str]], float] | None = None
+    sampled_always: bool = False
     listed: frozenset[str] = frozenset()
     among: Callable[[list[str]], int | None] | None = None
     not_in: frozenset[str] = frozenset()
@@ -147,6 +154,7 @@ class Detector:
     special: str = ""
     means: str = ""
     behind: str = ""
+    rivals: tuple[str, ...] = ()
 
     @property
     def has_checksum(self) -> bool:
@@ -176,8 +184,10 @@ class Detector:
         raw, pattern = (self.hinted_raw, self.hinted_pattern) if looser else (self.raw, self.pattern)
         if raw is not None:
             texts, places = _matching(texts, places, raw)
+        if self.unlike is not None and not hinted:
+            texts, places = _matching(texts, places, self.unlike, inside=False)
         if pattern is not None or self.check is not None or self.each is not None:
-            texts = _compact(texts, self.pad if hinted else 0)
+            texts = _compact(texts, self.pad if hinted else 0, self.prefix)
         if pattern is not None:
             texts, places = _matching(texts, places, pattern)
         return Hits(places, places[self._passing(texts)] if len(places) else places)
@@ -204,16 +214,21 @@ class Detector:
         return found
 
 
-def _matching(texts: Any, places: npt.NDArray[np.int64], pattern: str) -> tuple[Any, npt.NDArray[np.int64]]:
+def _matching(
+    texts: Any, places: npt.NDArray[np.int64], pattern: str, *, inside: bool = True
+) -> tuple[Any, npt.NDArray[np.int64]]:
     import pyarrow.compute as pc
 
     right = pc.match_substring_regex(texts, pattern)
+    right = right if inside else pc.invert(right)
     return texts.filter(right), places[right.to_numpy(zero_copy_only=False)]
 
 
-def _compact(texts: Any, pad: int) -> Any:
-    """Without spaces and separators, in capitals, filled up with zeros."""
+def _compact(texts: Any, pad: int, prefix: str | None) -> Any:
+    """Without spaces, separators and what may stand before, in capitals, filled up with zeros."""
     import pyarrow.compute as pc
 
     texts = pc.utf8_upper(pc.replace_substring_regex(texts, r"[ \-./()]", ""))
+    if prefix is not None:
+        texts = pc.replace_substring_regex(texts, prefix, "")
     return pc.utf8_lpad(texts, pad, "0") if pad else texts

@@ -21,13 +21,16 @@ import unicodedata
 from functools import cached_property, lru_cache
 from typing import Final
 
-__all__ = ["FLAGS", "Hints", "words"]
+__all__ = ["FLAGS", "TOLD", "Hints", "words"]
 
 FLAGS: Final = frozenset((
     "verified", "valid", "flag", "is", "has", "count", "num", "opt", "optin", "optout", "consent", "sent", "allowed",
     "available", "present", "missing", "provided", "confirmed", "bounced", "score", "rate", "total", "avg", "mean",
 ))  # fmt: skip
 """Words that say that a column is about something, and does not hold it."""
+
+TOLD: Final = frozenset(("consent", "opt", "optin", "optout", "sent", "allowed", "available", "provided", "bounced"))
+"""Those of them that hold for sensitive data too, where a yes or a score says it all (`is_pregnant`)."""
 
 _LONG: Final = 6
 
@@ -61,11 +64,18 @@ class Hints:
 
     Args:
         names: each one or several words; of several words all must follow one another.
-        against: words that take the hint away, besides `FLAGS`.
+        against: words that take the hint away, besides those of `about` that are in no name.
+        about: words that say that a column is about something, and does not hold it.
     """
 
     names: tuple[str, ...] = ()
     against: tuple[str, ...] = ()
+    about: frozenset[str] = FLAGS
+
+    @cached_property
+    def _against(self) -> frozenset[str]:
+        own = {word for name in self.names for word in words(name)}  # "heart rate" is no rate of hearts
+        return frozenset(self.against) | (self.about - own)
 
     @cached_property
     def _spaced(self) -> frozenset[str]:
@@ -82,7 +92,7 @@ class Hints:
     def fit(self, name: str) -> bool:
         """Whether a column's name is one of them."""
         found = words(name)
-        if not self.names or not found or {*found} & {*self.against, *FLAGS}:
+        if not self.names or not found or self._against.intersection(found):
             return False
         spaced, joined = f" {' '.join(found)} ", "".join(found)
         if any(one in spaced for one in self._spaced) or joined in self._joined:

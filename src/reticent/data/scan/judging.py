@@ -7,7 +7,8 @@ says whether it rests on check digits, on a pattern, or on the column's name alo
 
 How it works: of n different candidates k pass, and a random one would with probability c. Luck is rejected if
 P(Binomial(n, c) ≥ k) is below the kind's alpha, and the share that is not luck, (k/n - c)/(1 - c), must be a tenth.
-Where several kinds of number explain the same cells, those that explain fewer than half as much as the best go.
+Where several kinds of number explain the same cells, those that explain fewer than half as much as the best go. Cells
+of one form are one kind: where the column's name says another, the evidence decides, and the other is the alternative.
 
 Example:
     >>> from reticent.data.scan.judging import excess
@@ -33,6 +34,7 @@ CONFIDENCES: Final = ("checksum", "pattern", "name only")
 _LEAST_EXCESS: Final = 0.1
 _SAMPLED: Final = 0.5
 _FEWEST_LISTED: Final = 5
+_OBEYED: Final = 0.97
 
 
 @dataclasses.dataclass
@@ -79,6 +81,7 @@ class Found:
         special: category of the GDPR.
         by_luck: how many of the cells luck alone would explain, of kinds with check digits.
         note: what else there is to say.
+        alternative: another kind that the same cells could be, for which less speaks.
         examples: if somebody asked for them.
     """
 
@@ -96,6 +99,7 @@ class Found:
     special: str = ""
     by_luck: int = 0
     note: str = ""
+    alternative: str = ""
     examples: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -163,7 +167,9 @@ def judged(
             unclear.append(Unclear(source, column, detector.name, count.candidates, count.confirmed, expected))
         if confidence:
             kept.append((detector, hinted, count, confidence))
-    return [_found(column, source, *one, cells, sampled=sampled) for one in _without_rivals(kept, cells)], unclear
+    kept, alternatives = _decided(kept)
+    found = [_found(column, source, *one, cells, sampled=sampled) for one in _without_rivals(kept, cells)]
+    return [dataclasses.replace(one, alternative=alternatives.get(one.kind, "")) for one in found], unclear
 
 
 def _confidence(detector: Detector, count: Count, cells: int, *, hinted: bool) -> tuple[str, bool]:
@@ -179,7 +185,9 @@ def _confidence(detector: Detector, count: Count, cells: int, *, hinted: bool) -
         return ("pattern" if _mostly_listed(count, cells) else named), False
     enough = count.passes >= detector.least * cells
     enough &= not detector.listed or len(count.different) > 1
-    if hinted or (enough and (detector.sampled is None or detector.sampled(count.first_texts) >= _SAMPLED)):
+    asked = detector.sampled is not None and (detector.sampled_always or (enough and not hinted))
+    likely = not asked or (detector.sampled is not None and detector.sampled(count.first_texts) >= _SAMPLED)
+    if likely and (hinted or enough):
         return "name only" if detector.loose and hinted else "pattern", False
     return "", False
 
@@ -211,6 +219,31 @@ def _by_check_digits(detector: Detector, count: Count, cells: int, named: str, *
     if hinted:
         return "pattern" if count.fits * 2 >= cells else named, False
     return "", count.confirmed > 0 and not few
+
+
+def _decided(
+    kept: list[tuple[Detector, bool, Count, str]],
+) -> tuple[list[tuple[Detector, bool, Count, str]], dict[str, str]]:
+    """One verdict where a column is called after one kind and its values are written as others (`rivals`).
+
+    The rules of the form decide: of random numbers a tenth break those of a social security number, so nearly none
+    that do speak for it. What else is in the column is counted for the kind that it is called after.
+    """
+    alternatives: dict[str, str] = {}
+    for called, hinted, count, how in kept:
+        rivals = [one for one in kept if one[0].name in called.rivals and not one[1]]
+        if not hinted or not rivals:
+            continue
+        form = max(one[2].fits for one in rivals)
+        if sum(one[2].passes for one in rivals) >= _OBEYED * form:
+            alternatives |= {one[0].name: called.name for one in rivals}
+            rest = dataclasses.replace(count, fits=count.fits - form, passes=count.passes - form)
+            kept = [one for one in kept if one[0] is not called]
+            kept += [(called, hinted, rest, how)] if rest.passes > 0 else []
+        else:
+            alternatives[called.name] = rivals[0][0].name
+            kept = [one for one in kept if one[0].name not in called.rivals]
+    return kept, alternatives
 
 
 def _without_rivals(

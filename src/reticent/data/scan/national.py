@@ -14,6 +14,7 @@ Example:
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 from collections.abc import Callable
 from typing import Any, Final
@@ -26,12 +27,14 @@ from reticent.data.scan.detector import Detector, Shape
 from reticent.data.scan.hints import Hints
 from reticent.errors import MissingExtra
 
-__all__ = ["NATIONAL", "stdnum"]
+__all__ = ["NATIONAL", "WRITTEN_AS_SSN", "stdnum"]
 
 Array = npt.NDArray[Any]
 
 _MM: Final = "(0[1-9]|1[0-2])"
 _DD: Final = "(0[1-9]|[12][0-9]|3[01])"
+_LOST: Final = 3
+WRITTEN_AS_SSN: Final = "[0-9]{3}-[0-9]{2}-[0-9]{4}|[0-9]{3} [0-9]{2} [0-9]{4}"
 _NUMBER_WORDS: Final = (
     "id number",
     "national id",
@@ -62,6 +65,9 @@ def _of(
     """A number of so many digits, with separators."""
     shape = Shape(digits=(low, high), letters=letters, spaces=(0, 6), separators=(0, 5))
     more = {"group": "direct", "safe_harbor": "R", **more}
+    if more.get("pad"):  # read as whole numbers, some have lost up to three zeros
+        more["hinted_shape"] = dataclasses.replace(shape, digits=(low - _LOST, high))
+        more["hinted_pattern"] = more.get("hinted_pattern", f"^({pattern})$")
     return Detector(name, shape=shape, pattern=f"^({pattern})$", hints=Hints(hints), check=check, chance=chance, **more)
 
 
@@ -139,8 +145,8 @@ def _dea(characters: Array) -> npt.NDArray[np.bool_]:
     return right
 
 
-_NINE: Final = Shape(digits=(9, 9), separators=(2, 2))
-_LOOSE_NINE: Final = Shape(digits=(7, 9), spaces=(0, 2), separators=(0, 2))
+_NINE: Final = Shape(digits=(9, 9), spaces=(0, 2), separators=(0, 2), length=(11, 11))
+_LOOSE_NINE: Final = Shape(digits=(6, 9), spaces=(0, 2), separators=(0, 2))
 _A: Final = "[AC-HJKMNP-RT-Y]"
 _AN: Final = "[0-9AC-HJKMNP-RT-Y]"
 _EGN_MM: Final = "(0[1-9]|1[0-2]|2[1-9]|3[0-2]|4[1-9]|5[0-2])"
@@ -148,12 +154,13 @@ _PESEL_MM: Final = "([02468][1-9]|[13579][0-2])"
 
 NATIONAL: Final = (
     Detector(
-        "US social security number", "direct", _NINE, raw="^[0-9]{3}-[0-9]{2}-[0-9]{4}$", check=_ssn,
+        "US social security number", "direct", _NINE, raw=f"^({WRITTEN_AS_SSN})$", check=_ssn,
         hints=Hints(("ssn", "social security", "social security number", "soc sec", "ss number")), pad=9,
         hinted_shape=_LOOSE_NINE, hinted_pattern="^[0-9]{9}$", safe_harbor="G",
     ),
     Detector(
-        "US taxpayer number (ITIN)", "direct", _NINE, raw="^9[0-9]{2}-[0-9]{2}-[0-9]{4}$", check=_itin,
+        "US taxpayer number (ITIN)", "direct", _NINE,
+        raw="^(9[0-9]{2}-[0-9]{2}-[0-9]{4}|9[0-9]{2} [0-9]{2} [0-9]{4})$", check=_itin,
         hints=Hints(("itin", "taxpayer id", "taxpayer identification")), hinted_shape=_LOOSE_NINE, pad=9,
         hinted_pattern="^[0-9]{9}$", safe_harbor="R",
     ),

@@ -44,7 +44,8 @@ class ScannedColumn:
         distinct: how many different values, among the rows whose keys were held.
         text: how many cells are text.
         missed_at_most: of a sample without a finding: the upper bound on the share of rows with something that the
-            detectors would have recognised; None if all rows were looked at, or something was found.
+            detectors would have recognised, cells that pass one but were too few for a finding, or no more than luck
+            explains, among them; None if all rows were looked at, or something was found.
         kinds: what was found.
         skipped: why it was not looked at, if so.
     """
@@ -186,5 +187,6 @@ def _line(one: Found) -> str:
     if one.share.high > one.share.low:
         share += f", {one.share.low * 100:.1f} to {one.share.high * 100:.1f}"
     first = f", first in row {one.first_row}" if one.first_row else ""
+    either = f", or {one.alternative}" if one.alternative else ""
     luck = f", of which luck explains about {one.by_luck}" if one.by_luck else ""
-    return f"{one.column}: {one.kind}{inside}, {one.group}, {one.cells} cells ({share}), {how}{first}{luck}"
+    return f"{one.column}: {one.kind}{either}{inside}, {one.group}, {one.cells} cells ({share}), {how}{first}{luck}"

@@ -37,6 +37,10 @@ DATE: Final = (
 )
 _DATES: Final = Shape(digits=(3, 24), letters=(0, 12), spaces=(0, 4), separators=(0, 5), colons=(0, 3), length=(6, 35))
 _HINTED_DATE: Final = rf"^({DATE}{_TIME}|(19|20)[0-9]{{6}})$"
+_COMPACT_DATE: Final = "(19|20)[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|[12][0-9]|3[01])"
+"""Four of a thousand random numbers of eight digits from 1900 to 2099 are written like this."""
+_CUT: Final = 3
+_NO_YEARS: Final = ("months", "month", "weeks", "week", "days", "day", "hours")
 _NAME: Final = Shape(
     letters=(1, 60), foreign=(0, 60), spaces=(0, 5), separators=(0, 5), others=(0, 3), digits=(0, 0), length=(1, 80)
 )
@@ -52,6 +56,11 @@ _SEXES: Final = frozenset((
     "m", "f", "male", "female", "man", "woman", "männlich", "weiblich", "homme", "femme", "hombre", "mujer", "maschio",
     "femmina", "mężczyzna", "kobieta", "vrouw", "nonbinary", "non-binary", "divers",
 ))  # fmt: skip
+
+
+def _longer_than_three(texts: list[str]) -> float:
+    """The share of postcodes of more than three characters: a column of ZIP codes that were cut to three has none."""
+    return sum(len(text) > _CUT for text in texts) / len(texts) if texts else 0.0
 
 
 def _trait(name: str, *hints: str, against: tuple[str, ...] = (), **more: object) -> Detector:
@@ -87,28 +96,32 @@ PERSONS: Final = (
         hints=Hints(("date of birth", "dob", "birth date", "birthdate", "birthday", "geburtsdatum", "geburtstag",
             "fecha nacimiento", "fecha de nacimiento", "date naissance", "date de naissance", "data nascita",
             "data di nascita", "data nascimento", "data de nascimento", "geboortedatum", "data urodzenia",
-            "fodelsedatum", "fodselsdato", "syntymaaika", "born", "born on", "bday")),
+            "fodelsedatum", "fodselsdato", "syntymaaika", "born", "born on", "bday", "birth dt", "date birth"),
+            against=("year", "yr")),
     ),
     Detector(
-        "date", "quasi", _DATES, raw=f"^{DATE}{_TIME}$", least=0.2, named=False, safe_harbor="C",
+        "date", "quasi", _DATES, raw=f"^({DATE}{_TIME}|{_COMPACT_DATE})$", least=0.2, named=False, safe_harbor="C",
         hinted_raw=_HINTED_DATE, hinted_shape=_DATES,
         hints=Hints(("date", "datum", "fecha", "data", "admission", "discharge", "timestamp", "created at", "death",
             "visit", "paivamaara", "aufnahmedatum", "entlassdatum")),
         means="of a birth, a stay, a death and the like: more than the year", behind="date of birth",
     ),
-    _trait("year of birth", "birth year", "year of birth", "yob", "geburtsjahr", "annee naissance", "ano nacimiento",
-        "anno nascita", "geboortejaar", shape=Shape(digits=(2, 4)), raw="^((18|19|20)?[0-9]{2})$"),
+    _trait("year of birth", "birth year", "year of birth", "year born", "yr born", "yob", "geburtsjahr",
+        "annee naissance", "ano nacimiento", "anno nascita", "geboortejaar",
+        shape=Shape(digits=(2, 4)), raw="^((18|19|20)?[0-9]{2})$"),
     _trait("age", "age", "alter", "edad", "eta", "idade", "leeftijd", "wiek", "alder", "ika", "age years",
         "age at admission", "age group", against=("stage", "gap"), shape=Shape(digits=(1, 8), letters=(0, 6),
         spaces=(0, 2), separators=(0, 2), others=(0, 2)), raw=r"^[<>]?=?[0-9]{1,3}([.][0-9]+)?( ?[-+]|$| )"),
     _trait("age over 89", "age", "alter", "edad", "eta", "idade", "leeftijd", "wiek", "alder", "ika", "age years",
-        "age at admission", shape=Shape(digits=(2, 6), separators=(0, 1)), raw=r"^(9[0-9]|1[0-2][0-9])([.][0-9]+)?$",
-        named=False, safe_harbor="C", means="ages over 89 are to be written as 90 or older"),
+        "age at admission", against=_NO_YEARS, shape=Shape(digits=(2, 6), separators=(0, 1)),
+        raw=r"^(9[0-9]|1[0-2][0-9])([.][0-9]+)?$", named=False, safe_harbor="C",
+        means="ages over 89 are to be written as 90 or older"),
     Detector(
         "US ZIP code", "quasi", Shape(digits=(9, 9), separators=(1, 1)), raw="^[0-9]{5}-[0-9]{4}$", least=0.05,
         hinted_shape=Shape(digits=(3, 9), separators=(0, 1)), hinted_pattern="^[0-9]{5}([0-9]{4})?$", pad=5,
-        hints=Hints(("zip", "zip code", "zipcode", "zip 5", "zip 4", "zipcode plus 4", "postal code zip")), named=False,
-        safe_harbor="B", means="more than its first three digits",
+        sampled=_longer_than_three, sampled_always=True,
+        hints=Hints(("zip", "zip code", "zipcode", "zip 5", "zip 4", "zipcode plus 4", "postal code zip"),
+            against=("3",)), named=False, safe_harbor="B", means="more than its first three digits",
     ),
     Detector(
         "US ZIP code, three digits of a small area", "quasi", Shape(digits=(3, 3)), raw="^[0-9]{3}$", needs_hint=True,
@@ -122,7 +135,8 @@ PERSONS: Final = (
         hinted_raw="^[A-Za-z0-9][A-Za-z0-9 -]{2,9}$", safe_harbor="B",
         hints=Hints(("postcode", "post code", "postal code", "postal", "plz", "postleitzahl", "code postal",
             "codigo postal", "cap", "cep", "postnummer", "postinumero", "kod pocztowy", "zip", "zip code",
-            "zipcode")), behind="US ZIP code",
+            "zipcode"), against=("3",)), behind="US ZIP code",
+        sampled=_longer_than_three, sampled_always=True,
     ),
     Detector(
         "coordinates", "quasi", Shape(digits=(6, 34), spaces=(0, 3), separators=(3, 7), others=(0, 1)),

@@ -1,8 +1,8 @@
 """A uniform sample of the rows of a source of unknown length, drawn while it is read once.
 
-Promise: every set of n rows is equally likely to be the sample, whatever their order. What a sample without a hit says
-of all rows is `missed_at_most`: with the stated confidence no larger a share of them holds what the detectors would
-recognise. That bound is of sampling only: what the detectors do not recognise is not in it.
+Promise: every set of n rows is equally likely to be the sample, whatever their order. What a sample without a finding
+says of all rows is `missed_at_most`: with the stated confidence no larger a share of them holds what the detectors
+would recognise. That bound is of sampling only: what the detectors do not recognise is not in it.
 
 How it works: each row draws a 64-bit number; the rows with the n smallest are kept (the chance of a tie that matters is
 below n² 2^-64). The bound is Clopper and Pearson's (1934), one-sided; draws without replacement only make it smaller.

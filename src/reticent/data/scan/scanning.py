@@ -303,7 +303,7 @@ class _Run:
                 letters[letter] += tally.cells
             missed = None
             if sampled and not any(one.group != "other" for one in more):
-                missed = missed_at_most(0, seen, self._confidence)
+                missed = missed_at_most(tally.hits, seen, self._confidence)
             kinds = tuple(one.kind for one in more)
             columns.append(ScannedColumn(tally.name, tally.cells, different, tally.words, missed, kinds))
         columns += [ScannedColumn(column, 0, 0, 0, None, (), why) for column, why in skipped.items()]

@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import Final
 
 from reticent.data.scan.detector import Detector, Shape
-from reticent.data.scan.hints import Hints
+from reticent.data.scan.hints import TOLD, Hints
 
 __all__ = ["SENSITIVE"]
 
@@ -32,7 +32,8 @@ def _kind(
 ) -> Detector:  # fmt: skip
     listed = frozenset(value.strip() for value in values.split(",") if value.strip())
     return Detector(
-        name, "sensitive", _WORDS if listed else Shape.any(), hints=Hints(hints, against=against), listed=listed,
+        name, "sensitive", _WORDS if listed else Shape.any(), hints=Hints(hints, against=against, about=TOLD),
+        listed=listed,
         least=least, special=special, needs_hint=not listed, safe_harbor=safe_harbor, means=means, behind=behind,
     )  # fmt: skip
 

@@ -74,6 +74,8 @@ def _unhinted(detector: Detector, column: str) -> bool:
 class Tally:
     """The counts of one column.
 
+    `hits` are cells that pass any detector, whether or not it comes to a finding.
+
     Args:
         name: of the column.
         show: how many examples to keep for each kind.
@@ -82,7 +84,7 @@ class Tally:
 
     def __init__(self, name: str, *, show: int = 0, plain: bool = False) -> None:
         self.name = name
-        self.rows = self.cells = self.words = 0
+        self.rows = self.cells = self.words = self.hits = 0
         self._show, self._plain = show, plain
         asked = [(one, one.hints.fit(name)) for one in DETECTORS]
         self._counts = [(one, hinted, Count()) for one, hinted in asked if hinted or _unhinted(one, name)]
@@ -98,11 +100,15 @@ class Tally:
         self.cells += values.cells
         if not len(values.texts):
             return
+        hit, checked = np.zeros((2, len(values.texts)), dtype=bool)
         for detector, hinted, count in self._counts:
             hits = detector.hits(values, hinted=hinted)
+            hit[hits.passed] = True
+            checked[hits.passed] |= detector.has_checksum
             if len(hits.fitted):
                 self._add(detector, count, values, hits)
-        self.words += int(values.counts[values.wordy].sum())
+        self.hits += int(values.counts[hit].sum())
+        self.words += int(values.counts[values.wordy & ~checked].sum())  # a number in groups is no text
         readable = np.flatnonzero(values.wordy | values.listed)
         if reading is not None and len(readable):
             self._read(values, readable, reading)

@@ -1,7 +1,9 @@
 """What a column holds in one piece of a table: its distinct values, how often each comes, and of which characters.
 
 Promise: work on cells is done once for each distinct value of a piece, in vectors; counts are of rows. Missing cells
-are those that are null, blank, or written as a word for missing; values are trimmed. Nothing here prints a value.
+are those that are null, blank, or written as a word for missing; values are trimmed. What programs do to values on the
+way is undone: a whole number that became 2139.0 (of a column with gaps) is 2139 again, no-break spaces are spaces, and
+typographic hyphens are hyphens. Nothing here prints a value.
 
 How it works: the characters of all values lie one after the other in memory; each byte is looked up in a table that
 gives 1 in one of eight 8-bit fields of a 64-bit number, and the sums of these numbers over each value are its numbers
@@ -39,6 +41,11 @@ MISSING: Final = frozenset(
     ("na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "#n/a", "unknown", "missing")
 )
 SHORT: Final = 128
+_EXACT: Final = 2.0**53
+_SPACES: Final = "[\u00a0\u2000-\u200a\u202f\u205f\u3000]"
+_HYPHENS: Final = "[\u2010-\u2015\u2212\ufe58\ufe63\uff0d]"
+_NOTHING: Final = "[\u00ad\u200b-\u200f\u2060\ufeff]"
+_AROUND: Final = r"@.*[;|,<>()\":\s]|[;|,<>()\":\s].*@"
 _AT_ONCE: Final = 1 << 21  # bytes whose 64-bit sums are made at once
 _CLASSES: Final = ("digits", "letters", "foreign", "spaces", "ats", "colons", "separators", "others")
 
@@ -87,7 +94,34 @@ def texts_of(array: Any) -> Any:
         return array
     if pa.types.is_timestamp(kind):
         array = array.cast(pa.timestamp("s"), safe=False)
+    if pa.types.is_floating(kind):
+        return _of_floats(array)
     return array.cast(pa.string())
+
+
+def _of_floats(array: Any) -> Any:
+    """Whole numbers without a point or an exponent: a card's number in a column with gaps is read as 4.1e15."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    floats = array.cast(pa.float64())
+    whole = pc.and_(pc.equal(floats, pc.floor(floats)), pc.less(pc.abs(floats), _EXACT))
+    numbers = pc.if_else(whole, floats, pa.scalar(None, pa.float64())).cast(pa.int64())
+    return pc.coalesce(numbers.cast(pa.string()), array.cast(pa.string()))
+
+
+def _as_typed(texts: Any) -> Any:
+    """Trimmed texts without what programs did to them."""
+    import pyarrow.compute as pc
+
+    texts = pc.utf8_trim_whitespace(texts)
+    if pc.sum(pc.binary_length(texts)).as_py() != pc.sum(pc.utf8_length(texts)).as_py():
+        for pattern, plain in ((_SPACES, " "), (_HYPHENS, "-"), (_NOTHING, "")):
+            texts = pc.replace_substring_regex(texts, pattern, plain)
+        texts = pc.utf8_trim_whitespace(texts)
+    if pc.any(pc.ends_with(texts, ".0")).as_py():
+        texts = pc.replace_substring_regex(texts, r"^([-+]?[0-9]+)\.0$", r"\1")
+    return texts
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -119,9 +153,9 @@ class Values:
 
         encoded = array.dictionary_encode()
         codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
-        trimmed = pc.utf8_trim_whitespace(encoded.dictionary)
+        trimmed = _as_typed(encoded.dictionary)
         lengths = pc.binary_length(trimmed).to_numpy(zero_copy_only=False)
-        if lengths.sum() < (pc.sum(pc.binary_length(encoded.dictionary)).as_py() or 0):  # "a" and "a " have become one
+        if lengths.sum() < (pc.sum(pc.binary_length(encoded.dictionary)).as_py() or 0):  # "a" and "a " may be one now
             again = trimmed.dictionary_encode()
             codes = np.append(again.indices.to_numpy().astype(np.int32), np.int32(-1))[codes]
             trimmed, lengths = again.dictionary, pc.binary_length(again.dictionary).to_numpy(zero_copy_only=False)
@@ -186,10 +220,10 @@ class Values:
 
     @cached_property
     def listed(self) -> npt.NDArray[np.bool_]:
-        """(distinct,) which values may hold several things: lists and records as JSON, addresses beside each other."""
+        """(distinct,) which values may hold several things: lists and records as JSON, addresses beside more."""
         import pyarrow.compute as pc
 
-        json, several = (pc.match_substring_regex(self.texts, form) for form in (r"^\s*[\[{]", r"@.*[;|,]|[;|,].*@"))
+        json, several = (pc.match_substring_regex(self.texts, form) for form in (r"^\s*[\[{]", _AROUND))
         found: npt.NDArray[np.bool_] = pc.or_(json, several).to_numpy(zero_copy_only=False)
         return found
 
