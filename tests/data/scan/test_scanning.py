@@ -126,7 +126,7 @@ def test_the_two_lists() -> None:
     assert "".join(rows) == "ABCDEFGHIJKLMNOPQR"
     assert rows["A"]["status"] == "found"
     assert rows["C"]["hits"] == 1
-    assert (rows["P"]["status"], rows["Q"]["status"]) == ("no detector", "found")
+    assert (rows["P"]["status"], rows["Q"]["status"]) == ("looked for by columns' names only", "found")
     assert rows["E"]["status"] == "no column is called so"
     assert rows["F"]["cells"] >= 24
     special = {row["special"]: row["status"] for row in found.special}
