@@ -110,6 +110,13 @@ def test_a_sample_says_what_it_may_have_missed() -> None:
     assert all(column.missed_at_most is None for column in scan(table).sources[0].columns)
 
 
+def test_columns_of_several_types() -> None:
+    pandas = pytest.importorskip("pandas")
+    found = scan(pandas.DataFrame({"x": [1, "a@example.org", None], "n": [1, 2, 3]}))
+    assert {(one.column, one.kind, one.cells) for one in found.direct} == {("x", "e-mail address", 1)}
+    assert any("several types" in one["what"] for one in found.sources[0].problems)
+
+
 def test_gates() -> None:
     found = scan(PEOPLE)
     assert found.fails(["direct", "sensitive", "direct"]) == ("direct", "sensitive")
