@@ -29,7 +29,7 @@ def test_the_page_is_whole_and_shows_no_value(tmp_path) -> None:
     assert "&lt;b&gt;name" in page
     assert "<b>name" not in page
     assert "u7@example.org" not in page
-    listed = ("HIPAA Safe Harbor", "no detector", "Art. 9(1)", "Which few columns", "2020 census", "told from luck")
+    listed = ("HIPAA Safe Harbor", "names only", "Art. 9(1)", "Which few columns", "2020 census", "told from luck")
     for said in listed:
         assert said in page
     assert found.save(tmp_path / "scan.html").read_text().startswith("<!DOCTYPE html>")

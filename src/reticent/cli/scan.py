@@ -44,6 +44,9 @@ def scan(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an output that exists.")] = False,
     seed: Annotated[int | None, typer.Option(help="Make the sample repeatable.")] = None,
+    file_names: Annotated[
+        bool, typer.Option("--file-names", help="Show names of files that say something of people.")
+    ] = False,
     header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scan as JSON.")] = False,
 ) -> None:
@@ -78,6 +81,7 @@ def scan(
             randomness=Randomness.secure() if seed is None else Randomness.simulated(seed),
             progress=report,
             header=header,
+            file_names=file_names,
         )
     failed = found.fails(groups)
     written = None if output is None else found.save(output)
@@ -106,42 +110,65 @@ def _tell(found: Scan, written: Path | None) -> None:
         output.print(sentence, markup=False, soft_wrap=False)
     output.print()
     output.print(str(found), markup=False)
-    if examples := [one for one in found.found if one.examples]:
-        output.print()
-        for one in examples:
-            output.print(f"{one.source}: {one.column}, {one.kind}: {'; '.join(one.examples)}", markup=False)
+    for line in _examples(body):
+        output.print(line, markup=False)
     output.print()
     output.print(_harbor(body["safe_harbor"]))
     output.print(_special(body["special"]))
     rules = body["settings"]["safe_harbor"]
     output.print(f"ZIP codes: {'; '.join(rules['zip3'])}. Not covered: {rules['not_covered']}.", markup=False)
-    for source in body["sources"]:
-        bounds = {one["missed_at_most"] for one in source["columns"] if one["missed_at_most"] is not None}
-        for bound in bounds:
-            output.print(
-                f"{source['name']}: columns without a finding: at most {100 * bound:.3g} % of rows hold what detectors "
-                f"would recognise, for each column at {100 * body['settings']['confidence']:g} % confidence.",
-                markup=False,
-            )
-        for problem in source["problems"]:
-            output.print(
-                f"{source['name']}: {problem['what']} ({problem['where']}; {problem['count']} times).", markup=False
-            )
-        for column in source["columns"]:
-            if column["skipped"]:
-                output.print(f"{source['name']}: {column['name']} {column['skipped']}.", markup=False)
+    for line in _limits(body):
+        output.print(line, markup=False)
     if written is not None:
         output.print(f"Written: {written}", markup=False)
+
+
+def _alone(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Sources that are in no group of alike files."""
+    together = {name for group in body["alike"] for name in group["members"]}
+    return [source for source in body["sources"] if source["name"] not in together]
+
+
+def _examples(body: dict[str, Any]) -> list[str]:
+    own = {source["name"] for source in _alone(body)}
+    shown = [(one["source"], one) for one in body["found"] if one["source"] in own]
+    shown += [(group["name"], one) for group in body["alike"] for one in group["found"]]
+    lines = [
+        f"{at}: {one['column']}, {one['kind']}: {'; '.join(one['examples'])}" for at, one in shown if one["examples"]
+    ]
+    return ["", *lines] if lines else []
+
+
+def _limits(body: dict[str, Any]) -> list[str]:
+    """What a sample may have missed, and what could not be read."""
+    lines = []
+    confidence = 100 * body["settings"]["confidence"]
+    for source in (*body["alike"], *_alone(body)):
+        bounds = {one["missed_at_most"] for one in source["columns"] if one["missed_at_most"] is not None}
+        lines += [
+            f"{source['name']}: columns without a finding: at most {100 * bound:.3g} % of rows hold what detectors "
+            f"would recognise, for each column at {confidence:g} % confidence."
+            for bound in bounds
+        ]
+        lines += [
+            f"{source['name']}: {one['what']} ({one['where'] + '; ' if one.get('where') else ''}{one['count']} times)."
+            for one in source["problems"]
+        ]
+        lines += [f"{source['name']}: {one['name']} {one['skipped']}." for one in source["columns"] if one["skipped"]]
+    return lines
 
 
 def _harbor(rows: list[dict[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in ("", "HIPAA Safe Harbor", "cells looked at", "cells found", ""):
-        table.add_column(heading, overflow="fold", justify="right" if heading.startswith("cells") else "left")
+    texts = ["texts not searched"] if any(row["not_searched"] for row in rows) else []
+    for heading in ("", "HIPAA Safe Harbor", "cells looked at", *texts, "cells found", ""):
+        right = heading.startswith(("cells", "texts"))
+        table.add_column(heading, overflow="fold", justify="right" if right else "left")
     for row in rows:
-        table.add_row(row["letter"], row["title"], str(row["cells"]), str(row["hits"]), row["status"])
+        not_searched = [str(row["not_searched"])] if texts else []
+        table.add_row(row["letter"], row["title"], str(row["cells"]), *not_searched, str(row["hits"]), row["status"])
     return table
 
 

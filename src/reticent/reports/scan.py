@@ -35,6 +35,8 @@ _GROUPS = {
 }
 _BASIS = {"checksum": "check digits", "pattern": "pattern", "name only": "column's name only"}
 _MOST_PROBLEMS = 50
+_NAMES = "names"
+_NAMES_OF_FILES = "names of files"
 
 
 def page(record: Record) -> str:
@@ -60,21 +62,28 @@ def page(record: Record) -> str:
 def sentences(record: Record) -> list[str]:
     """What the scan says, in sentences."""
     body = record.body
-    rows = sum(source["rows"] for source in body["sources"])
-    seen = sum(source["looked_at"] for source in body["sources"])
-    columns = sum(len(source["columns"]) for source in body["sources"])
+    read = [source for source in body["sources"] if source["kind"] != _NAMES]
+    rows = sum(source["rows"] for source in read)
+    seen = sum(source["looked_at"] for source in read)
+    columns = sum(len(source["columns"]) for source in read)
     looked = (
         f"all {number(rows)} rows" if rows == seen else f"a uniform sample of {number(seen)} of {number(rows)} rows"
     )
-    said = [f"{counted(len(body['sources']), 'source')} with {counted(columns, 'column')}; {looked} were looked at."]
+    said = [f"{counted(len(read), 'source')} with {counted(columns, 'column')}; {looked} were looked at."]
+    if left := body.get("not_read"):
+        why = "; ".join(f"{number(one['count'])} {one['why']} ({one['which']})" for one in left)
+        said.insert(0, f"NOT READ: {counted(sum(one['count'] for one in left), 'file')}: {why}.")
+    unsearched = sum(column.get("unsearched", 0) for source in read for column in source["columns"])
+    if unsearched:
+        said.append(f"NOT SEARCHED: {counted(unsearched, 'cell')} of text: nothing is known of what stands in them.")
     for group in ("direct", "quasi", "sensitive"):
         own = _of(body, group)
-        places = sorted({(one["source"], one["column"]) for one in own})
+        places = {(one["source"], one["column"]) for one in own if one["source"] != _NAMES_OF_FILES}
+        also = _NAMES_OF_FILES if len(places) < len({(one["source"], one["column"]) for one in own}) else ""
+        where = " and in ".join(filter(None, (counted(len(places), "column") if places else "", also)))
         kinds = list(dict.fromkeys(one["kind"] for one in own))
         shown = ", ".join(kinds[:6]) + (f" and {len(kinds) - 6} more kinds" if len(kinds) > 6 else "")
-        said.append(
-            f"{_GROUPS[group]}: " + (f"{shown}, in {counted(len(places), 'column')}." if own else "none found.")
-        )
+        said.append(f"{_GROUPS[group]}: " + (f"{shown}, in {where}." if own else "none found."))
     worst = [one for source in body["sources"] for one in source["singled_out"] if len(one["columns"]) <= 3]
     if worst:
         one = max(worst, key=lambda each: (each["share"], -len(each["columns"])))
@@ -82,7 +91,8 @@ def sentences(record: Record) -> list[str]:
             f"{', '.join(one['columns'])} together single out {percent(one['share'])} of {number(one['of'])} rows"
             + ("." if one["whole"] else " (not all rows: among all of them it may be fewer).")
         )
-    said.append("What was not found may still be there: detectors miss, and names are found by columns' names only.")
+    ways = body["settings"].get("names_by", "names of columns")
+    said.append(f"What was not found may still be there: detectors miss. Names of people are found by {ways}.")
     return said
 
 
@@ -103,11 +113,13 @@ def _heading(title: str) -> str:
 def _findings(body: Values) -> list[str]:
     parts = []
     for group, title in _GROUPS.items():
-        own = _of(body, group)
-        if not own:
+        together = _together(body)
+        own = [one for one in _of(body, group) if one["source"] not in together]
+        summed = [(each, one) for each in body.get("alike", ()) for one in each["found"] if one["group"] == group]
+        if not own and not summed:
             continue
-        shown = any(one["examples"] for one in own)
-        rows = tuple(
+        shown = any(one["examples"] for one in (*own, *(one for _, one in summed)))
+        rows = tuple(_summed(each, one, shown=shown) for each, one in summed) + tuple(
             (
                 f"{one['source']}: {one['column']}",
                 one["kind"] + (" (in text)" if one["in_text"] else ""),
@@ -126,6 +138,26 @@ def _findings(body: Values) -> list[str]:
     return parts
 
 
+def _together(body: Values) -> dict[str, Values]:
+    """Files that are shown as one, each with its group."""
+    return {name: group for group in body.get("alike", ()) for name in group["members"]}
+
+
+def _summed(group: Values, one: Values, *, shown: bool) -> tuple[str, ...]:
+    """The row of one kind in many alike files."""
+    most = ", ".join(f"{each['source']} ({number(each['cells'])})" for each in one["most"])
+    return (
+        f"{group['name']}: {one['column']}",
+        one["kind"] + (" (in text)" if one["in_text"] else ""),
+        number(one["cells"]),
+        f"in {number(one['files'])} of {number(group['files'])} files",
+        _basis(one),
+        "",
+        f"most in {most}" if one["most"][0]["cells"] > 1 else "",
+        *(("; ".join(one["examples"]),) if shown else ()),
+    )
+
+
 def _basis(one: Values) -> str:
     basis = _BASIS[one["confidence"]]
     return f"{basis} and column's name" if one["named"] and one["confidence"] != "name only" else basis
@@ -137,9 +169,7 @@ def _luck(one: Values) -> str:
 
 def _single(body: Values) -> list[str]:
     parts = []
-    for source in body["sources"]:
-        if not source["singled_out"]:
-            continue
+    for source in _worst_sources(body):
         sets = source["singled_out"]
         rows = tuple(
             (", ".join(one["columns"]), number(one["rows"]), percent(one["share"]), number(one["of"]), one["because"])
@@ -157,6 +187,19 @@ def _single(body: Values) -> list[str]:
             html(Table(caption, ("Columns", "Unique rows", "Share", "Of rows", "Looked at because"), rows)),
         ]
     return parts
+
+
+def _worst_sources(body: Values) -> list[Values]:
+    """Sources with columns that single people out; of alike files the one that does so most."""
+    together = _together(body)
+    worst: dict[str, Values] = {}
+    for source in body["sources"]:
+        if source["singled_out"]:
+            family = together[source["name"]]["name"] if source["name"] in together else source["name"]
+            share = max(one["share"] for one in source["singled_out"])
+            if family not in worst or share > max(one["share"] for one in worst[family]["singled_out"]):
+                worst[family] = source
+    return list(worst.values())
 
 
 def bars(rows: Sequence[tuple[str, float]]) -> str:
@@ -186,6 +229,7 @@ def _lists(body: Values) -> list[str]:
             one["title"],
             "; ".join(one["detectors"]) or "none",
             number(one["cells"]),
+            number(one.get("not_searched", 0)),
             number(one["hits"]),
             one["status"],
             "; ".join(one["where"]),
@@ -198,7 +242,16 @@ def _lists(body: Values) -> list[str]:
         f"Harbor "
         "must also have no actual knowledge that somebody can be identified."
     )
-    heads = ("", "Identifier", "Looked for by", "Cells looked at", "Cells found", "Status", "Where")
+    heads = (
+        "",
+        "Identifier",
+        "Looked for by",
+        "Cells looked at",
+        "Texts not searched",
+        "Cells found",
+        "Status",
+        "Where",
+    )
     special = tuple(
         (one["article"], one["title"], "; ".join(one["detectors"]), one["status"], "; ".join(one["where"]))
         for one in body["special"]
@@ -213,14 +266,18 @@ def _lists(body: Values) -> list[str]:
 
 
 def _columns(body: Values) -> list[str]:
-    parts = [_heading("What was read")]
+    parts = [_heading("What was read"), *_not_read(body), *(_group(one) for one in body.get("alike", ()))]
+    together = _together(body)
     for source in body["sources"]:
+        if source["name"] in together:
+            continue
         sampled = source["looked_at"] < source["rows"]
         rows = tuple(
             (
                 one["name"],
                 one["skipped"] or number(one["cells"]),
                 number(one["distinct"]),
+                _texts(one),
                 ", ".join(one["kinds"]) or "nothing found",
                 *(
                     (f"at most {percent(one['missed_at_most'])}" if one["missed_at_most"] is not None else "",)
@@ -241,7 +298,14 @@ def _columns(body: Values) -> list[str]:
                 f"itself, on the "
                 "share of rows with something that the detectors would have recognised."
             )
-        heads = ("Column", "Cells with a value", "Different values", "Found", *(("Rows missed",) if sampled else ()))
+        heads = (
+            "Column",
+            "Cells with a value",
+            "Different values",
+            "Searched as text",
+            "Found",
+            *(("Rows missed",) if sampled else ()),
+        )
         parts.append(html(Table(caption, heads, rows)))
         if source["problems"]:
             found = tuple(
@@ -251,6 +315,34 @@ def _columns(body: Values) -> list[str]:
                 html(Table(f"{source['name']}: what could not be read.", ("What", "Where", "How often"), found))
             )
     return parts
+
+
+def _texts(one: Values) -> str:
+    unsearched = one.get("unsearched", 0)
+    return (
+        f"{number(one['text'] - unsearched)}, {number(unsearched)} not searched" if unsearched else number(one["text"])
+    )
+
+
+def _not_read(body: Values) -> list[str]:
+    rows = tuple((one["why"], number(one["count"]), one["which"]) for one in body.get("not_read", ()))
+    caption = "Files of the folders that were not read; nothing is known of what they hold."
+    return [html(Table(caption, ("Why", "Files", "Which"), rows))] if rows else []
+
+
+def _group(group: Values) -> str:
+    """What was read of many alike files."""
+    rows = tuple(
+        (one["name"], one["skipped"] or number(one["cells"]), _texts(one), ", ".join(one["kinds"]) or "nothing found",
+         "" if one["missed_at_most"] is None else f"at most {percent(one['missed_at_most'])}")
+        for one in group["columns"]
+    )  # fmt: skip
+    rows += tuple((one["what"], f"{number(one['count'])} times", "", "", "") for one in group["problems"])
+    caption = (
+        f"{group['name']}: {number(group['rows'])} rows, {number(group['looked_at'])} looked at. Each file by itself "
+        "stands in the record."
+    )
+    return html(Table(caption, ("Column", "Cells with a value", "Searched as text", "Found", "Rows missed"), rows))
 
 
 def _limits(body: Values) -> list[str]:

@@ -110,6 +110,13 @@ def test_a_sample_says_what_it_may_have_missed() -> None:
     assert all(column.missed_at_most is None for column in scan(table).sources[0].columns)
 
 
+def test_columns_of_several_types() -> None:
+    pandas = pytest.importorskip("pandas")
+    found = scan(pandas.DataFrame({"x": [1, "a@example.org", None], "n": [1, 2, 3]}))
+    assert {(one.column, one.kind, one.cells) for one in found.direct} == {("x", "e-mail address", 1)}
+    assert any("several types" in one["what"] for one in found.sources[0].problems)
+
+
 def test_gates() -> None:
     found = scan(PEOPLE)
     assert found.fails(["direct", "sensitive", "direct"]) == ("direct", "sensitive")
@@ -126,7 +133,7 @@ def test_the_two_lists() -> None:
     assert "".join(rows) == "ABCDEFGHIJKLMNOPQR"
     assert rows["A"]["status"] == "found"
     assert rows["C"]["hits"] == 1
-    assert (rows["P"]["status"], rows["Q"]["status"]) == ("no detector", "found")
+    assert (rows["P"]["status"], rows["Q"]["status"]) == ("looked for by columns' names only", "found")
     assert rows["E"]["status"] == "no column is called so"
     assert rows["F"]["cells"] >= 24
     special = {row["special"]: row["status"] for row in found.special}

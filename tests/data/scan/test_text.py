@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reticent.data.scan.text import entities, found_in
+from reticent.data.scan.text import BESIDE, entities, found_in
 
 FOUND = {
     "Mail me at josé.b@example.org, please": ("e-mail address", "josé.b@example.org"),
@@ -92,4 +92,5 @@ def test_many_at_once_are_what_each_is(texts: list[str]) -> None:
     for place, text in enumerate(texts):
         for kind in {one.kind for one in entities(text)}:
             alone.setdefault(kind, []).append(place)
-    assert {kind: sorted(places) for kind, places in found.items()} == alone
+    beside = {kind.name for kind in BESIDE}
+    assert {kind: sorted(places) for kind, places in found.items() if kind not in beside} == alone

@@ -48,6 +48,7 @@ def _code(name: str, safe_harbor: str, hints: tuple[str, ...], *against: str, me
         name, "direct", _CODE, raw=r"^[A-Za-z0-9][A-Za-z0-9 \-./:_#]{2,39}$", needs_hint=True, loose=True,
         safe_harbor=safe_harbor,
         hints=Hints(hints, against=("type", "status", "state", "balance", "date", *against)), means=means,
+        behind="digest",
     )  # fmt: skip
 
 

@@ -114,6 +114,9 @@ class Detector:
         sampled: judged by this share of the first candidates (a function of them) being at least a half.
         sampled_always: that too where the name gives a hint.
         listed: values, in small letters; a hit is one of them. At least two different ones, if there is no hint.
+        whole: of one value as it is written, where no pattern is enough.
+        less: a pattern of values that say less than this kind: no cells of it, where only the column's name speaks.
+        less_if: names of columns for which that holds; all, if not given.
         among: how many of some different values are in a list of all such values that are known; None if there is no
             list. Without a hint, a column is of this kind if at least `LISTED` of its different values are in it, with
             the lower end of the interval of 95 %.
@@ -134,6 +137,9 @@ class Detector:
     pattern: str | None = None
     check: Check | None = None
     each: Callable[[str], bool] | None = None
+    whole: Callable[[str], bool] | None = None
+    less: str = ""
+    less_if: Hints | None = None
     chance: float = 0.0
     alpha: float = 1e-4
     least: float = 0.0
@@ -186,11 +192,23 @@ class Detector:
             texts, places = _matching(texts, places, raw)
         if self.unlike is not None and not hinted:
             texts, places = _matching(texts, places, self.unlike, inside=False)
+        if self.whole is not None and len(texts):
+            right = np.array([self.whole(text) for text in texts.to_pylist()], dtype=bool)
+            texts, places = texts.filter(pa.array(right)), places[right]
         if pattern is not None or self.check is not None or self.each is not None:
             texts = _compact(texts, self.pad if hinted else 0, self.prefix)
         if pattern is not None:
             texts, places = _matching(texts, places, pattern)
         return Hits(places, places[self._passing(texts)] if len(places) else places)
+
+    def less_than(self, values: Values, column: str) -> int:
+        """How many cells of a piece say less than this kind."""
+        if not self.less or not (self.less_if is None or self.less_if.fit(column)):
+            return 0
+        import pyarrow.compute as pc
+
+        right = pc.match_substring_regex(values.texts, self.less).to_numpy(zero_copy_only=False)
+        return int(values.counts[right].sum())
 
     def _among(self, texts: Any, places: npt.NDArray[np.int64]) -> Hits:
         import pyarrow as pa

@@ -45,6 +45,7 @@ class Count:
         fits: cells of its pattern.
         passes: those of them that pass its check.
         candidates, confirmed: the same of different values, up to a bound.
+        less: cells that say less than the kind, where the column's name hints at it.
         first: the number of the first row that passed, or -1.
         different: how many different listed values were met, at most two.
         first_texts: of the first candidates, for detectors that judge by them.
@@ -55,6 +56,7 @@ class Count:
     passes: int = 0
     candidates: int = 0
     confirmed: int = 0
+    less: int = 0
     first: int = -1
     different: set[str] = dataclasses.field(default_factory=set)
     first_texts: list[str] = dataclasses.field(default_factory=list)
@@ -174,7 +176,7 @@ def judged(
 
 def _confidence(detector: Detector, count: Count, cells: int, *, hinted: bool) -> tuple[str, bool]:
     """What a finding would rest on ("" for none), and whether candidates are unclear."""
-    named = "name only" if hinted and detector.named and cells else ""
+    named = "name only" if hinted and detector.named and cells > count.less else ""
     if not count.fits:
         return named, False
     if detector.has_checksum:
@@ -286,7 +288,7 @@ def _found(
     column: str, source: str, detector: Detector, hinted: bool, count: Count, confidence: str, cells: int, *,
     sampled: bool,
 ) -> Found:  # fmt: skip
-    hits = count.passes if count.passes or confidence != "name only" else cells
+    hits = count.passes if count.passes or confidence != "name only" else cells - count.less
     if confidence == "pattern" and detector.has_checksum:
         hits = count.fits
     note = detector.means

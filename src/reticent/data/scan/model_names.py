@@ -12,8 +12,8 @@ Sources: spaCy 3 (`Language.pipe`, labels PERSON of English models and PER of ot
 Example:
     >>> from reticent.data.scan.model_names import merged
     >>> from reticent.data.scan.text import Entity
-    >>> merged([Entity("e-mail address", 0, 9)], [(4, 8), (20, 30)])
-    [Entity(kind='e-mail address', start=0, end=9, sure=False), Entity(kind='name', start=20, end=30, sure=False)]
+    >>> [one[:3] for one in merged([Entity("e-mail address", 0, 9)], [(4, 8), (20, 30)])]
+    [('e-mail address', 0, 9), ('name', 20, 30)]
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from reticent import _checks
+from reticent._numbers import counted
 from reticent.data.scan.judging import Found, Unclear
 from reticent.data.scan.uniqueness import SingledOut
 from reticent.evidence import Record, now, software
@@ -42,12 +43,13 @@ class ScannedColumn:
         name: of it.
         cells: how many of the rows that were looked at have a value.
         distinct: how many different values, among the rows whose keys were held.
-        text: how many cells are text.
+        text: how many cells were searched as texts, or would have been.
         missed_at_most: of a sample without a finding: the upper bound on the share of rows with something that the
             detectors would have recognised, cells that pass one but were too few for a finding, or no more than luck
             explains, among them; None if all rows were looked at, or something was found.
         kinds: what was found.
         skipped: why it was not looked at, if so.
+        unsearched: how many cells are texts that nobody searched.
     """
 
     name: str
@@ -57,6 +59,7 @@ class ScannedColumn:
     missed_at_most: float | None
     kinds: tuple[str, ...]
     skipped: str = ""
+    unsearched: int = 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,6 +106,8 @@ class Scan:
         safe_harbor: HIPAA's eighteen rows.
         special: the GDPR's special categories.
         settings: sample, confidence, how texts were read, versions of lists.
+        not_read: files of folders that were not read, by the reason.
+        alike: many alike files of a folder, summed up (`reticent.data.scan.alike`).
     """
 
     sources: tuple[ScannedSource, ...]
@@ -111,16 +116,23 @@ class Scan:
     safe_harbor: tuple[Mapping[str, Any], ...]
     special: tuple[Mapping[str, Any], ...]
     settings: Mapping[str, Any]
+    not_read: tuple[Mapping[str, Any], ...] = ()
+    alike: tuple[Mapping[str, Any], ...] = ()
 
     def __repr__(self) -> str:
         rows = sum(one.rows for one in self.sources)
         return f"Scan({len(self.sources)} sources, {rows} rows: {len(self.found)} findings)"
 
     def __str__(self) -> str:
-        lines = []
+        together = {name for group in self.alike for name in group["members"]}
+        lines = [line for group in self.alike for line in _group_lines(group)]
         for source in self.sources:
+            if source.name in together:
+                continue
             seen = "" if source.looked_at == source.rows else f", {source.looked_at} of them looked at"
-            lines.append(f"{source.name}: {source.rows} rows{seen}, {len(source.columns)} columns")
+            lines.append(
+                f"{source.name}: {counted(source.rows, 'row')}{seen}, {counted(len(source.columns), 'column')}"
+            )
             own = [one for one in self.found if one.source == source.name]
             lines += [f"  {_line(one)}" for one in own] or ["  nothing found"]
         return "\n".join(lines)
@@ -159,6 +171,8 @@ class Scan:
             "safe_harbor": [dict(one) for one in self.safe_harbor],
             "special": [dict(one) for one in self.special],
             "settings": dict(self.settings),
+            "not_read": [dict(one) for one in self.not_read],
+            "alike": [dict(one) for one in self.alike],
             "software": software(),
         }
 
@@ -177,6 +191,20 @@ class Scan:
         return save(self.record(), path)
 
 
+def _group_lines(group: Mapping[str, Any]) -> list[str]:
+    """One line for each kind in many alike files."""
+    seen = "" if group["looked_at"] == group["rows"] else f", {group['looked_at']} of them looked at"
+    lines = [f"{group['name']}: {counted(group['rows'], 'row')}{seen}, {counted(len(group['columns']), 'column')} each"]
+    for one in group["found"]:
+        worst = ", ".join(f"{each['source']} ({each['cells']})" for each in one["most"])
+        most = f", most in {worst}" if one["most"][0]["cells"] > 1 else ""
+        lines.append(
+            f"  {one['column']}: {one['kind']}{' in text' if one['in_text'] else ''}, {one['group']}, "
+            f"{counted(one['cells'], 'cell')} in {one['files']} of {group['files']} files{most}"
+        )
+    return lines if len(lines) > 1 else [*lines, "  nothing found"]
+
+
 def _line(one: Found) -> str:
     basis = {"checksum": "by check digits", "pattern": "by pattern", "name only": "by the column's name only"}
     how = basis[one.confidence]
@@ -189,4 +217,5 @@ def _line(one: Found) -> str:
     first = f", first in row {one.first_row}" if one.first_row else ""
     either = f", or {one.alternative}" if one.alternative else ""
     luck = f", of which luck explains about {one.by_luck}" if one.by_luck else ""
-    return f"{one.column}: {one.kind}{either}{inside}, {one.group}, {one.cells} cells ({share}), {how}{first}{luck}"
+    cells = counted(one.cells, "cell")
+    return f"{one.column}: {one.kind}{either}{inside}, {one.group}, {cells} ({share}), {how}{first}{luck}"

@@ -21,10 +21,10 @@ from typing import Final
 from reticent.data.scan.detector import Detector, Shape
 from reticent.data.scan.hints import Hints
 from reticent.data.scan.names import names_among
-from reticent.data.scan.rules import name_words, restricted_zip3
-from reticent.data.tables.dates import LOOKS, TIME
+from reticent.data.scan.rules import name_words
+from reticent.data.tables.dates import LOOKS, MONTHS, TIME
 
-__all__ = ["DATE", "PERSONS"]
+__all__ = ["BIRTHS", "DATE", "DATES", "PERSONS", "ZIPS"]
 
 DATE: Final = LOOKS
 _TIME: Final = TIME
@@ -61,6 +61,65 @@ def _trait(name: str, *hints: str, against: tuple[str, ...] = (), **more: object
     return Detector(name, "quasi", hints=Hints(hints, against=against), needs_hint=True, **more)  # type: ignore[arg-type]
 
 
+BIRTHS: Final = Hints(
+    (
+        "date of birth",
+        "dob",
+        "birth date",
+        "birthdate",
+        "birthday",
+        "geburtsdatum",
+        "geburtstag",
+        "fecha nacimiento",
+        "fecha de nacimiento",
+        "date naissance",
+        "date de naissance",
+        "data nascita",
+        "data di nascita",
+        "data nascimento",
+        "data de nascimento",
+        "geboortedatum",
+        "data urodzenia",
+        "fodelsedatum",
+        "fodselsdato",
+        "syntymaaika",
+        "born",
+        "born on",
+        "bday",
+        "birth dt",
+        "date birth",
+    ),
+    against=("year", "yr"),
+)
+DATES: Final = Hints(
+    (
+        "date",
+        "datum",
+        "fecha",
+        "data",
+        "admission",
+        "discharge",
+        "timestamp",
+        "created at",
+        "death",
+        "visit",
+        "paivamaara",
+        "aufnahmedatum",
+        "entlassdatum",
+    )
+)
+ZIPS: Final = Hints(("zip", "zip code", "zipcode", "postal code zip", "zip 3"))
+_Y: Final = "(18|19|20)[0-9]{2}"
+_LESS_THAN_A_DATE: Final = (
+    rf"(?i)^({_Y}|(18|19|20)[0-9][*x]|(18|19|20)[0-9]0s|{_Y}[-/. ]?q?[0-9]{{1,2}}|[0-9]{{1,2}}[-/.]{_Y}|"
+    rf"({MONTHS})[a-z]*[ .-]+{_Y}|"
+    r"(missing or )?[<>=(\[].*|.* \.\. .*)$"
+)
+_LESS_THAN_A_ZIP: Final = (
+    r"(?i)^(missing or )?([<>]=? ?)?([0-9]{2,3}|[0-9]{1,5}-?[*x]+|[0-9]{4,5}(-[0-9]{4})? ?\.\. ?[0-9-]+)$"
+)
+"""What generalised values look like (`reticent.data.scan.generalised`)."""
+
 PERSONS: Final = (
     Detector(
         "name", "direct", _NAME, raw=r"^\pL.*$", needs_hint=True, loose=True, safe_harbor="A",
@@ -86,17 +145,12 @@ PERSONS: Final = (
     ),
     Detector(
         "date of birth", "quasi", _DATES, raw=_HINTED_DATE, needs_hint=True, safe_harbor="C",
-        hints=Hints(("date of birth", "dob", "birth date", "birthdate", "birthday", "geburtsdatum", "geburtstag",
-            "fecha nacimiento", "fecha de nacimiento", "date naissance", "date de naissance", "data nascita",
-            "data di nascita", "data nascimento", "data de nascimento", "geboortedatum", "data urodzenia",
-            "fodelsedatum", "fodselsdato", "syntymaaika", "born", "born on", "bday", "birth dt", "date birth"),
-            against=("year", "yr")),
+        hints=BIRTHS, less=_LESS_THAN_A_DATE,
     ),
     Detector(
         "date", "quasi", _DATES, raw=f"^({DATE}{_TIME}|{_COMPACT_DATE})$", least=0.2, named=False, safe_harbor="C",
         hinted_raw=_HINTED_DATE, hinted_shape=_DATES,
-        hints=Hints(("date", "datum", "fecha", "data", "admission", "discharge", "timestamp", "created at", "death",
-            "visit", "paivamaara", "aufnahmedatum", "entlassdatum")),
+        hints=DATES,
         means="of a birth, a stay, a death and the like: more than the year", behind="date of birth",
     ),
     _trait("year of birth", "birth year", "year of birth", "year born", "yr born", "yob", "geburtsjahr",
@@ -106,20 +160,16 @@ PERSONS: Final = (
         "age at admission", "age group", against=("stage", "gap"), shape=Shape(digits=(1, 8), letters=(0, 6),
         spaces=(0, 2), separators=(0, 2), others=(0, 2)), raw=r"^[<>]?=?[0-9]{1,3}([.][0-9]+)?( ?[-+]|$| )"),
     _trait("age over 89", "age", "alter", "edad", "eta", "idade", "leeftijd", "wiek", "alder", "ika", "age years",
-        "age at admission", against=_NO_YEARS, shape=Shape(digits=(2, 6), separators=(0, 1)),
-        raw=r"^(9[0-9]|1[0-2][0-9])([.][0-9]+)?$", named=False, safe_harbor="C",
+        "age at admission", against=_NO_YEARS, shape=Shape(digits=(2, 6), separators=(0, 3), spaces=(0, 2),
+        others=(0, 2)), named=False, safe_harbor="C",
+        raw=r"^(9[0-9]|1[0-2][0-9])([.][0-9]+)?$|^[\[(]?(9[0-9]|1[0-2][0-9])(, ?| ?- ?| ?\.\. ?)[0-9]{2,3}[\])]?$",
         means="ages over 89 are to be written as 90 or older"),
     Detector(
         "US ZIP code", "quasi", Shape(digits=(9, 9), separators=(1, 1)), raw="^[0-9]{5}-[0-9]{4}$", least=0.05,
         hinted_shape=Shape(digits=(3, 9), separators=(0, 1)), hinted_pattern="^[0-9]{5}([0-9]{4})?$", pad=5,
         sampled=_longer_than_three, sampled_always=True,
-        hints=Hints(("zip", "zip code", "zipcode", "zip 5", "zip 4", "zipcode plus 4", "postal code zip"),
-            against=("3",)), named=False, safe_harbor="B", means="more than its first three digits",
-    ),
-    Detector(
-        "US ZIP code, three digits of a small area", "quasi", Shape(digits=(3, 3)), raw="^[0-9]{3}$", needs_hint=True,
-        pattern=f"^({'|'.join(restricted_zip3())})$", named=False, safe_harbor="B",
-        hints=Hints(("zip", "zip code", "zipcode", "zip 3")), means="to be written as 000",
+        hints=Hints((*ZIPS.names, "zip 5", "zip 4", "zipcode plus 4"), against=("3",)), named=False, safe_harbor="B",
+        means="more than its first three digits",
     ),
     Detector(
         "postcode", "quasi", Shape(digits=(1, 8), letters=(0, 6), spaces=(0, 1), separators=(0, 1), length=(5, 9)),
@@ -128,7 +178,7 @@ PERSONS: Final = (
         hinted_raw="^[A-Za-z0-9][A-Za-z0-9 -]{2,9}$", safe_harbor="B",
         hints=Hints(("postcode", "post code", "postal code", "postal", "plz", "postleitzahl", "code postal",
             "codigo postal", "cap", "cep", "postnummer", "postinumero", "kod pocztowy", "zip", "zip code",
-            "zipcode"), against=("3",)), behind="US ZIP code",
+            "zipcode"), against=("3",)), behind="US ZIP code", less=_LESS_THAN_A_ZIP, less_if=ZIPS,
         sampled=_longer_than_three, sampled_always=True,
     ),
     Detector(

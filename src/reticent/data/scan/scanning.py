@@ -22,7 +22,6 @@ Example:
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -30,7 +29,9 @@ from typing import Any, Final
 import numpy as np
 
 from reticent import _checks
+from reticent.data.scan.alike import alike
 from reticent.data.scan.detector import GROUPS
+from reticent.data.scan.files import called
 from reticent.data.scan.judging import Found, Unclear
 from reticent.data.scan.legal import safe_harbor_table, special_table
 from reticent.data.scan.names import installed, lists
@@ -38,12 +39,13 @@ from reticent.data.scan.outcome import Scan, ScannedColumn, ScannedSource
 from reticent.data.scan.reading import Reader, Reading
 from reticent.data.scan.rules import safe_harbor, special_categories
 from reticent.data.scan.sampling import missed_at_most, sample
-from reticent.data.scan.tally import DETECTORS, Tally
+from reticent.data.scan.tally import DETECTORS, LETTERS_IN_TEXT, Tally
 from reticent.data.scan.text import found_in
 from reticent.data.scan.uniqueness import Held, singled_out
 from reticent.data.scan.values import Keys, Values, texts_of
-from reticent.data.tables import Table, open_sources
+from reticent.data.tables import open_sources
 from reticent.data.tables.columns import arrow
+from reticent.data.tables.frames import Frame
 from reticent.errors import DataError, UsageError
 from reticent.randomness import Randomness
 
@@ -52,6 +54,7 @@ __all__ = ["TEXTS", "scan"]
 TEXTS: Final = ("patterns", "presidio", "none")
 """How texts are read: by own patterns, by these and Presidio, or not at all."""
 
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQR"
 _ROWS: Final = 1 << 16
 _BYTES: Final = 1 << 25
 Progress = Callable[[str, int, int], None]
@@ -70,6 +73,7 @@ def scan(
     randomness: Randomness | None = None,
     progress: Progress | None = None,
     header: bool | None = None,
+    file_names: bool = False,
 ) -> Scan:
     """Find what in tables and texts is about people.
 
@@ -87,6 +91,7 @@ def scan(
         randomness: what the sample is drawn by; the operating system's, if not given.
         progress: called with a source's name, bytes or rows done, and all of them.
         header: whether the first row of CSV files names the columns; by default that is found out.
+        file_names: call files of folders by their names even where these say something of people.
 
     Returns:
         What was found.
@@ -106,52 +111,57 @@ def scan(
         raise UsageError("Expected plain with show, got show=0.", "Say how many examples to show.")
     randomness = Randomness.secure() if randomness is None else randomness
     reader, read_by = _reader(texts, model, threshold)
-    sources = _sources(data, header)
+    sources, in_folders, left = _sources(data, header)
+    names, about_names, left_out = called(sources, in_folders, left, file_names=file_names)
     run = _Run(Keys(randomness), randomness, reader, sample, confidence, show, plain, progress)
-    scanned, found, unclear, cells = [], [], [], dict.fromkeys("ABCDEFGHIJKLMNOPQR", 0)
-    for source, name in zip(sources, _names(sources), strict=True):
+    scanned, found, unclear, cells = [], [], [], dict.fromkeys(_LETTERS, (0, 0))
+    for source, name in zip(sources, names, strict=True):
         outcome, more, open_questions, looked_at = run.one(source, name)
         scanned.append(outcome)
         found += more
         unclear += open_questions
-        for letter, count in looked_at.items():
-            cells[letter] += count
-    if not any(one.columns for one in scanned):
+        cells = _added(cells, looked_at)
+    if not any(one.columns and (one.rows or one.kind != "frame") for one in scanned):
         raise DataError("Expected at least one column with rows, got none.", "Check what the path holds.")
-    found.sort(key=lambda one: (_places(scanned, one), GROUPS.index(one.group)))
+    if about_names is not None:
+        scanned.append(about_names[0])
+        found += about_names[1]
+        cells = _added(cells, dict.fromkeys(LETTERS_IN_TEXT, (about_names[0].rows, 0)))
+    places = {(source.name, column.name): place for place, (source, column) in enumerate(
+        (source, column) for source in scanned for column in source.columns)}  # fmt: skip
+    found.sort(key=lambda one: (places[one.source, one.column], GROUPS.index(one.group)))
+    groups = alike(scanned, found)
+    together = {name: group["name"] for group in groups for name in group["members"]}
     return Scan(
         tuple(scanned),
         tuple(found),
         tuple(unclear),
-        tuple(safe_harbor_table(found, cells, text_names=read_by)),
-        tuple(special_table(found)),
-        _settings(sample, confidence, read_by, show=show, plain=plain),
+        tuple(safe_harbor_table(found, cells, text_names=read_by, called=together)),
+        tuple(special_table(found, together)),
+        _settings(sample, confidence, read_by, model, show=show, plain=plain),
+        tuple(left_out),
+        tuple(groups),
     )
 
 
-def _names(sources: Sequence[Any]) -> list[str]:
-    """Of the sources; equal ones are numbered."""
-    counts = Counter(source.name for source in sources)
-    seen: Counter[str] = Counter()
-    names = []
-    for source in sources:
-        seen[source.name] += 1
-        names.append(source.name if counts[source.name] == 1 else f"{source.name} [{seen[source.name]}]")
-    return names
+_Letters = Mapping[str, tuple[int, int]]
 
 
-def _places(scanned: Sequence[ScannedSource], one: Found) -> tuple[int, int]:
-    place = next(place for place, source in enumerate(scanned) if source.name == one.source)
-    return place, [column.name for column in scanned[place].columns].index(one.column)
+def _added(cells: _Letters, more: _Letters) -> dict[str, tuple[int, int]]:
+    """Of each letter, cells that were looked at, and texts that were not."""
+    return {one: (cells[one][0] + more.get(one, (0, 0))[0], cells[one][1] + more.get(one, (0, 0))[1]) for one in cells}
 
 
-def _settings(sample: int | None, confidence: float, read_by: str, *, show: int, plain: bool) -> Mapping[str, Any]:
+def _settings(
+    sample: int | None, confidence: float, read_by: str, model: str | None, *, show: int, plain: bool
+) -> Mapping[str, Any]:
     rules = safe_harbor()
     return {
         "sample": sample,
         "confidence": confidence,
         "texts": read_by or "not read",
         "names": _lists_used(),
+        "names_by": _names_by(read_by, model),
         "examples": "none" if not show else ("plain" if plain else "by their form"),
         "detectors": len(DETECTORS),
         "safe_harbor": {
@@ -162,6 +172,18 @@ def _settings(sample: int | None, confidence: float, read_by: str, *, show: int,
         },
         "special": {key: special_categories()[key] for key in ("version", "source")},
     }
+
+
+def _names_by(read_by: str, model: str | None) -> str:
+    """What names are found by, in words."""
+    ways = ["names of columns"]
+    if installed():
+        ways.append("lists of names")
+    if read_by:
+        ways.append("the words around them in texts")
+    if model is not None or "spaCy's" in read_by:
+        ways.append("a model")
+    return ways[0] if len(ways) == 1 else f"{', '.join(ways[:-1])} and {ways[-1]}"
 
 
 def _lists_used() -> str:
@@ -188,32 +210,21 @@ def _reader(texts: str, model: str | None, threshold: float) -> tuple[Reader | N
     return reader, f"{read_by}; {names}"
 
 
-class _Frame:
-    """A table in memory, as a source."""
-
-    kind, bytes = "frame", None
-    problems: Sequence[Any] = ()
-
-    def __init__(self, table: Any, name: str = "table") -> None:
-        self.name = name
-        self._table = table
-
-    def pieces(self, columns: Sequence[str] | None = None, *, rows: int = _ROWS) -> Iterator[Any]:
-        from reticent.data.tables import Piece
-
-        table = self._table if columns is None else self._table.select(list(columns))
-        first = 0
-        for batch in table.to_batches(max_chunksize=rows):
-            yield Piece(batch, first)
-            first += batch.num_rows
-
-
-def _sources(data: Any, header: bool | None) -> list[Any]:
+def _sources(data: Any, header: bool | None) -> tuple[list[Any], list[bool], list[Any]]:
+    """The sources, whether each lies in a folder that was named, and the files of folders that are not read."""
     if isinstance(data, str | Path):
-        return list(open_sources(data, header=header))
-    if isinstance(data, list | tuple) and data and all(isinstance(one, str | Path) for one in data):
-        return [source for one in data for source in open_sources(one, header=header)]
-    return [_Frame(Table.of(data).to_arrow())]
+        data = [data]
+    if not (isinstance(data, list | tuple) and data and all(isinstance(one, str | Path) for one in data)):
+        return [Frame(data, "table")], [False], []
+    sources: list[Any] = []
+    inside: list[bool] = []
+    left: list[Any] = []
+    for one in data:
+        opened = open_sources(one, header=header)
+        sources += opened
+        inside += [Path(one).is_dir()] * len(opened)
+        left += opened.not_read
+    return sources, inside, left
 
 
 class _Run:
@@ -228,9 +239,11 @@ class _Run:
         self._sample, self._confidence = sample, confidence
         self._show, self._plain, self._progress = show, plain, progress
 
-    def one(self, source: Any, name: str) -> tuple[ScannedSource, list[Found], list[Unclear], dict[str, int]]:
+    def one(
+        self, source: Any, name: str
+    ) -> tuple[ScannedSource, list[Found], list[Unclear], dict[str, tuple[int, int]]]:
         """Read one source."""
-        batches = self._told(source)
+        batches = self._told(source, name)
         rows = None
         if self._sample is not None:
             table, rows = sample(batches, self._sample, self._randomness.spawn(name))
@@ -241,31 +254,31 @@ class _Run:
         seen = 0
         for batch in _regrouped(batches):
             if not tallies and not skipped:
-                tallies, skipped = self._columns(batch)
+                tallies, skipped = self._columns(batch, prose=source.kind == "text")
                 held = Held([one.name for one in tallies])
             self._add(batch, seen, tallies, held)
             seen += batch.num_rows
         return self._concluded(source, name, tallies, skipped, held, seen, seen if rows is None else rows)
 
-    def _told(self, source: Any) -> Iterator[Any]:
+    def _told(self, source: Any, name: str) -> Iterator[Any]:
         """The batches of a source; how far it is, is told."""
         done = 0
         for piece in source.pieces(rows=_ROWS):
             yield piece.batch
             done += piece.batch.nbytes
             if self._progress is not None and source.bytes:
-                self._progress(source.name, min(done, source.bytes), source.bytes)
+                self._progress(name, min(done, source.bytes), source.bytes)
         if self._progress is not None and source.bytes:
-            self._progress(source.name, source.bytes, source.bytes)
+            self._progress(name, source.bytes, source.bytes)
 
-    def _columns(self, batch: Any) -> tuple[list[Tally], dict[str, str]]:
+    def _columns(self, batch: Any, *, prose: bool) -> tuple[list[Tally], dict[str, str]]:
         tallies, skipped = [], {}
         for name in batch.schema.names:
             field = batch.schema.field(name)
             if texts_of(batch.column(name)[:0]) is None:
                 skipped[name] = f"holds {field.type}, which is not looked into"
             else:
-                tallies.append(Tally(name, show=self._show, plain=self._plain))
+                tallies.append(Tally(name, show=self._show, plain=self._plain, prose=prose))
         return tallies, skipped
 
     def _add(self, batch: Any, first: int, tallies: Sequence[Tally], held: Held) -> None:
@@ -285,12 +298,12 @@ class _Run:
         held: Held,
         seen: int,
         rows: int,
-    ) -> tuple[ScannedSource, list[Found], list[Unclear], dict[str, int]]:
+    ) -> tuple[ScannedSource, list[Found], list[Unclear], dict[str, tuple[int, int]]]:
         sampled = seen < rows
         found: list[Found] = []
         unclear: list[Unclear] = []
         columns = []
-        letters = dict.fromkeys("ABCDEFGHIJKLMNOPQR", 0)
+        letters = dict.fromkeys(_LETTERS, (0, 0))
         distinct = [held.distinct(place) for place in range(len(tallies))]
         for tally, different in zip(tallies, distinct, strict=True):
             exact = different if held.whole and not sampled else None
@@ -299,13 +312,15 @@ class _Run:
                 more = [dataclasses.replace(one, first_row=None) for one in more]
             found += more
             unclear += questions
-            for letter in tally.letters:
-                letters[letter] += tally.cells
+            letters = _added(letters, {letter: tally.looked_at(letter) for letter in _LETTERS})
             missed = None
             if sampled and not any(one.group != "other" for one in more):
                 missed = missed_at_most(tally.hits, seen, self._confidence)
             kinds = tuple(one.kind for one in more)
-            columns.append(ScannedColumn(tally.name, tally.cells, different, tally.words, missed, kinds))
+            texts = tally.searched + tally.unsearched
+            columns.append(
+                ScannedColumn(tally.name, tally.cells, different, texts, missed, kinds, unsearched=tally.unsearched)
+            )
         columns += [ScannedColumn(column, 0, 0, 0, None, (), why) for column, why in skipped.items()]
         held.whole &= not sampled
         sets = _singled_out(tallies, distinct, found, held)
@@ -332,7 +347,7 @@ def _singled_out(tallies: Sequence[Tally], distinct: Sequence[int], found: Seque
         for tally, different in zip(tallies, distinct, strict=True)
         if tally.name not in gone
         and different > 1
-        and not tally.numbers_rows
+        and not (tally.numbers_rows or tally.is_text)
         and (tally.name in known or different < 0.9 * held.rows)
     ]
     return singled_out(held, [name for _, _, name in sorted(candidates)], sorted(known))

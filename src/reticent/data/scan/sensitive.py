@@ -19,7 +19,7 @@ from typing import Final
 from reticent.data.scan.detector import Detector, Shape
 from reticent.data.scan.hints import TOLD, Hints
 
-__all__ = ["SENSITIVE"]
+__all__ = ["DISEASES", "SENSITIVE"]
 
 _WORDS: Final = Shape(
     letters=(2, 90), foreign=(0, 60), spaces=(0, 6), separators=(0, 4), others=(0, 2), digits=(0, 4), length=(2, 100)
@@ -37,6 +37,25 @@ def _kind(
         least=least, special=special, needs_hint=not listed, safe_harbor=safe_harbor, means=means, behind=behind,
     )  # fmt: skip
 
+
+_ILLNESSES: Final = (
+    "diabetes,type 2 diabetes,type 1 diabetes,hypertension,asthma,copd,cancer,breast cancer,lung cancer,"
+    "prostate cancer,"
+    "colon cancer,melanoma,leukemia,leukaemia,lymphoma,stroke,depression,anxiety,schizophrenia,bipolar disorder,"
+    "epilepsy,"
+    "dementia,alzheimer's disease,alzheimers,parkinson's disease,multiple sclerosis,hiv,aids,hepatitis b,"
+    "hepatitis c,tuberculosis,pneumonia,influenza,"
+    "covid-19,heart disease,heart failure,coronary artery disease,myocardial infarction,atrial fibrillation,"
+    "arthritis,rheumatoid arthritis,osteoporosis,"
+    "migraine,obesity,anemia,anaemia,chronic kidney disease,cirrhosis,crohn's disease,ulcerative colitis,"
+    "celiac disease,psoriasis,"
+    "eczema,hypothyroidism,hyperthyroidism,gout,sepsis,autism,adhd,ptsd,metformin,insulin,lisinopril,"
+    "atorvastatin,warfarin,"
+    "aspirin,ibuprofen,paracetamol,simvastatin,omeprazole,amlodipine,levothyroxine,albuterol,sertraline,fluoxetine,"
+    "diabetes mellitus,hypertonie,krebs,depressionen,asma,hipertension,cáncer,hypertensie"
+)
+DISEASES: Final = frozenset(_ILLNESSES.split(",")) - {"aids", "stroke", "depression", "anxiety", "depressionen", "gout"}
+"""Those of the illnesses and drugs that mean nothing else in a sentence."""
 
 SENSITIVE: Final = (
     _kind("health", "health", (
@@ -56,21 +75,7 @@ SENSITIVE: Final = (
         "choroba", "diagnoza", "lek", "diagnos", "sjukdom", "sykdom", "sygdom", "warfarin", "dose", "dosage", "inr",
         "ecog", "survival", "mortality", "systolic", "diastolic", "sysbp", "diabp", "cause of death", "medical history",
     ), against=("air", "drugstore", "server", "code", "if", "where", "weather", "item", "car", "vehicle",
-    "service"), values=(
-        "diabetes,type 2 diabetes,type 1 diabetes,hypertension,asthma,copd,cancer,breast cancer,lung cancer,"
-        "prostate cancer,"
-        "colon cancer,melanoma,leukemia,leukaemia,lymphoma,stroke,depression,anxiety,schizophrenia,bipolar disorder,"
-        "epilepsy,"
-        "dementia,alzheimer's disease,alzheimers,parkinson's disease,multiple sclerosis,hiv,aids,hepatitis b,"
-        "hepatitis c,tuberculosis,pneumonia,influenza,"
-        "covid-19,heart disease,heart failure,coronary artery disease,myocardial infarction,atrial fibrillation,"
-        "arthritis,rheumatoid arthritis,osteoporosis,"
-        "migraine,obesity,anemia,anaemia,chronic kidney disease,cirrhosis,crohn's disease,ulcerative colitis,"
-        "celiac disease,psoriasis,"
-        "eczema,hypothyroidism,hyperthyroidism,gout,sepsis,autism,adhd,ptsd,metformin,insulin,lisinopril,"
-        "atorvastatin,warfarin,"
-        "aspirin,ibuprofen,paracetamol,simvastatin,omeprazole,amlodipine,levothyroxine,albuterol,sertraline,fluoxetine,"
-        "diabetes mellitus,hypertonie,krebs,depressionen,asma,hipertension,cáncer,hypertensie")),
+    "service"), values=_ILLNESSES),
     Detector(
         "ICD-10 code", "sensitive", Shape(digits=(2, 6), letters=(1, 3), separators=(0, 1), length=(3, 8)),
         raw="^[A-TV-Z][0-9][0-9AB]([.][0-9A-TV-Z]{1,4})$", least=0.3, special="health",

@@ -26,23 +26,35 @@ import numpy.typing as npt
 from reticent.data.scan.accounts import ACCOUNTS
 from reticent.data.scan.contacts import CONTACTS
 from reticent.data.scan.detector import Detector, Hits
-from reticent.data.scan.hints import words
+from reticent.data.scan.generalised import GENERALISED
+from reticent.data.scan.hints import Hints, words
 from reticent.data.scan.judging import Count, Found, Unclear, judged, share_of
 from reticent.data.scan.names import installed
 from reticent.data.scan.national import NATIONAL
 from reticent.data.scan.persons import PERSONS
 from reticent.data.scan.reading import Reading
 from reticent.data.scan.sensitive import SENSITIVE
-from reticent.data.scan.text import KINDS
+from reticent.data.scan.text import BESIDE, KINDS, examples_in
+from reticent.data.scan.text_notes import SPOKEN
 from reticent.data.scan.values import Values
 
-__all__ = ["DETECTORS", "REMEMBERED", "Tally", "masked"]
+__all__ = ["DETECTORS", "LETTERS_IN_TEXT", "REMEMBERED", "Tally", "masked"]
 
-DETECTORS: Final = (*CONTACTS, *ACCOUNTS, *NATIONAL, *PERSONS, *SENSITIVE)
+DETECTORS: Final = (*CONTACTS, *ACCOUNTS, *NATIONAL, *PERSONS, *GENERALISED, *SENSITIVE)
 """Every detector of columns."""
 
 REMEMBERED: Final = 20_000
 _FIRST_TEXTS: Final = 500
+_WORDY: Final = 1 / 3
+_PROSE: Final = Hints((
+    "note", "notes", "text", "comment", "comments", "remark", "remarks", "narrative", "message", "free text",
+    "freetext", "description", "memo", "letter", "report", "summary", "history", "anamnese", "bemerkung",
+    "bemerkungen", "kommentar",
+    "notiz", "notizen", "freitext", "befund", "observaciones", "comentario", "comentarios", "commentaire", "remarque",
+    "osservazioni", "opmerkingen", "body", "transcript",
+), against=("id", "type", "date", "code", "number", "length", "status", "weight", "mass"))  # fmt: skip
+LETTERS_IN_TEXT: Final = frozenset(letter for kind in (*KINDS, *BESIDE) for letter in kind.safe_harbor)
+"""Letters of HIPAA's list that are looked for in texts."""
 
 
 def masked(text: str) -> str:
@@ -74,17 +86,21 @@ def _unhinted(detector: Detector, column: str) -> bool:
 class Tally:
     """The counts of one column.
 
-    `hits` are cells that pass any detector, whether or not it comes to a finding.
+    `hits` are cells that pass any detector, whether or not it comes to a finding. A cell is looked at as one value, or
+    searched as a text: all cells of a column of texts are, and of other columns those of many words, lists, and those
+    that begin like a line of a form ("DOB: ..."). `searched` counts them, `unsearched` the texts that nobody read.
 
     Args:
         name: of the column.
         show: how many examples to keep for each kind.
         plain: keep them as they are, and not only their form.
+        prose: whether all cells are texts; by default that is found out.
     """
 
-    def __init__(self, name: str, *, show: int = 0, plain: bool = False) -> None:
+    def __init__(self, name: str, *, show: int = 0, plain: bool = False, prose: bool = False) -> None:
         self.name = name
-        self.rows = self.cells = self.words = self.hits = 0
+        self.rows = self.cells = self.words = self.hits = self.searched = self.unsearched = 0
+        self._called, self._prose = prose or _PROSE.fit(name), prose
         self._show, self._plain = show, plain
         asked = [(one, one.hints.fit(name)) for one in DETECTORS]
         self._counts = [(one, hinted, Count()) for one, hinted in asked if hinted or _unhinted(one, name)]
@@ -103,16 +119,33 @@ class Tally:
         hit, checked = np.zeros((2, len(values.texts)), dtype=bool)
         for detector, hinted, count in self._counts:
             hits = detector.hits(values, hinted=hinted)
+            if hinted:
+                count.less += detector.less_than(values, self.name)
             hit[hits.passed] = True
             checked[hits.passed] |= detector.has_checksum
             if len(hits.fitted):
                 self._add(detector, count, values, hits)
         self.hits += int(values.counts[hit].sum())
-        self.words += int(values.counts[values.wordy & ~checked].sum())  # a number in groups is no text
-        readable = np.flatnonzero(values.wordy | values.listed)
-        if reading is not None and len(readable):
-            self._read(values, readable, reading)
+        self._search(values, checked, reading)
         self._number(values)
+
+    def _search(self, values: Values, checked: npt.NDArray[np.bool_], reading: Reading | None) -> None:
+        """Read the texts among the values."""
+        wordy = values.wordy & ~checked  # a number in groups is no text
+        spaced = values.spaced
+        called = self._called and bool(spaced.any() or values.wordy.any())
+        self._prose |= called or int(values.counts[wordy].sum()) > _WORDY * values.cells
+        readable = values.wordy | values.listed
+        if self._prose:
+            readable |= True
+        elif spaced.any():
+            readable |= spaced & values.like(SPOKEN, spaced)
+        self.words += int(values.counts[readable if self._prose and self._called else wordy].sum())
+        if reading is None:
+            self.unsearched += int(values.counts[readable].sum())
+        elif readable.any():
+            self.searched += int(values.counts[readable].sum())
+            self._read(values, np.flatnonzero(readable), reading)
 
     def _add(self, detector: Detector, count: Count, values: Values, hits: Hits) -> None:
         count.fits += int(values.counts[hits.fitted].sum())
@@ -153,6 +186,10 @@ class Tally:
             count.passes += int(values.counts[here].sum())
             first = int(values.firsts[here].min())
             count.first = first if count.first < 0 else min(count.first, first)
+            if self._show > len(count.examples):
+                shown = [one for text in self._texts_of(values, here[: self._show]) for one in examples_in(text, kind)]
+                count.examples += [one[:60] if self._plain else masked(one) for one in shown]
+                del count.examples[self._show :]
 
     def _number(self, values: Values) -> None:
         """Whether all values are whole numbers, and between which."""
@@ -178,13 +215,12 @@ class Tally:
         """Whether it counts from one number to another without a gap, as row numbers do."""
         return self._whole and self._span is not None and self._span[1] - self._span[0] + 1 == self.cells
 
-    @property
-    def letters(self) -> str:
-        """Letters of HIPAA's rows for which this column's cells were looked at."""
-        found = {letter for one, _, _ in self._counts if one.has_pattern for letter in one.safe_harbor}
-        return "".join(
-            sorted(found | ({letter for kind in KINDS for letter in kind.safe_harbor} if self.words else set()))
-        )
+    def looked_at(self, letter: str) -> tuple[int, int]:
+        """In how many cells there was a search for what a letter of HIPAA's stands for, and texts without one."""
+        whole = any(letter in one.safe_harbor for one, _, _ in self._counts if one.has_pattern)
+        found = (self.cells - self.searched - self.unsearched) if whole else 0
+        texts = letter in LETTERS_IN_TEXT
+        return found + (self.searched if whole or texts else 0), self.unsearched if texts else 0
 
     def judged(self, source: str, *, sampled: bool, distinct: int | None = None) -> tuple[list[Found], list[Unclear]]:
         """The findings of the column, and what is unclear.
@@ -199,7 +235,7 @@ class Tally:
         found, unclear = judged(self.name, source, self._counts, self.cells, sampled=sampled)
         covered = {one.kind for one in found} if any(one.cells * 2 >= self.cells for one in found) else set()
         for kind, count in sorted(self._texts.items()):
-            known = next((one for one in KINDS if one.name == kind), None)
+            known = next((one for one in (*KINDS, *BESIDE) if one.name == kind), None)
             detector = next((one for one in DETECTORS if one.name == kind), None)
             firm = known is not None and (known.sure or known.name == "e-mail address")
             if kind in covered or (covered and not self.is_text and not firm):
@@ -209,6 +245,8 @@ class Tally:
                 "checksum" if known is not None and known.sure else "pattern", count.passes,
                 share_of(count.passes, self.cells, sampled=sampled), first_row=count.first + 1, in_text=True,
                 safe_harbor=known.safe_harbor if known else (detector.safe_harbor if detector else "R"),
+                special=known.special if known else (detector.special if detector else ""),
+                examples=tuple(count.examples),
             ))  # fmt: skip
         return found + self._structure(source, found, distinct, sampled=sampled), unclear
 

@@ -1,10 +1,11 @@
 """Personal data in free text, by patterns, check digits and the words before them.
 
 Promise: `entities` gives where each found piece of personal data begins and ends, and of what kind it is; where two
-overlap, the one with check digits stays, then the longer one. Numbers of cards, accounts and states must pass their
-check digits. Names are found by lists of names, where the extra `names` is installed, and by the words around them
-(`reticent.data.scan.text_names`); a spaCy model finds others (`reticent.data.scan.model_names`). What is missed stands
-in the benchmark. Places, organisations and professions are not looked for.
+overlap, the one with check digits stays, then the one that a word names ("Insurance no."), then the longer one.
+Numbers of cards, accounts and states must pass their check digits. Names are found by lists of names, where the extra
+`names` is installed, and by the words around them (`reticent.data.scan.text_names`); a spaCy model finds others
+(`reticent.data.scan.model_names`). What is missed stands in the benchmark. Places, organisations and professions are
+not looked for.
 
 How it works: a cheap pattern over all texts at once (RE2) says which of them a kind can be in; only those are searched.
 
@@ -16,67 +17,23 @@ Example:
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 from reticent.data.scan.accounts import ACCOUNTS, IBAN_LENGTHS
 from reticent.data.scan.contacts import REGIONS, STREETS
 from reticent.data.scan.detector import Detector
+from reticent.data.scan.entity import GAP, Entity, Kind, compiled
 from reticent.data.scan.names import lists
 from reticent.data.scan.national import NATIONAL
 from reticent.data.scan.persons import DATE
 from reticent.data.scan.text_names import GATE, names_in
+from reticent.data.scan.text_notes import BESIDE, NOTES
 
-__all__ = ["Entity", "KINDS", "entities", "found_in"]
+__all__ = ["BESIDE", "Entity", "KINDS", "entities", "examples_in", "found_in"]
 
 LONGEST: Final = 1 << 17  # characters of one text that are searched at a time
-
-
-class Entity(NamedTuple):
-    """A piece of personal data in a text.
-
-    Attributes:
-        kind: what it is, by the name of its detector.
-        start, end: where, in characters.
-        sure: confirmed by check digits.
-    """
-
-    kind: str
-    start: int
-    end: int
-    sure: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class _Kind:
-    name: str
-    group: str
-    gate: str
-    """RE2; texts without it are not searched; empty: the pattern itself."""
-    pattern: str
-    """Python's; the first group is the entity, if there is one."""
-    check: Callable[[str], bool] | None = None
-    sure: bool = False
-    safe_harbor: str = ""
-    find: Callable[[str], Iterable[tuple[int, int]]] | None = None
-    """In place of a pattern."""
-
-    def search(self, text: str) -> Iterable[Entity]:
-        if self.find is not None:
-            yield from (Entity(self.name, start, end, self.sure) for start, end in self.find(text))
-            return
-        for match in _compiled(self.pattern).finditer(text):
-            place = 1 if match.re.groups else 0
-            if match.group(place) and (self.check is None or self.check(match.group(place))):
-                yield Entity(self.name, match.start(place), match.end(place), self.sure)
-
-
-@cache
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
 
 
 def _detector(name: str) -> Detector:
@@ -91,7 +48,7 @@ def _passes(name: str) -> Callable[[str], bool]:
 
         detector = _detector(name)
         plain = re.sub(r"[ \-./()]", "", text).upper()
-        if detector.pattern is not None and not _compiled(detector.pattern).match(plain):
+        if detector.pattern is not None and not compiled(detector.pattern).match(plain):
             return False
         return bool(detector._passing(pa.array([plain]))[0])
 
@@ -107,9 +64,9 @@ def _is_phone(text: str) -> bool:
     import phonenumbers
 
     digits = sum(letter.isdigit() for letter in text)
-    if not 7 <= digits <= 15 or _compiled(_NO_PHONE).match(text):
+    if not 7 <= digits <= 15 or compiled(_NO_PHONE).match(text):
         return False
-    if digits >= 8 and _compiled(r"^\(?0\d{1,4}\)?(?:[ /.-]\d{2,4}){2,4}$").match(text):
+    if digits >= 8 and compiled(r"^\(?0\d{1,4}\)?(?:[ /.-]\d{2,4}){2,4}$").match(text):
         return True  # nothing else begins with 0 and is written in groups
     for region in (None,) if text.startswith("+") else REGIONS:
         try:
@@ -125,7 +82,6 @@ def _is_announced_phone(text: str) -> bool:
 
 
 _OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1?\d?\d)"
-_GAP: Final = r"[:#]?\s+(?:(?:is|are|no\.?|number|nr\.?|n°|id|to|on|at|with)\b\.?\s*[:#]?\s*){0,3}"
 _DIGITS: Final = r"(\+?\(?\d[\d \-().]{4,20}\d(?:\s?(?:x|ext\.?)\s?\d{1,5})?)(?!\w)"
 _CALLED: Final = (
     r"(?i:phone|telephone|tel|mobile|cell|call|calling|dial|fax|whatsapp|sms|text|telefon|handy|numero|reach (?:me|us)|"
@@ -182,11 +138,7 @@ _STATES: Final = (
 )
 
 
-def _announced(name: str, group: str, words: str, value: str, safe_harbor: str) -> _Kind:
-    return _Kind(name, group, "", rf"\b(?i:{words}){_GAP}({value})\b", safe_harbor=safe_harbor)
-
-
-def _numbers() -> tuple[_Kind, ...]:
+def _numbers() -> tuple[Kind, ...]:
     """Identity numbers that are written in a way of their own, confirmed by their check digits."""
     kinds = (
         ("French NIR", r"\b([1-478] ?\d\d ?(?:0[1-9]|1[0-2]) ?(?:\d\d|2[AB]) ?\d{3} ?\d{3} ?\d\d)\b"),
@@ -214,69 +166,65 @@ def _numbers() -> tuple[_Kind, ...]:
         ("vehicle identification number", r"(?i:vin|chassis)", r"[A-HJ-NPR-Z0-9]{17}"),
     )
     return (
-        *(_Kind(name, "direct", "", pattern, _passes(name), True, _detector(name).safe_harbor)
+        *(Kind(name, "direct", "", pattern, _passes(name), True, _detector(name).safe_harbor)
           for name, pattern in kinds),
-        *(_Kind(name, "direct", "", rf"\b{word}\b\D{{0,20}}\b({value})\b", _passes(name), True,
+        *(Kind(name, "direct", "", rf"\b{word}\b\D{{0,20}}\b({value})\b", _passes(name), True,
                 _detector(name).safe_harbor) for name, word, value in called),
     )  # fmt: skip
 
 
 KINDS: Final = (
-    _Kind("e-mail address", "direct", "@", r"([\w.+%'-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,})", safe_harbor="F"),
-    _Kind("web address", "quasi", r"(?i)://|www\.", r"((?i:https?|ftp)://[^\s<>\"]+|\bwww\.[^\s<>\"]+)",
+    Kind("e-mail address", "direct", "@", r"([\w.+%'-]+@[\w-]+(?:\.[\w-]+)*\.[^\W\d_]{2,})", safe_harbor="F"),
+    Kind("web address", "quasi", r"(?i)://|www\.", r"((?i:https?|ftp)://[^\s<>\"]+|\bwww\.[^\s<>\"]+)",
           safe_harbor="N"),
-    _Kind("IP address", "direct", r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
+    Kind("IP address", "direct", r"[0-9]\.[0-9]{1,3}\.[0-9]{1,3}\.[0-9]",
           rf"(?<![\d.])({_OCTET}(?:\.{_OCTET}){{3}})(?![\d.]*\d)", safe_harbor="O"),
-    _Kind("IP address (version 6)", "direct", ":[0-9a-fA-F]{0,4}:",
+    Kind("IP address (version 6)", "direct", ":[0-9a-fA-F]{0,4}:",
           r"(?<![\w:])((?:[0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}|"
           r"(?:[0-9a-fA-F]{1,4}:){1,6}(?::[0-9a-fA-F]{1,4}){1,6})(?![\w:])",
           safe_harbor="O"),
-    _Kind("MAC address", "direct", "[0-9a-fA-F]{2}[:-][0-9a-fA-F]{2}[:-][0-9a-fA-F]{2}[:-]",
+    Kind("MAC address", "direct", "[0-9a-fA-F]{2}[:-][0-9a-fA-F]{2}[:-][0-9a-fA-F]{2}[:-]",
           r"\b([0-9a-fA-F]{2}(?:([:-])[0-9a-fA-F]{2})(?:\2[0-9a-fA-F]{2}){4})\b",
           safe_harbor="M"),
-    _Kind("payment card number", "direct", "[0-9]([ -]?[0-9]){12}", r"(?<![\w-])(\d(?:[ -]?\d){12,18})(?![\w-])",
+    Kind("payment card number", "direct", "[0-9]([ -]?[0-9]){12}", r"(?<![\w-])(\d(?:[ -]?\d){12,18})(?![\w-])",
           _passes("payment card number"), True, "J"),
-    _Kind("IBAN", "direct", "[A-Z]{2}[0-9]{2}([ -]?[A-Z0-9]){10}", _IBAN, _passes("IBAN"), True, "J"),
-    _Kind("US social security number", "direct", "[0-9]{2}[- ][0-9]{4}", r"(?<![\w-])(\d{3}-\d\d-\d{4})(?![\w-])",
+    Kind("IBAN", "direct", "[A-Z]{2}[0-9]{2}([ -]?[A-Z0-9]){10}", _IBAN, _passes("IBAN"), True, "J"),
+    Kind("US social security number", "direct", "[0-9]{2}[- ][0-9]{4}", r"(?<![\w-])(\d{3}-\d\d-\d{4})(?![\w-])",
           _passes("US social security number"), False, "G"),
-    _Kind("US social security number", "direct", r"(?i)ssn|social security",
-          rf"(?i:ssn|social security(?: number)?){_GAP}(\d{{3}}[ -]?\d\d[ -]?\d{{4}})(?!\w)",
+    Kind("US social security number", "direct", r"(?i)ssn|social security",
+          rf"(?i:ssn|social security(?: number)?){GAP}(\d{{3}}[ -]?\d\d[ -]?\d{{4}})(?!\w)",
           _passes("US social security number"), False, "G"),
-    _Kind("telephone number", "direct", r"[0-9][0-9 \-().]{5,}[0-9]",
+    Kind("telephone number", "direct", r"[0-9][0-9 \-().]{5,}[0-9]",
           rf"(?<![\w.,/=-]){_DIGITS}", _is_phone, False, "D"),
-    _Kind("telephone number", "direct", rf"{_CALLED}\b[^0-9+(]{{0,30}}[0-9+(][0-9 \-().]{{4}}",
+    Kind("telephone number", "direct", rf"{_CALLED}\b[^0-9+(]{{0,30}}[0-9+(][0-9 \-().]{{4}}",
           rf"{_CALLED}\b[^\d+(]{{0,30}}{_DIGITS}",
-          _is_announced_phone, False, "D"),
-    _Kind("date", "quasi", DATE, rf"(?<![\w/.-])({DATE.replace('(st|nd|rd|th)?', '(?:st|nd|rd|th)?')})(?![\w/-])",
+          _is_announced_phone, False, "D", named=True),
+    Kind("date", "quasi", DATE, rf"(?<![\w/.-])({DATE.replace('(st|nd|rd|th)?', '(?:st|nd|rd|th)?')})(?![\w/-])",
           safe_harbor="C"),
-    _Kind("age", "quasi", r"(?i)(\bage[d]?(?: of| is|:)?|\bI'm|I am|s?he'?s|s?he is|turn(?:ed|s|ing)?) [0-9]{1,3}\b",
+    Kind("age", "quasi", r"(?i)(\bage[d]?(?: of| is|:)?|\bI'm|I am|s?he'?s|s?he is|turn(?:ed|s|ing)?) [0-9]{1,3}\b",
           r"(?i:\bage[d]?(?: of| is|:)? |\b(?:I'm|I am|he's|she's|he is|she is|turn(?:ed|s|"
           rf"ing)?) (?=\d{{1,3}}\b(?! ?{_UNITS})))(\d{{1,3}})\b"),
-    _Kind("age", "quasi", "", r"\b(\d{1,3})[- ]?(?i:years?|yrs?|y/?o)\b[- ]?(?i:old)?"),
-    _Kind("age", "quasi", r"(?i)\bwhen (I|s?he|they) [a-z]+ [0-9]|birthday",
+    Kind("age", "quasi", "", r"\b(\d{1,3})[- ]?(?i:years?|yrs?|y/?o)\b[- ]?(?i:old)?"),
+    Kind("age", "quasi", r"(?i)\bwhen (I|s?he|they) [a-z]+ [0-9]|birthday",
           r"\b(?i:when (?:I|s?he|they) (?:was|were|is|are|"
           rf"turn(?:s|ed)?|reached|reaches) )(\d{{1,3}})\b(?! ?{_UNITS})"),
-    _Kind("age", "quasi", "(?i)birthday", r"\b(\d{1,3})(?:st|nd|rd|th)(?= (?i:birthday)\b)"),
-    _Kind("street address", "direct", _STREET_WORDS, _ADDRESS, safe_harbor="B"),
-    _Kind("street address", "direct", r"[0-9][a-z]?\.?, +\pL.*[0-9]{3}", _WHOLE_ADDRESS, safe_harbor="B"),
-    _Kind("street address", "direct", r"(?i)\baddress|\b(is|are|lives?|living|located|lived) at [0-9]",
+    Kind("age", "quasi", "(?i)birthday", r"\b(\d{1,3})(?:st|nd|rd|th)(?= (?i:birthday)\b)"),
+    Kind("street address", "direct", _STREET_WORDS, _ADDRESS, safe_harbor="B"),
+    Kind("street address", "direct", r"[0-9][a-z]?\.?, +\pL.*[0-9]{3}", _WHOLE_ADDRESS, safe_harbor="B"),
+    Kind("street address", "direct", r"(?i)\baddress|\b(is|are|lives?|living|located|lived) at [0-9]",
           r"(?i:\baddress(?:es)?(?: it)?(?: is)?:?|\b(?:is|are|lives?|living|located|lived) at)\s+"
           rf"({_NUMBERED}|{_CAPITALS} \d{{1,5}}[a-z]?\b)", safe_harbor="B"),
-    _Kind("street address", "direct", r"\n.*[0-9]{3}",
+    Kind("street address", "direct", r"\n.*[0-9]{3}",
           rf"(?m:^\W{{0,4}})({_NUMBERED}(?: \d{{1,4}})?)\.?(?=\n(?:[^\n]*\n){{0,4}}[^\n]*(?:\d{{3}}|(?i:apt)))",
           safe_harbor="B"),
-    _Kind("US ZIP code", "quasi", r"(?i)\bzip|postal|[A-Z]{2},? [0-9]{5}",
+    Kind("US ZIP code", "quasi", r"(?i)\bzip|postal|[A-Z]{2},? [0-9]{5}",
           r"(?:\b[A-Z]{2},? |\b(?i:zip(?:[ -]?codes?)?|postal code)\b[^\d\n]{0,40})(\d{5}(?:-\d{4})?)\b",
           safe_harbor="B"),
-    _Kind("US ZIP code", "quasi", rf"(?:{_STATES}),? [0-9]{{5}}", rf"\b(?:{_STATES}),? (\d{{5}}(?:-\d{{4}})?)\b",
+    Kind("US ZIP code", "quasi", rf"(?:{_STATES}),? [0-9]{{5}}", rf"\b(?:{_STATES}),? (\d{{5}}(?:-\d{{4}})?)\b",
           safe_harbor="B"),
-    _Kind("postcode", "quasi", "", r"\b([A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2})\b", safe_harbor="B"),
-    _Kind("name", "direct", GATE, "", find=lambda text: names_in(text, lists()), safe_harbor="A"),
-    _announced("medical record number", "direct", r"mrn|medical record|patient (?:id|number|"
-    r"no)", r"[A-Z]{0,3}\d{4,12}", "H"),
-    _announced("account number", "direct", r"account|acct|policy|member", r"\d{6,18}", "J"),
-    _announced("licence or certificate number", "direct", r"licen[cs]e|passport|driver'?s licen[cs]e|"
-    r"permit", r"[A-Z]{0,3}\d{5,12}[A-Z]?", "K"),
+    Kind("postcode", "quasi", "", r"\b([A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2})\b", safe_harbor="B"),
+    Kind("name", "direct", GATE, "", find=lambda text: names_in(text, lists()), safe_harbor="A"),
+    *NOTES,
     *_numbers(),
 )  # fmt: skip
 """Every kind that is looked for in text."""
@@ -285,7 +233,7 @@ KINDS: Final = (
 def entities(text: str, kinds: Sequence[Any] = KINDS) -> list[Entity]:
     """The pieces of personal data in one text, in order, without overlaps."""
     found = [entity for kind in kinds for entity in kind.search(text[:LONGEST])]
-    found.sort(key=lambda one: (not one.sure, one.start - one.end, one.start))
+    found.sort(key=lambda one: (not one.sure, not one.named, one.start - one.end, one.start))
     kept: list[Entity] = []
     for one in found:
         if all(one.end <= other.start or other.end <= one.start for other in kept):
@@ -303,16 +251,29 @@ def found_in(texts: Any) -> dict[str, list[int]]:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    possible: list[list[_Kind]] = [[] for _ in range(len(texts))]
-    for gate in dict.fromkeys(kind.gate or kind.pattern for kind in KINDS):
+    possible: list[list[Kind]] = [[] for _ in range(len(texts))]
+    kinds = (*KINDS, *BESIDE)
+    for gate in dict.fromkeys(kind.gate or kind.pattern for kind in kinds):
         inside = np.flatnonzero(pc.match_substring_regex(texts, gate).to_numpy(zero_copy_only=False)).tolist()
-        alike = [kind for kind in KINDS if (kind.gate or kind.pattern) == gate]
+        alike = [kind for kind in kinds if (kind.gate or kind.pattern) == gate]
         for place in inside:
             possible[place] += alike
     places = [place for place, kinds in enumerate(possible) if kinds]
     found: dict[str, list[int]] = {}
     for place, text in zip(places, texts.take(pa.array(places, pa.int64())).to_pylist(), strict=True):
         pieces = (text[start : start + LONGEST] for start in range(0, len(text), LONGEST))
-        for name in {one.kind for piece in pieces for one in entities(piece, possible[place])}:
+        for name in {one.kind for piece in pieces for one in _with_beside(piece, possible[place])}:
             found.setdefault(name, []).append(place)
     return found
+
+
+def _with_beside(text: str, kinds: Sequence[Kind]) -> list[Entity]:
+    """The entities, and what else is to be said of them (`BESIDE`)."""
+    more = [one for kind in kinds if kind in BESIDE for one in kind.search(text)]
+    return entities(text, [kind for kind in kinds if kind not in BESIDE]) + more
+
+
+def examples_in(text: str, kind: str) -> list[str]:
+    """The pieces of one kind in a text, as they are."""
+    found = _with_beside(text[:LONGEST], (*KINDS, *BESIDE))
+    return [text[one.start : one.end] for one in found if one.kind == kind]

@@ -41,6 +41,7 @@ CELLS_HELD: Final = 1 << 25
 _RANKED_BY: Final = 30_000
 _CANDIDATES: Final = 14
 _LARGEST: Final = 3
+_RANKED: Final = "singles out most of its size"
 _REPORTED: Final = 8
 Keys = npt.NDArray[np.uint64]
 
@@ -155,7 +156,7 @@ def singled_out(
         return []
     keys = {name: held.of(held.columns.index(name)) for name in chosen}
     ranked = _ranked(keys, held.rows)
-    reported = [(names, "singles out most of its size") for names in ranked]
+    reported = [(names, _RANKED) for names in ranked]
     known = tuple(name for name in chosen if name in hinted)
     if len(known) > _LARGEST:
         reported.append((known, "all recognised quasi-identifiers together"))
@@ -164,7 +165,8 @@ def singled_out(
     found = []
     for done, (names, why) in enumerate(reported):
         rows = _count([keys[name] for name in names])
-        found.append(SingledOut(names, rows, held.rows, held.whole, why))
+        if rows or why != _RANKED:  # what singles out nobody is no finding of a search for what does
+            found.append(SingledOut(names, rows, held.rows, held.whole, why))
         if progress is not None:
             progress(done + 1, len(reported))
     return sorted(found, key=lambda one: (len(one.columns), -one.rows))

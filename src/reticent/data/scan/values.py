@@ -1,9 +1,9 @@
 """What a column holds in one piece of a table: its distinct values, how often each comes, and of which characters.
 
 Promise: work on cells is done once for each distinct value of a piece, in vectors; counts are of rows. Missing cells
-are those that are null, blank, or written as a word for missing; values are trimmed. What programs do to values on the
-way is undone: a whole number that became 2139.0 (of a column with gaps) is 2139 again, no-break spaces are spaces, and
-typographic hyphens are hyphens. Nothing here prints a value.
+are those that are null, blank, suppressed (`*`), or written as a word for missing; values are trimmed. What programs do
+to values on the way is undone: a whole number that became 2139.0 (of a column with gaps) is 2139 again, no-break spaces
+are spaces, and typographic hyphens are hyphens. Nothing here prints a value.
 
 How it works: the characters of all values lie one after the other in memory; each byte is looked up in a table that
 gives 1 in one of eight 8-bit fields of a 64-bit number, and the sums of these numbers over each value are its numbers
@@ -38,8 +38,9 @@ __all__ = ["MISSING", "SHORT", "Keys", "Values", "texts_of"]
 Array = npt.NDArray[Any]
 
 MISSING: Final = frozenset(
-    ("na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "#n/a", "unknown", "missing")
-)
+    ("na", "n/a", "nan", "null", "none", "nil", "-", "--", "?", ".", "#n/a", "unknown", "missing",
+     "*", "**", "***", "****", "*****", "redacted", "suppressed")
+)  # fmt: skip
 SHORT: Final = 128
 _EXACT: Final = 2.0**53
 _SPACES: Final = "[\u00a0\u2000-\u200a\u202f\u205f\u3000]"
@@ -216,6 +217,22 @@ class Values:
         found: npt.NDArray[np.bool_] = ~self.short | (
             (self.count_of("spaces") >= 3) & (self.count_of("letters") + self.count_of("foreign") >= 10)
         )
+        return found
+
+    @cached_property
+    def spaced(self) -> npt.NDArray[np.bool_]:
+        """(distinct,) which values have letters, and spaces or a colon between: they may be short texts."""
+        letters = self.count_of("letters").astype(np.int64) + self.count_of("foreign")
+        found: npt.NDArray[np.bool_] = (letters > 1) & ((self.count_of("spaces") > 0) | (self.count_of("colons") > 0))
+        return found
+
+    def like(self, form: str, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+        """(distinct,) which of some values a pattern (RE2) is in."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        found = np.zeros(len(self.texts), dtype=bool)
+        found[among] = pc.match_substring_regex(self.texts.filter(pa.array(among)), form).to_numpy(zero_copy_only=False)
         return found
 
     @cached_property

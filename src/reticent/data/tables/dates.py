@@ -35,19 +35,19 @@ import numpy.typing as npt
 
 from reticent.errors import UsageError
 
-__all__ = ["LOOKS", "TIME", "Dates", "Settled", "check_format", "dates_in"]
+__all__ = ["LOOKS", "MONTHS", "TIME", "Dates", "Settled", "check_format", "dates_in"]
 
 Moments = npt.NDArray[np.datetime64]
 Mask = npt.NDArray[np.bool_]
 
-_ABBREVIATED: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+MONTHS: Final = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 LOOKS: Final = (
     r"((1[89]|20)[0-9]{2}[-/.](0?[1-9]|1[0-2])[-/.](0?[1-9]|[12][0-9]|3[01])|"
     r"(0?[1-9]|[12][0-9]|3[01])[-/.](0?[1-9]|[12][0-9]|3[01])[-/.](1[89]|20)[0-9]{2}|"
     r"(0[1-9]|[12][0-9]|3[01])[.](0[1-9]|1[0-2])[.][0-9]{2}|"  # not 1.2.30, which is a version
     r"(0?[1-9]|[12][0-9]|3[01])[-/](0?[1-9]|[12][0-9]|3[01])[-/][0-9]{2}|"
-    rf"(?i:[0-9]{{1,2}}(st|nd|rd|th)?[ -]({_ABBREVIATED})[a-z]*[ ,.-]+[0-9]{{2,4}}|"
-    rf"({_ABBREVIATED})[a-z]*[ .]+[0-9]{{1,2}},? [0-9]{{4}}))"
+    rf"(?i:[0-9]{{1,2}}(st|nd|rd|th)?[ -]({MONTHS})[a-z]*[ ,.-]+[0-9]{{2,4}}|"
+    rf"({MONTHS})[a-z]*[ .]+[0-9]{{1,2}},? [0-9]{{4}}))"
 )
 """What looks like a date, whether it is one or not (RE2)."""
 TIME: Final = r"([T ][0-9]{1,2}:[0-9]{2}(:[0-9]{2}([.,][0-9]+)?)?( ?[AaPp][Mm])?(Z|[+-][0-9]{2}:?[0-9]{2})?)?"
