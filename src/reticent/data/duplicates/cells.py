@@ -40,6 +40,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from reticent.data.duplicates.chance import tied
 from reticent.data.duplicates.onehot import merged, runs
 from reticent.data.duplicates.sketches import Sets, tidied
 from reticent.data.tables import Column, Table
@@ -61,6 +62,7 @@ _RARE, _USUAL = 1e-3, 1e-3
 _PAIRS = 4_000  # of which the usual similarity of texts is taken
 _STEPS = 8  # coarse steps of a column of numbers
 _AT_ONCE = 1 << 18
+_TOLD = 2_000  # rows that show what columns say about each other
 
 
 class Judged(NamedTuple):
@@ -142,10 +144,12 @@ class Cells:
     Attributes:
         codes: (columns, rows).
         features: what is known of each column.
+        cluster: (columns,) equal for columns that say much about each other.
     """
 
     codes: npt.NDArray[np.int32]
     features: tuple[_Feature, ...]
+    cluster: Ints
 
     def __len__(self) -> int:
         return int(self.codes.shape[1])
@@ -153,10 +157,18 @@ class Cells:
     @classmethod
     def of_table(cls, table: Table) -> Cells:
         """The cells of a table."""
-        made = [_feature(merged(table, names)) for names in runs(table)]
-        kept = [(codes, feature) for codes, feature in made if (feature.counts > 0).sum() > 1]
-        codes = np.stack([codes for codes, _ in kept]) if kept else np.zeros((0, len(table)), np.int32)
-        return cls(codes, tuple(feature for _, feature in kept))
+        columns = [merged(table, names) for names in runs(table)]
+        made = [_feature(column) for column in columns]
+        kept = [place for place, (_, feature) in enumerate(made) if (feature.counts > 0).sum() > 1]
+        if not kept:
+            return cls.none(len(table))
+        codes = np.stack([made[place][0] for place in kept])
+        return cls(codes, tuple(made[place][1] for place in kept), _tied([columns[place] for place in kept]))
+
+    @classmethod
+    def none(cls, rows: int) -> Cells:
+        """Rows without a cell."""
+        return cls(np.zeros((0, rows), np.int32), (), np.zeros(0, np.int64))
 
     @property
     def columns(self) -> int:
@@ -165,11 +177,11 @@ class Cells:
 
     def take(self, rows: Ints) -> Cells:
         """Some rows; what a value weighs stays as it is."""
-        return Cells(self.codes[:, rows], self.features)
+        return dataclasses.replace(self, codes=self.codes[:, rows])
 
     def shuffled(self, orders: Ints) -> Cells:
         """Each column in an order of its own, (columns, rows)."""
-        return Cells(np.take_along_axis(self.codes, orders, axis=1), self.features)
+        return dataclasses.replace(self, codes=np.take_along_axis(self.codes, orders, axis=1))
 
     def judged(self, pairs: Ints, most: int) -> Judged:
         """The pairs that differ in at most so many cells."""
@@ -198,14 +210,15 @@ class Cells:
                 alive, differing, bits = alive[still], differing[still], bits[still]
         return Judged(alive, differing, bits)
 
-    def sketches(self, dimensions: int, randomness: Randomness) -> npt.NDArray[np.float32]:
-        """(rows, dimensions) random projections: rows that are alike are near each other.
+    def sketches(self, dimensions: int, columns: Ints, randomness: Randomness) -> npt.NDArray[np.float32]:
+        """(rows, dimensions) random projections: rows that are alike in these columns are near each other.
 
         Numbers count by their ranks, values of few by a random point each; texts of which nearly each is another say
         nothing here.
         """
         found = np.zeros((len(self), dimensions), np.float32)
-        for at, feature in enumerate(self.features):
+        for at in columns.tolist():
+            feature = self.features[at]
             size = len(feature.counts)
             drawn = randomness.normal((1 if feature.values is not None else size, dimensions))
             if feature.values is not None:
@@ -217,6 +230,19 @@ class Cells:
                 place = drawn
             found += place.astype(np.float32)[self.codes[at]]
         return found
+
+
+def _tied(columns: list[Column]) -> Ints:
+    """(columns,) equal for those that say much about each other, as some of the rows show."""
+    from reticent.data.minimisation.duplicates import told
+
+    rows = np.unique(np.linspace(0, len(columns[0]) - 1, _TOLD).astype(np.int64))
+    shares = np.zeros((len(columns), len(columns)))
+    names = [f"{place}" for place in range(len(columns))]
+    found = told(Table(column.take(rows).renamed(name) for name, column in zip(names, columns, strict=True)))
+    for (one, other), share in found.items():
+        shares[int(one), int(other)] = share
+    return tied(shares)
 
 
 def _feature(column: Column) -> tuple[npt.NDArray[np.int32], _Feature]:

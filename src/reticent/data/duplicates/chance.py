@@ -1,13 +1,15 @@
-"""How many near pairs there would be if nobody were copied: tables shuffled among alike rows, and a bar from them.
+"""How many near pairs there would be if nobody were copied: tables shuffled among alike rows, and a bar.
 
-Promise: a control has the rows of a table with every column shuffled on its own among about `LEAF` rows that are alike.
-So it keeps what each column holds, and nearly all that columns say about each other, while hardly any of its rows is a
-copy of another (two rows that were one record stand together in it again with a chance of about 1 / LEAF per column).
+Promise: a control has the rows of a table with columns shuffled among about `LEAF` rows that are alike. Columns that
+say much about each other (`tied`) move together among rows that are alike in all columns, and then each on its own
+among rows that are alike in these columns. So a control keeps what each column holds, and nearly all that columns say
+about each other, while hardly any of its rows is a copy of another (two rows that were one record stand together in it
+again with a chance of about 1 / LEAF per column).
 `bar` is the least score at which the pairs of controls are at most a given share of those found; if there is none,
 nothing found stands out from chance.
-Not covered: what three columns say together within some twenty alike rows is lost; tables full of such rules have more
-near pairs by chance than controls show. Copies of one record that fill a whole leaf survive in it; then controls
-show too many.
+Not covered: rules that hold within some twenty alike rows are lost; tables full of such rules have more near pairs by
+chance than controls show. Where the second set differs from the first one, controls mix the two. Copies of one record
+that fill a whole leaf survive in it; then controls show too many.
 
 How: rows are split at the median of their first principal component, again and again (a principal component tree;
 Verma, Kpotufe and Dasgupta, 2009). The bar is that of target-decoy searches (Elias and Gygi, 2007).
@@ -25,19 +27,74 @@ Example:
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from reticent.data.duplicates.groups import components
 from reticent.randomness import Randomness
 
-__all__ = ["LEAF", "bar", "leaves", "orders", "runs_for"]
+__all__ = ["LEAF", "Shuffled", "bar", "leaves", "orders", "runs_for", "tied"]
 
 Ints = npt.NDArray[np.int64]
 
 LEAF = 24
 """The most rows among which cells are shuffled."""
+TIED = 0.25
+"""The least share of a column's information that another one gives if the two are shuffled together."""
 _STEPS = 4  # of the power iteration: any direction that nearly has the largest spread will do
+
+
+class Shuffled(NamedTuple):
+    """How a table is shuffled.
+
+    Attributes:
+        whole: (rows,) leaves of rows that are alike in all columns.
+        cluster: (columns,) numbers from 0, equal for columns that are tied.
+        own: by cluster of several columns, leaves of rows that are alike in these.
+    """
+
+    whole: Ints
+    cluster: Ints
+    own: dict[int, Ints]
+
+    @classmethod
+    def of(cls, cluster: Ints, sketch: Callable[[Ints], npt.NDArray[np.float32]], randomness: Randomness) -> Shuffled:
+        """The leaves.
+
+        Args:
+            cluster: (columns,) what is tied.
+            sketch: (rows, dimensions) points of rows by the columns of these places.
+            randomness: for equal rows.
+        """
+        own = {}
+        for one in range(int(cluster.max(initial=-1)) + 1):
+            members = np.flatnonzero(cluster == one)
+            if len(members) > 1:
+                own[one] = leaves(sketch(members), randomness)
+        return cls(leaves(sketch(np.arange(len(cluster))), randomness), cluster, own)
+
+    def orders(self, randomness: Randomness) -> Ints:
+        """(columns, rows) where each cell of a control comes from."""
+        together = orders(self.whole, int(self.cluster.max(initial=-1)) + 1, randomness)
+        found = together[self.cluster]
+        for one, leaf in self.own.items():
+            members = np.flatnonzero(self.cluster == one)
+            found[members] = orders(leaf, len(members), randomness)[:, together[one]]
+        return found
+
+
+def tied(shares: npt.NDArray[np.float64]) -> Ints:
+    """(columns,) numbers that are equal for columns that say much about each other, directly or by others.
+
+    Args:
+        shares: (columns, columns) how much of one's information the other gives, in [0, 1].
+    """
+    size = len(shares)
+    pairs = np.argwhere(np.maximum(shares, shares.T) >= TIED).reshape(-1, 2)
+    return components(size, pairs[pairs[:, 0] != pairs[:, 1]])
 
 
 def runs_for(rows: int) -> int:

@@ -169,7 +169,7 @@ def _cells(
 ) -> tuple[Cells, Chance | None]:
     """The distinct rows as cells, and how many rows chance makes equal; of texts and pictures nothing is known."""
     if rows.way not in ("cells", "numbers") or not rows.has_cells:
-        return Cells(np.zeros((0, len(alone)), np.int32), ()), None
+        return Cells.none(len(alone)), None
     report("reading", 0, 1)
     cells = Cells.of_table(rows.table(alone))
     report("reading", 1, 1)

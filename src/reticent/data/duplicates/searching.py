@@ -33,7 +33,7 @@ import numpy.typing as npt
 from reticent.data.duplicates.bands import Bands, pairs_of
 from reticent.data.duplicates.blocking import Plan, candidates, planned
 from reticent.data.duplicates.cells import Cells
-from reticent.data.duplicates.chance import bar, leaves, orders, runs_for
+from reticent.data.duplicates.chance import Shuffled, bar, runs_for, tied
 from reticent.data.duplicates.sketches import Points, Sets, mixed
 from reticent.randomness import Randomness
 
@@ -44,6 +44,7 @@ Floats = npt.NDArray[np.float64]
 Report = Callable[[str, int, int], None]
 _AT_ONCE = 2_000_000
 _DIMENSIONS = 32
+_WIDE, _ROWS = 512, 5_000  # of points whose columns' ranks are compared
 _STRATA = 4  # pairs that differ in 0, 1, 2 and more cells have a bar each
 _FEW = 12  # dimensions in which a tree finds all pairs
 
@@ -143,10 +144,10 @@ def cells_found(
         return Scored(made.pairs[judged.kept], judged.bits, judged.differing, len(made.pairs), made.crowded)
 
     found = search(cells, randomness.spawn("sketches"), "sketching")
-    leaf = leaves(cells.sketches(_DIMENSIONS, randomness.spawn("alike")), randomness.spawn("leaves"))
+    shuffled = _shuffled(cells, randomness)
 
     def control(source: Randomness, name: str) -> tuple[Scored, Ints]:
-        some = cells.shuffled(orders(leaf, cells.columns, source.spawn("orders")))
+        some = cells.shuffled(shuffled.orders(source.spawn("orders")))
         distinct = np.sort(np.unique(_hashed(some.codes), return_index=True)[1]).astype(np.int64)
         scored = search(some.take(distinct), source.spawn("sketches"), name)
         return scored._replace(pairs=distinct[scored.pairs]), distinct
@@ -183,15 +184,10 @@ def points_found(
         return Found(
             found.pairs, None, np.array([-most]), len(found.pairs), found.looked, found.crowded, plan, None, most
         )
-    source = randomness.spawn("alike")
-    width = points.values.shape[1]
-    seen = points.values
-    if width > _DIMENSIONS:
-        seen = seen @ source.normal((width, _DIMENSIONS)).astype(np.float32)
-    leaf = leaves(seen, randomness.spawn("leaves"))
+    mixing = _mixing(points, randomness)
 
     def shuffled(source: Randomness, name: str) -> tuple[Scored, Ints]:
-        moved = np.take_along_axis(points.values, orders(leaf, width, source.spawn("orders")).T, axis=0)
+        moved = np.take_along_axis(points.values, mixing.orders(source.spawn("orders")).T, axis=0)
         distinct = np.sort(np.unique(moved, axis=0, return_index=True)[1]).astype(np.int64)
         scored = search(Points(moved[distinct]), source.spawn("sketches"), name)
         return scored._replace(pairs=distinct[scored.pairs]), distinct
@@ -209,12 +205,12 @@ def sets_found(sets: Sets, least: float, randomness: Randomness, *, recall: floa
 
 def exact_by_chance(cells: Cells, second: npt.NDArray[np.bool_] | None, randomness: Randomness) -> Chance:
     """How many rows of controls are equal to another one; cells of all rows, equal ones too."""
-    leaf = leaves(cells.sketches(_DIMENSIONS, randomness.spawn("alike")), randomness.spawn("leaves"))
+    shuffled = _shuffled(cells, randomness)
     theirs = np.zeros(len(cells), bool) if second is None else second
     total = np.zeros(4, np.int64)
     pairs = []
     for run in range(runs_for(len(cells))):
-        some = cells.shuffled(orders(leaf, cells.columns, randomness.spawn(f"run {run}")))
+        some = cells.shuffled(shuffled.orders(randomness.spawn(f"run {run}")))
         _, group, sizes = np.unique(_hashed(some.codes), return_inverse=True, return_counts=True)
         group = group.reshape(-1)
         mine = np.bincount(group[~theirs], minlength=len(sizes))
@@ -227,6 +223,32 @@ def exact_by_chance(cells: Cells, second: npt.NDArray[np.bool_] | None, randomne
         pairs.append(int((sizes * (sizes - 1) // 2).sum()))
     rows, near, rest, across = (int(one) for one in total)
     return Chance(pairs, pairs, rows, near, rest, across)
+
+
+def _shuffled(cells: Cells, randomness: Randomness) -> Shuffled:
+    source = randomness.spawn("alike")
+    return Shuffled.of(
+        cells.cluster, lambda columns: cells.sketches(_DIMENSIONS, columns, source), randomness.spawn("leaves")
+    )
+
+
+def _mixing(points: Points, randomness: Randomness) -> Shuffled:
+    source, values = randomness.spawn("alike"), points.values
+
+    def sketch(columns: Ints) -> npt.NDArray[np.float32]:
+        if len(columns) <= _DIMENSIONS:
+            return values[:, columns]
+        made: npt.NDArray[np.float32] = values[:, columns] @ source.normal((len(columns), _DIMENSIONS)).astype(
+            np.float32
+        )
+        return made
+
+    width = values.shape[1]
+    cluster = np.zeros(width, np.int64)
+    if 1 < width <= _WIDE and len(values) > 2:
+        ordered = np.argsort(np.argsort(values[:_ROWS], axis=0), axis=0)
+        cluster = tied(np.corrcoef(ordered, rowvar=False) ** 2)
+    return Shuffled.of(cluster, sketch, randomness.spawn("leaves"))
 
 
 def _calibrated(
