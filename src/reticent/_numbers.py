@@ -11,8 +11,8 @@ Example:
     ('330', '0.031', '5.4e-19', '>0.999', '12300')
     >>> percentage(0.95), percentage(1 - 0.05 / 3), percentage(0.9999999)
     ('95 %', '98.33 %', '>99.99 %')
-    >>> count(12345) == "12\N{NARROW NO-BREAK SPACE}345"
-    True
+    >>> count(12345) == "12\N{NARROW NO-BREAK SPACE}345", counted(1, "row"), counted(0, "person", "people")
+    (True, '1 row', '0 people')
     >>> percent(0.0714), percent(0.00412), percent(0.999999), percent(1.0)
     ('7.1 %', '0.41 %', '>99.9 %', '100.0 %')
     >>> span(0.5004, 0.7861), points(-0.0001, -0.0312, 0.03)
@@ -26,7 +26,19 @@ from __future__ import annotations
 import math
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 
-__all__ = ["confidence", "count", "level", "outwards", "p_value", "percent", "percentage", "points", "shown", "span"]
+__all__ = [
+    "confidence",
+    "count",
+    "counted",
+    "level",
+    "outwards",
+    "p_value",
+    "percent",
+    "percentage",
+    "points",
+    "shown",
+    "span",
+]
 
 _MINUTE = 1e-4  # below it, places are hard to count
 _LEAST_P = 1e-300
@@ -35,6 +47,11 @@ _LEAST_P = 1e-300
 def count(value: int) -> str:
     """A whole number with narrow spaces between thousands."""
     return f"{value:,}".replace(",", "\u202f")
+
+
+def counted(value: int, one: str, many: str | None = None) -> str:
+    """So many of something, in the right number: "1 source", "2 sources"; `many` where an s does not do."""
+    return f"{count(value)} {one if value == 1 else many or one + 's'}"
 
 
 def shown(value: float, digits: int = 3) -> str:

@@ -103,3 +103,20 @@ def test_show(ask: Ask, visits: Path) -> None:
     assert "allowed: health research" in shown.out
     assert "people: one person each, 3 of them, by patient" in shown.out
     assert json.loads(ask("manifest", "show", NAME, "--json").out)["prohibited"] == ["marketing"]
+
+
+def test_an_objection_that_names_nobody_in_the_file_is_said(visits: Path, ask: Ask) -> None:
+    for person in ("8", "P8"):
+        noted = ask("manifest", "object", NAME, "--person", person, "--key", "key", "--on", "2026-01-01")
+    assert "2 objections in" in noted.out
+    use = ("--purpose", "health research", "--today", "2026-06-01", "--key", "key")
+    checked = ask("manifest", "check", NAME, "--data", "visits.csv", *use)
+    assert "Of 2 people who object, 1 is not named in this file" in " ".join(checked.out.split())
+
+
+def test_a_file_without_a_header(ask: Ask, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("ann,x\nbob,y\n")
+    made = ask("manifest", "init", "t.csv", "--owner", "column 1", "--no-header")
+    assert made.code == 0
+    (file,) = read_manifest(tmp_path / "t.csv.manifest.json").files
+    assert [name for name, _ in file.columns] == ["column 1", "column 2"]

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._reading import Header
+
 if TYPE_CHECKING:
     from reticent.data.anonymity import Anonymised, DisclosureRisk
     from reticent.data.tables import Table
@@ -61,6 +63,7 @@ def anonymise(
     key: Annotated[
         Path | None, typer.Option(help="Key file; made if it is not there. Keep it apart from the table.")
     ] = None,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Say a table about people less exactly until it reaches a goal, and say what is left to find.
@@ -79,7 +82,7 @@ def anonymise(
     _may_be_written(to, output, save)
     _paired(to, pseudonymise, key, required=apply is not None)
     if apply is not None:
-        rows = read(file)
+        rows = read(file, header=header)
         done = Generalisation.load(apply).transform(rows)
         _finish(done.table, to, pseudonymise, key)
         errors.print(
@@ -88,13 +91,13 @@ def anonymise(
         )
         return
     _asked(quasi, measure=measure, writing=any((to, save, pseudonymise)), min_k=min_k)
-    rows = read(file)
+    rows = read(file, header=header)
     attackers = {name: _listed(known) for name, known in map(_pair, attacker or [])} or None
     common: dict[str, Any] = {
         "quasi": _listed(quasi),
         "sensitive": _listed(sensitive),
         "attackers": attackers,
-        "population": _population(population),
+        "population": _population(population, header),
         "person": person,
         "data": file.name,
     }
@@ -164,12 +167,12 @@ def _pair(text: str) -> tuple[str, str]:
     return name.strip(), rest.strip()
 
 
-def _population(text: str | None) -> Any:
+def _population(text: str | None, header: bool | None) -> Any:
     from reticent.data.tables import read
 
     if text is None:
         return None
-    return int(text) if text.isascii() and text.isdigit() else read(text)
+    return int(text) if text.isascii() and text.isdigit() else read(text, header=header)
 
 
 def _hierarchies(words: list[str], trees: list[str]) -> dict[str, Any]:

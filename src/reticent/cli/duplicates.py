@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from reticent.cli._reading import Header
+
 if TYPE_CHECKING:
     from reticent.data.duplicates import Duplicates
     from reticent.data.tables import Table
@@ -92,6 +94,7 @@ def duplicates(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")] = None,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Find rows that stand several times, exactly or nearly, and how many there would be by chance.
@@ -116,13 +119,13 @@ def duplicates(
     _together(drop, keep, split, train_to, test_to, against, owner)
     if at_most is not None:
         _checks.fraction(at_most=at_most)
-    table = read(file)
+    table = read(file, header=header)
     randomness = Randomness.secure() if seed is None else Randomness.simulated(seed)
     with bars(quiet=json) as report:
         found = find_duplicates(
             table,
             randomness,
-            against=None if against is None else read(against),
+            against=None if against is None else read(against, header=header),
             columns=_listed(columns),
             owner=owner,
             way=way,

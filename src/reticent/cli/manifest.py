@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent._numbers import counted
+from reticent.cli._reading import Header
+
 if TYPE_CHECKING:
     from reticent.data.manifests import Manifest, Objections
 
@@ -36,6 +39,7 @@ def init(
     creator: Annotated[str | None, typer.Option(help="Who made the data set.")] = None,
     recipient: Annotated[list[str] | None, typer.Option(help="Who may have it; repeat.")] = None,
     description: Annotated[str, typer.Option(help="The data set in words.")] = "",
+    header: Header = None,
     json: Json = False,
 ) -> None:
     """Write a manifest of a file: what can be counted, and what you declare.
@@ -50,7 +54,7 @@ def init(
     from reticent.data.manifests import Basis, describe, save_manifest
 
     made = dataclasses.replace(
-        describe(file, owner=owner, unit=unit),
+        describe(file, owner=owner, unit=unit, header=header),
         allowed=tuple(purpose or ()),
         prohibited=tuple(never or ()),
         basis=None if basis is None else Basis(basis),
@@ -102,7 +106,7 @@ def check(
     said: dict[str, Any] = {"digest": found.digest, "complete": True}
     if data is not None and purpose is not None:
         loaded = _loaded(found, manifest, data, purpose=purpose, today=today, listed=objections, key=key)
-        said |= {name: loaded.body[name] for name in ("purpose", "date", "rows", "people")}
+        said |= {name: loaded.body[name] for name in ("purpose", "date", "rows", "people", "objections")}
     if json:
         print_json(said)
         return
@@ -149,33 +153,27 @@ def objecting(
 
     Example: reticent manifest object visits.csv.manifest.json --person 1707 --key visits.key
     """
-    import dataclasses
-
     from reticent.cli._output import output, print_json
-    from reticent.data.manifests import Objections, Pinned, read_key, read_manifest, save_manifest
+    from reticent.data.manifests import Objections, read_key
+    from reticent.data.manifests.lists import with_list
 
-    found = read_manifest(manifest)
     secret = None if key is None else read_key(key)
-    listed, name = _list_of(found, manifest), f"{manifest.name.removesuffix('.json')}.objections.json"
-    if found.objections is not None:
-        name = found.objections.name
-    if listed is None:
-        listed = Objections.plain() if plain else Objections.keyed(_needed(secret))
-        _fresh(manifest.parent / name)
     date = _today() if on is None else on
-    if withdraw:
-        changed = listed.withdrawing(person, on=date, key=secret)
-    else:
-        changed = listed.objecting(person, on=date, purposes=tuple(purpose or ()), key=secret)
-    # The list first: a stop in between leaves a manifest that refuses to load, never one that forgets an objection.
-    changed.save(manifest.parent / name)
-    pinned = dataclasses.replace(found, objections=Pinned(name, changed.digest, changed.kind))
-    save_manifest(pinned, manifest)
+
+    def changed(listed: Objections | None) -> Objections:
+        if listed is None:
+            listed = Objections.plain() if plain else Objections.keyed(_needed(secret))
+        if withdraw:
+            return listed.withdrawing(person, on=date, key=secret)
+        return listed.objecting(person, on=date, purposes=tuple(purpose or ()), key=secret)
+
+    pinned, count = with_list(manifest, changed)
+    name = pinned.objections.name if pinned.objections is not None else ""
     if json:
-        print_json({"list": name, "objections": len(changed.listed), "digest": pinned.digest})
+        print_json({"list": name, "objections": count, "digest": pinned.digest})
         return
     verb = "Taken back" if withdraw else "Noted"
-    output.print(f"{verb}, as of {date}: {len(changed.listed)} objections in {name}.", markup=False)
+    output.print(f"{verb}, as of {date}: {counted(count, 'objection')} in {name}.", markup=False)
 
 
 @app.command("load")
@@ -276,26 +274,11 @@ def _loaded(
     key: Path | None,
 ) -> Any:
     from reticent.data.manifests import Objections, load_with, read_key
+    from reticent.data.manifests.lists import list_of
 
-    objections = Objections.read(listed) if listed is not None else _list_of(found, place)
+    objections = Objections.read(listed) if listed is not None else list_of(found, place)
     secret = None if key is None else read_key(key)
     return load_with(found, data, purpose=purpose, today=today, objections=objections, key=secret)
-
-
-def _list_of(found: Manifest, place: Path) -> Objections | None:
-    """The list that the manifest names, if it names one; it has to be unchanged."""
-    from reticent.data.manifests import Objections
-    from reticent.errors import IntegrityError
-
-    if found.objections is None:
-        return None
-    listed = Objections.read(place.parent / found.objections.name)
-    if listed.digest != found.objections.sha256:
-        raise IntegrityError(
-            f"Expected {found.objections.name!r} as the manifest names it, got another: older, newer or changed.",
-            "Fetch manifest and list again, both from one place.",
-        )
-    return listed
 
 
 def _needed(key: Any) -> Any:
@@ -335,7 +318,15 @@ def _today() -> str:
 def _counted(body: dict[str, Any]) -> str:
     rows, people = body["rows"], body["people"]
     said = f"For {body['purpose']} on {body['date']}: {rows['after']} of {rows['before']} rows"
-    return f"{said}, {people['after']} of {people['before']} people." if people else f"{said}."
+    if people:
+        said += f", {people['after']} of {people['before']} people"
+    listed = body.get("objections") or {}
+    if absent := listed.get("people", 0) - listed.get("found", 0):
+        said += (
+            f". Of {counted(listed['people'], 'person', 'people')} who object, {absent} "
+            f"{'is' if absent == 1 else 'are'} not named in this file (as they are written in the list)"
+        )
+    return f"{said}."
 
 
 def _lines(found: Manifest) -> list[str]:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from reticent.cli._reading import Header
+
 if TYPE_CHECKING:
     from reticent.data.minimisation import Minimisation
 
@@ -68,6 +70,7 @@ def find(
     ] = None,
     map_to: Annotated[Path | None, typer.Option("--map", help="Where to keep the map, for apply (.json).")] = None,
     overwrite: _OVERWRITE = False,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record's body as JSON.")] = False,
 ) -> None:
     """Search on some of the rows, confirm once on the others; exit code 1 if refuted, 3 if that cannot be told."""
@@ -77,7 +80,7 @@ def find(
     from reticent.randomness import Randomness
 
     _require_free([(one, PAGES) for one in output or []] + ([(map_to, (".json",))] if map_to else []), overwrite)
-    table = read(file)
+    table = read(file, header=header)
     with bars(quiet=json) as report:
         found = minimise(
             regrouped(table) if regroup else table,
@@ -114,6 +117,7 @@ def apply(
     file: Annotated[Path, typer.Argument(help="The table; columns that the map drops may be missing.", metavar="FILE")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Where to write: .csv, .parquet or .jsonl.")],
     overwrite: _OVERWRITE = False,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
     """Write what a map keeps of a file, in pieces, however large it is."""
@@ -126,7 +130,7 @@ def apply(
     _require_free([(output, ENDINGS)], overwrite)
     rules = Generalisation.load(less)
     with bars(quiet=json) as report:
-        done = apply_file(rules, file, output, progress=report)
+        done = apply_file(rules, file, output, header=header, progress=report)
     if json:
         problems = [{"what": one.what, "where": one.where, "count": one.count} for one in done.problems]
         print_json({"path": str(done.path), "rows": done.rows, "columns": list(done.columns), "problems": problems})

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._reading import Header
+
 if TYPE_CHECKING:
     from reticent.data.ratings import Ratings, Release
     from reticent.evidence import Estimate, Record
@@ -55,6 +57,7 @@ def ratings(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    header: Header = None,
     json: Json = False,
 ) -> None:
     """Look for people in ratings, knowing a few of theirs.
@@ -66,7 +69,7 @@ def ratings(
     from reticent.cli._output import bars, errors
 
     place, source = _new(output), _source(seed)
-    read = _read(file, person, item, rating, date, dates_are)
+    read = _read(file, person, item, rating, date, dates_are, header)
     made = _releases(read, release or [], source)
     if not json:
         errors.print(f"{read}; {len(made)} releases.", markup=False)
@@ -109,6 +112,7 @@ def unicity(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    header: Header = None,
     json: Json = False,
 ) -> None:
     """Count who is alone with a few points: places and times of a trace, or cells of a row.
@@ -119,7 +123,7 @@ def unicity(
     from reticent.data.tables import read
 
     place, source = _new(output), _source(seed)
-    table = read(file)
+    table = read(file, header=header)
     chosen = _names(columns) or [name for name in table.names if name != person]
     ways: dict[str, dict[str, float]] = {"as it is": {}}
     ways |= {text: _widths(text) for text in precision or []}
@@ -154,6 +158,7 @@ def singling_out(
     at_most: AtMost = None,
     seed: Seed = None,
     output: Output = None,
+    header: Header = None,
     json: Json = False,
 ) -> None:
     """Say, from a release, what is true of exactly one person, and weigh it on other people.
@@ -165,9 +170,9 @@ def singling_out(
 
     place, source = _new(output), _source(seed)
     found = single_out(
-        read(released),
-        read(data),
-        read(held_out),
+        read(released, header=header),
+        read(data, header=header),
+        read(held_out, header=header),
         attempts=attempts,
         counts=counts or None,
         columns=columns,
@@ -227,12 +232,14 @@ def _judge(shares: list[Estimate], limit: float | None) -> None:
         raise typer.Exit(NOT_RESOLVABLE)
 
 
-def _read(file: str, person: str, item: str, rating: str, date: str, dates_are: str) -> Ratings:
+def _read(file: str, person: str, item: str, rating: str, date: str, dates_are: str, header: bool | None) -> Ratings:
     from reticent.data.ratings import read_packaged_ratings, read_ratings
 
     if file == "movielens-100k" and not Path(file).exists():
         return read_packaged_ratings(file)
-    return read_ratings(file, person=person, item=item, rating=rating or None, date=date or None, dates_are=dates_are)
+    return read_ratings(
+        file, person=person, item=item, rating=rating or None, date=date or None, dates_are=dates_are, header=header
+    )
 
 
 def _releases(read: Ratings, asked: list[str], source: Randomness) -> list[Release]:

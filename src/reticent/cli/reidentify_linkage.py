@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._reading import Header
+
 if TYPE_CHECKING:
     from reticent.attacks.reidentification.linkage import Linkage, People
     from reticent.data.tables import Table
@@ -53,6 +55,7 @@ def linkage(
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Make the run repeatable.")] = None,
     output: Annotated[Path | None, typer.Option(help="Write the page (.html) or the record (.json) there.")] = None,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Link a release to a register of named people, without labels.
@@ -75,7 +78,7 @@ def linkage(
         _checks.fraction(at_most=at_most)
         if truth is None:
             raise UsageError("Expected --at-most with --truth only.", "Name the column of the truth.")
-    released, known = read(release), read(register)
+    released, known = read(release, header=header), read(register, header=header)
     people = _people(released, known, truth, truth_pattern)
     chosen = _columns(released, columns, truth)
     source = Randomness.secure() if seed is None else Randomness.simulated(seed)

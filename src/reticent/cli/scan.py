@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._reading import Header
+
 if TYPE_CHECKING:
     from reticent.data.scan import Scan
 
@@ -39,6 +41,7 @@ def scan(
     ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an output that exists.")] = False,
     seed: Annotated[int | None, typer.Option(help="Make the sample repeatable.")] = None,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the scan as JSON.")] = False,
 ) -> None:
     """Find direct identifiers, quasi-identifiers and sensitive data in tables and texts; no value is shown.
@@ -70,6 +73,7 @@ def scan(
             plain=plain,
             randomness=Randomness.secure() if seed is None else Randomness.simulated(seed),
             progress=report,
+            header=header,
         )
     failed = found.fails(groups)
     written = None if output is None else found.save(output)

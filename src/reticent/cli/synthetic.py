@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from reticent.cli._reading import Header
+
 if TYPE_CHECKING:
     from reticent.audits.synthetic import SyntheticAudit
 
@@ -57,6 +59,7 @@ def synthetic(
         Path | None, typer.Option("--output", "-o", help="Write a page (.html) or the record (.json).")
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over an output that exists.")] = False,
+    header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
 ) -> None:
     """Attack a synthetic table: membership, secrets, links, singling out, copies; each against a control.
@@ -78,13 +81,16 @@ def synthetic(
     if target is not None and target.exists() and not force:
         raise UsageError(f"Expected an output that does not exist yet, got {str(output)!r}.", "Pass --force.")
     make = None if generator is None else load_object(generator, Path.cwd())
-    tables = {name: read(path) for name, path in (("release", release), ("source", source), ("control", control))}
+    tables = {
+        name: read(path, header=header)
+        for name, path in (("release", release), ("source", source), ("control", control))
+    }
     with bars(quiet=json) as report:
         found = audit_release(
             tables["release"],
             source=tables["source"],
             control=tables["control"],
-            reference=None if reference is None else read(reference),
+            reference=None if reference is None else read(reference, header=header),
             generator=make,
             columns=column,
             secrets=secret,

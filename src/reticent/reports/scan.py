@@ -17,6 +17,7 @@ from typing import Any
 
 from markupsafe import escape
 
+from reticent._numbers import counted
 from reticent.evidence import Record
 from reticent.reports.frame import framed
 from reticent.reports.tables import Table, html
@@ -42,7 +43,7 @@ def page(record: Record) -> str:
     verdict = "".join(f"<p>{escape(sentence)}</p>\n" for sentence in sentences(record))
     parts = [*_findings(body), *_single(body), *_lists(body), *_columns(body), *_limits(body)]
     software = ", ".join(f"{escape(name)} {escape(version)}" for name, version in body["software"].items())
-    sources = f"{len(body['sources'])} source{'s' if len(body['sources']) != 1 else ''}"
+    sources = counted(len(body["sources"]), "source")
     return framed(
         "What in the data is about people",
         '<header class="top">\n<h1>What in the data is about people</h1>\n'
@@ -65,13 +66,15 @@ def sentences(record: Record) -> list[str]:
     looked = (
         f"all {number(rows)} rows" if rows == seen else f"a uniform sample of {number(seen)} of {number(rows)} rows"
     )
-    said = [f"{len(body['sources'])} source(s) with {columns} column(s); {looked} were looked at."]
+    said = [f"{counted(len(body['sources']), 'source')} with {counted(columns, 'column')}; {looked} were looked at."]
     for group in ("direct", "quasi", "sensitive"):
         own = _of(body, group)
         places = sorted({(one["source"], one["column"]) for one in own})
         kinds = list(dict.fromkeys(one["kind"] for one in own))
         shown = ", ".join(kinds[:6]) + (f" and {len(kinds) - 6} more kinds" if len(kinds) > 6 else "")
-        said.append(f"{_GROUPS[group]}: " + (f"{shown}, in {len(places)} column(s)." if own else "none found."))
+        said.append(
+            f"{_GROUPS[group]}: " + (f"{shown}, in {counted(len(places), 'column')}." if own else "none found.")
+        )
     worst = [one for source in body["sources"] for one in source["singled_out"] if len(one["columns"]) <= 3]
     if worst:
         one = max(worst, key=lambda each: (each["share"], -len(each["columns"])))

@@ -101,3 +101,28 @@ def test_what_cannot_be_compared_is_refused(
 def test_no_rows_are_refused() -> None:
     with pytest.raises(DataError, match="at least one row"):
         rows_of(Table.of({"a": ["x"]}).take(np.zeros(0, int)))
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ([34.0, 34.5], ["34", "n/a"]),
+        ([np.datetime64("2020-01-01", "us"), np.datetime64("2020-01-02", "us")], ["2020-01-01", "n/a"]),
+        ([np.datetime64("2020-01-01T10:00", "us"), np.datetime64("2020-01-02", "us")], ["2020-01-01T10:00:00", "n/a"]),
+        ([True, False], ["true", "n/a"]),
+        ([2**53 + 1, 2**53], [0.5, 2.0**53]),
+    ],
+)
+def test_equal_cells_are_equal_whatever_types_the_two_files_have(mine: list[object], theirs: list[object]) -> None:
+    both = joined(Table.of({"a": mine}), Table.of({"a": theirs}))["a"]
+    mixed = isinstance(theirs[0], str)
+    assert both.codes[2 if mixed else 3] == both.codes[0 if mixed else 1]
+    assert len(set(both.codes.tolist())) == 3
+
+
+def test_infinite_numbers_are_no_points() -> None:
+    table = Table.of({"a": [1.0, float("inf"), float("inf")], "b": [1.0, 2.0, 2.0]})
+    assert rows_of(table).way == "cells"
+    assert rows_of(table).exact.tolist() == [0, 1, 1]
+    with pytest.raises(UsageError, match="way"):
+        rows_of(table, way="numbers")

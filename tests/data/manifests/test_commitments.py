@@ -95,3 +95,9 @@ def test_it_comes_back_and_shows_nothing(tmp_path: object) -> None:
         Proof.from_dict({"format": "reticent-proof/1", "beside": ["zz"], "there": None})
     with pytest.raises(UsageError):
         Kept.from_dict({})
+
+
+@pytest.mark.parametrize("tokens", [None, 5, [5], ["zz"]])
+def test_kept_people_that_are_none_are_refused(tokens: object) -> None:
+    with pytest.raises(UsageError):
+        Kept.from_dict({"format": "reticent-kept/1", "key_check": "", "tokens": tokens})

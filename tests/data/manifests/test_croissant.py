@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import gzip
 import json
 import logging
 from pathlib import Path
@@ -124,3 +125,38 @@ def test_what_holds_no_manifest_is_refused(tmp_path: Path) -> None:
     (tmp_path / "bad.json").write_text("{")
     with pytest.raises(UsageError, match="Expected JSON"):
         read_manifest(tmp_path / "bad.json")
+
+
+CONTENTS = {
+    "a.csv": b"patient,age\n7,34\n8,51\n",
+    "a.tsv": b"patient\tage\n7\t34\n8\t51\n",
+    "a.csv.gz": gzip.compress(b"patient,age\n7,34\n8,51\n"),
+    "a.jsonl": b'{"patient": 7, "age": 34}\n{"patient": 8, "age": 51}\n',
+}
+OTHERS = {
+    "semicolons.csv": b"patient;age\n7;34\n8;51\n",
+    "headerless.csv": b"7,34\n8,51\n",
+    "twice.csv": b"age,age\n7,34\n8,51\n",
+    "latin.csv": "m\u00fcde,age\n7,34\n8,51\n".encode("latin-1"),
+    "utf16.csv": "patient,age\n7,34\n8,51\n".encode("utf-16"),
+    "ragged.csv": b"patient,age\n7,34\n8,51,9\n",
+    "nested.jsonl": b'{"patient": {"id": 7}}\n{"patient": {"id": 8}}\n',
+    "notes.txt": b"seven\neight\n",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", [*CONTENTS, *OTHERS])
+def test_mlcroissant_reads_the_rows_of_every_file_that_has_fields(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes({**CONTENTS, **OTHERS}[name])
+    saved = save_manifest(describe(path), tmp_path / "manifest.json")
+    assert issues(json.loads(saved.read_text()))[0] == set()
+    assert len(read_manifest(saved).files[0].columns) > 0
+    logging.disable(logging.CRITICAL)
+    try:
+        dataset = mlcroissant.Dataset(jsonld=saved)
+        found = [sorted(row.values()) for one in dataset.metadata.record_sets for row in dataset.records(one.id)]
+    finally:
+        logging.disable(logging.NOTSET)
+    assert found == ([[7, 34], [8, 51]] if name in CONTENTS else [])

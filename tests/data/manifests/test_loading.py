@@ -76,7 +76,7 @@ def test_people_who_objected_are_left_out_with_all_their_rows(path: Path, kind: 
     assert found.table["town"].cells().tolist() == expected.town.tolist()
     assert found.body["rows"] == {"before": 6, "after": 2}
     assert found.body["people"] == {"before": 4, "after": 2}
-    assert found.body["objections"] == {"sha256": listed.digest, "kind": kind}
+    assert found.body["objections"] == {"sha256": listed.digest, "kind": kind, "people": 3, "found": 2}
     assert "999" not in json.dumps(found.body)
 
 
@@ -249,3 +249,52 @@ def test_records_that_cannot_be_are_refused(path: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="column 'age', got none in 1"):
         load_with(manifest, gaps, purpose="research", today=TODAY).records("sick")
     assert isinstance(AccessDenied("a", "b"), ReticentError)
+
+
+@pytest.mark.parametrize(
+    ("cells", "person"),
+    [
+        (["+4915112345678", "+4915112345679"], "+4915112345678"),
+        (["1.0", "2.0"], "1.0"),
+        (["1e5", "2e5"], "1e5"),
+        (["2020-01-01", "2020-01-02"], "2020-01-01"),
+        (["Jos\u00e9", "b"], "Jose\u0301"),
+        (["123456789012345678", "123456789012345679", "1.5"], "123456789012345678"),
+        (["007", "7"], "007"),
+    ],
+)
+def test_an_objection_finds_its_person_and_nobody_else(tmp_path: Path, cells: list[str], person: str) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("who,row\n" + "".join(f"{cell},{row}\n" for row, cell in enumerate(cells)))
+    listed = Objections.keyed(KEY).objecting(person, on="2026-01-01", key=KEY)
+    found = load_with(pinned(complete(path), listed), path, purpose="research", today=TODAY, objections=listed, key=KEY)
+    assert found.table["row"].cells().tolist() == list(range(1, len(cells)))
+    assert found.body["objections"]["found"] == 1
+
+
+def test_identifiers_of_twenty_digits_are_people_of_their_own(tmp_path: Path) -> None:
+    import decimal
+
+    import pyarrow as pa
+    import pyarrow.parquet
+
+    numbers = [decimal.Decimal(f"1234567890123456789{last}") for last in range(3)]
+    path = tmp_path / "t.parquet"
+    pyarrow.parquet.write_table(pa.table({"who": pa.array(numbers, pa.decimal128(20, 0)), "row": [0, 1, 2]}), path)
+    listed = Objections.keyed(KEY).objecting(str(numbers[1]), on="2026-01-01", key=KEY)
+    found = load_with(pinned(complete(path), listed), path, purpose="research", today=TODAY, objections=listed, key=KEY)
+    assert found.table["row"].cells().tolist() == [0, 2]
+    assert found.body["people"] == {"before": 3, "after": 2}
+
+
+def test_a_file_is_loaded_as_it_was_described(tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("ann;x\nbob;y\n")
+    made = describe(path, owner="column 1", header=False, delimiter=";")
+    assert made.people is not None
+    assert made.people.count == 2
+    assert made.files[0].reading == {"header": False, "delimiter": ";"}
+    again = Manifest.from_dict(json.loads(json.dumps(made.as_dict())))
+    assert again == made
+    ready = dataclasses.replace(again, allowed=("research",), basis=Basis("consent"), until="2030-01-01")
+    assert load_with(ready, path, purpose="research", today=TODAY).table["column 2"].cells().tolist() == ["x", "y"]

@@ -95,3 +95,21 @@ def test_the_digest_of_a_table_is_of_what_it_holds() -> None:
         {"a": [1, 2, None], "b": ["x", "xy", ""]},
     ]
     assert len({content_digest(Table.of(one)) for one in others} | {content_digest(table)}) == 7
+
+
+@pytest.mark.parametrize("name", ["../x", "/etc/passwd", "a/../../x", "", 5])
+def test_names_of_files_lead_nowhere_else(name: object) -> None:
+    for part in (
+        {"files": [{"name": name, "sha256": "0" * 64, "bytes": 1}]},
+        {"objections": {"name": name, "sha256": "0" * 64, "kind": "keyed"}},
+    ):
+        with pytest.raises(DataError, match="below the folder"):
+            Manifest.from_dict({**WHOLE.as_dict(), **part})
+
+
+@pytest.mark.parametrize(
+    "part", [{"columns": [["a"]]}, {"columns": ["ab"]}, {"reading": {"password": 1}}, {"reading": 5}]
+)
+def test_files_that_are_none_are_refused(part: dict[str, object]) -> None:
+    with pytest.raises(DataError):
+        Manifest.from_dict({**WHOLE.as_dict(), "files": [{"name": "a", "sha256": "0" * 64, "bytes": 1, **part}]})

@@ -56,3 +56,28 @@ def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
             read_key(tmp_path / path)
     with pytest.raises(UsageError, match="key of 32 bytes"):
         token(b"short", "ann")
+
+
+def test_one_person_has_one_token_however_the_identifier_is_written() -> None:
+    same = [
+        (7, "7.0", "7.", "+7", np.float64(7)),
+        ("Jos\u00e9", "Jose\u0301"),
+        (datetime.date(2020, 1, 31), "2020-01-31"),
+    ]
+    same += [(datetime.datetime(2020, 1, 31), np.datetime64("2020-01-31", "us"), "2020-01-31")]
+    for group in same:
+        assert len({token(bytes(32), one) for one in group}) == 1
+    others = [
+        "7",
+        "007",
+        "7.5",
+        "+4915112345678",
+        "4915112345678",
+        "1e5",
+        "100000",
+        "-7",
+        "Jos\u00e9",
+        "jos\u00e9",
+        "7 ",
+    ]
+    assert len({token(bytes(32), one) for one in others}) == len(others)

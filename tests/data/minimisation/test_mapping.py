@@ -167,7 +167,8 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
 
 def test_unreadable_cells_are_counted(tmp_path: Path) -> None:
     (tmp_path / "all.csv").write_text("age,b\n1,\nold,\n,\nolder,\n")
-    done = apply_file(Generalisation((Mapped("age", "number", Kept()),)), tmp_path / "all.csv", tmp_path / "less.csv")
+    rules = Generalisation((Mapped("age", "number", Kept()),))
+    done = apply_file(rules, tmp_path / "all.csv", tmp_path / "less.csv", header=True)
     assert [(one.what, one.count) for one in done.problems] == [("cells of 'age' that cannot be read as number", 2)]
     assert (tmp_path / "less.csv").read_text() == 'age\n1\n""\n""\n""\n'
 

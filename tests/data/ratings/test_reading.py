@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -111,3 +113,34 @@ def test_movielens_is_whole() -> None:
     assert read.sizes.min() == 20
     with pytest.raises(UsageError, match="movielens-100k"):
         read_packaged_ratings("netflix")
+
+
+def test_rows_that_are_lost_and_empty_names_are_refused(tmp_path: Path) -> None:
+    rows = [f"{who},{who % 7},3,2020-01-01\n" for who in range(30_000)]
+    packed = gzip.compress("".join(["person,item,rating,date\n", *rows]).encode(), mtime=0)
+    whole = zlib.decompressobj(31)
+    cut = next(  # where what can be unpacked ends with a row: nothing else tells that rows are missing
+        size
+        for size in range(len(packed) // 2, len(packed))
+        if whole.copy().decompress(packed[:size]).endswith(b"2020-01-01\n")
+    )
+    (tmp_path / "r.csv.gz").write_bytes(packed[:cut])
+    with pytest.raises(DataError, match="cut off"):
+        read_ratings(tmp_path / "r.csv.gz")
+    (tmp_path / "r.csv").write_text("person,item,rating,date\n,1,3,2020-01-01\n,2,3,2020-01-01\na,2,3,2020-01-01\n")
+    with pytest.raises(DataError, match="column 'person', got 2"):
+        read_ratings(tmp_path / "r.csv")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("date", ["1000000000000", "nan", "-99999999"])
+def test_days_that_are_none_are_refused(tmp_path: Path, date: str) -> None:
+    (tmp_path / "r.csv").write_text(f"person,item,rating,date\na,1,3,{date}\nb,1,3,5\n")
+    with pytest.raises(DataError, match="beyond the year 9999"):
+        read_ratings(tmp_path / "r.csv", dates_are="days")
+
+
+def test_a_file_without_a_header(tmp_path: Path) -> None:
+    (tmp_path / "r.csv").write_text("ann,alien\nbob,brazil\n")
+    columns = {"person": "column 1", "item": "column 2", "rating": None, "date": None}
+    assert len(read_ratings(tmp_path / "r.csv", header=False, **columns)) == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from decimal import Decimal
 
 import numpy as np
 import pyarrow as pa
@@ -98,3 +99,60 @@ def test_repr_shows_no_value():
 def test_to_arrow_is_the_same():
     for cells in (["a", None], [1, None], [True, None], [1.5, None]):
         assert Column.of("c", cells).to_arrow().to_pylist() == cells
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["+4915112345678", "+4915112345679"],  # numbers of telephones
+        ["1e5", "2e5"],  # perhaps hexadecimal
+        ["1e400", "3.5"],  # infinite in double precision
+        ["123456789012345678", "123456789012345679", "1.5"],  # one number in double precision
+        ["9007199254740993", "0.5"],  # another one in it
+        ["0.1000000000000000001", "0.1"],
+        ["0000-01-01", "2020-01-01"],  # a year that Python does not know
+    ],
+)
+def test_texts_that_would_become_others_stay_text(texts):
+    assert Column.inferred("c", texts).cells().tolist() == texts
+
+
+def test_numbers_stay_numbers_however_they_are_written():
+    assert Column.inferred("c", ["+1000000", "-2000000"]).values.tolist() == [-2_000_000, 1_000_000]
+    assert Column.inferred("c", ["1.23456789012345e+25", "1e5"]).values.tolist() == [1e5, 1.23456789012345e25]
+    assert Column.inferred("c", ["0.10", "0.1", "-0.0", "0"]).values.tolist() == [0.0, 0.1]
+
+
+def test_decimals_are_numbers_only_where_they_stay_apart():
+    def of(*texts, scale):
+        return Column.of("c", pa.array([None, *map(Decimal, texts)], pa.decimal128(30, scale)))
+
+    assert of("12345678901234567891", "12345678901234567892", scale=0).cells().tolist() == [
+        None,
+        "12345678901234567891",
+        "12345678901234567892",
+    ]
+    assert of("5", "7", scale=0).cells().tolist() == [None, 5, 7]
+    assert of("2.30", "1.10", scale=2).cells().tolist() == [None, 2.3, 1.1]  # and not 2.3000000000000003
+
+
+def test_what_arrow_holds_in_other_types():
+    def cells(array):
+        return Column.of("c", array).cells().tolist()
+
+    assert cells(pa.array([2**63 + 1, 2**63 + 3], pa.uint64())) == [str(2**63 + 1), str(2**63 + 3)]
+    assert cells(pa.array(["b", "a"], pa.string_view())) == ["b", "a"]
+    assert cells(pa.RunEndEncodedArray.from_arrays(pa.array([2, 3], pa.int32()), pa.array(["x", "y"]))) == list("xxy")
+    for array in (pa.array([b"ab"], pa.binary(2)), pa.array([10**13], pa.timestamp("s"))):
+        with pytest.raises(DataError, match="'c'"):
+            cells(array)
+    with pytest.raises(DataError, match="'c'"):
+        cells(["\ud800"])
+
+
+def test_one_long_text_does_not_take_its_length_for_each_of_the_others():
+    texts = [f"note {number}" for number in range(200_000)] + ["x" * 200_000, "a\0", ""]  # 160 GB in one width
+    column = Column.inferred("note", texts)
+    assert column.missing.sum() == 1
+    assert column.cells()[-2] == "a\0"
+    assert Column.inferred("note", ["\0", ""]).cells().tolist() == ["\0", None]

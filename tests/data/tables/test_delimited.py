@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import time
 
 import hypothesis.strategies as st
 import pandas as pd
@@ -166,3 +167,27 @@ def test_a_row_over_a_thousand_lines_is_pointed_at(tmp_path):
     found, source = cells_of(path)
     assert len(found) == 3
     assert [where for where, _ in said(source).values()] == ["line 3"]
+
+
+def test_a_first_row_that_may_be_data_is_said_to_be_taken_for_a_header(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("Ann,Boston\nBob,Paris\n")
+    source = Delimited(path, "t.csv")
+    list(source.pieces())
+    assert [(one.what.partition(",")[0], one.where) for one in source.problems] == [
+        ("the first row was taken for the names of the columns", "line 1")
+    ]
+    for header, cells in ((True, {"Ann": ["Bob"]}), (False, {"column 1": ["Ann", "Bob"]})):
+        source = Delimited(path, "t.csv", header=header)
+        (piece,) = source.pieces()
+        assert cells.items() <= piece.batch.to_pydict().items()
+        assert not source.problems
+
+
+def test_very_many_columns_are_named_in_linear_time(tmp_path):
+    from reticent.data.tables.pieces import Notes, chosen, unique_names
+
+    names = [f"c{number}" for number in range(100_000)]  # minutes, if each were looked for among all
+    start = time.process_time()
+    assert chosen(unique_names(names, Notes()), names, "t") == names
+    assert time.process_time() - start < 5

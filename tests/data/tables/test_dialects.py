@@ -77,3 +77,26 @@ def test_wide_headers_are_whole():
     head = ",".join(f"c{number}" for number in range(5000)) + "\n" + ",".join("1" * 5000) + "\n"
     assert dialect(head.encode()).width == 5000
     assert len(dialect(head.encode()).names) == 5000
+
+
+@pytest.mark.parametrize(
+    ("head", "sure"),
+    [
+        ("Ann,Boston\nBob,Paris\nCy,Rome\n", False),
+        ("Ann,Boston\n", False),
+        ("name,town\nAnn,Boston\nBob,Paris\n", False),
+        ("name,age\nAnn,3\nBob,4\n", True),
+        ("name,sex\na,f\nb,m\nc,f\nd,m\n", True),
+        ("note\nDear Ann how are you today?\nSee you on Monday I hope.\n", True),
+        ("2019,2020,2021\n1,2,3\n", True),
+        ("1,2\n3,4\n", True),  # surely none
+    ],
+)
+def test_whether_a_header_is_more_than_a_guess(head, sure):
+    assert dialect(head.encode(), delimiter=",").sure is sure
+    assert dialect(head.encode(), delimiter=",", header=True).sure
+
+
+def test_a_header_with_one_name_less_is_above_all_but_the_first_column_as_r_writes_it():
+    assert dialect(b'"age","zip"\n"1",34,"02139"\n"2",51,"10001"\n').names == ("", "age", "zip")
+    assert dialect(b"age,zip\n34,02139,\n51,10001,\n").names == ("age", "zip")

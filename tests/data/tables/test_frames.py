@@ -119,3 +119,11 @@ def test_what_is_no_table_is_refused_without_its_values():
 
 def test_no_values_in_its_repr():
     assert "secret" not in repr(Frame({"a": ["secret"]}))
+
+
+def test_the_named_index_of_a_pandas_frame_is_a_column():
+    frame = pd.DataFrame({"patient": ["a", "b"], "day": [1, 2], "ill": [True, False]})
+    (piece,) = Frame(frame.set_index(["patient", "day"])).pieces()
+    assert piece.batch.to_pydict() == {"patient": ["a", "b"], "day": [1, 2], "ill": [True, False]}
+    (piece,) = Frame(frame).pieces()
+    assert piece.batch.schema.names == ["patient", "day", "ill"]

@@ -143,3 +143,10 @@ def test_types_are_those_of_json_when_read_whole(tmp_path):
     assert [column.cells().tolist() for column in again.columns] == [
         column.cells().tolist() for column in table.columns
     ]
+
+
+def test_exponents_without_a_sign_are_numbers_in_json(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": 1e5, "b": [1]}\n{"a": 2, "b": []}\n')
+    with pytest.warns(UserWarning, match="lists"):
+        assert read(path)["a"].cells().tolist() == [100_000.0, 2.0]

@@ -32,7 +32,7 @@ def test_lines_and_paragraphs_of_any_text(tmp_path_factory, parts, block):
     path.write_bytes(text.encode())
     plain = text.replace("\r\n", "\n")
     expected = plain.removesuffix("\n").split("\n") if plain else []
-    parted = [part for part in re.split(r"\n(?:[ \t]*\n)+", plain + "\n\n") if part.strip(" \t\n\r\x0b\x0c")]
+    parted = [part for part in re.split(r"\n(?:[ \t]*\n)+", "\n" + plain + "\n\n") if part.strip(" \t\n\r\x0b\x0c")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(streams, "BLOCK", block)
         assert rows_of(path)[0] == expected

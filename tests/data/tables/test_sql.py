@@ -310,3 +310,13 @@ def test_a_source_may_be_read_in_another_thread(path):
     thread.start()
     thread.join()
     assert found == [{"patient": "007"}]
+
+
+def test_a_database_of_views_says_which_there_are(tmp_path):
+    path = tmp_path / "v.db"
+    with sqlite3.connect(path) as database:
+        database.execute("create view young as select 7 as age")
+    database.close()
+    with pytest.raises(UsageError, match="views young"):
+        tables(f"sqlite:///{path}")
+    assert tables(f"sqlite:///{path}", "young")[0].name == "young"

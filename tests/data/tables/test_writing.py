@@ -37,3 +37,13 @@ def test_other_endings_are_refused(tmp_path):
     with pytest.raises(UsageError, match="ends in"):
         Table.of(CELLS).save(tmp_path / "t.xls")
     assert not list(tmp_path.iterdir())
+
+
+def test_every_kind_of_line_break_in_a_cell_comes_back(tmp_path):
+    table = Table.of({"a": ["x\ry", "a\r\nb", "c\n", 'q"', "\r"], "b": ["1", "z", "\r\n", ",", "w"]})
+    path = table.save(tmp_path / "t.csv")
+    back = read(path, header=True)
+    assert {one.name: one.cells().tolist() for one in back.columns} == {
+        one.name: one.cells().tolist() for one in table.columns
+    }
+    assert path.read_bytes().startswith(b"a,b\n")

@@ -160,8 +160,11 @@ def joined(first: Table, second: Table) -> Table:
 
 def _joined(first: Column, second: Column) -> Column:
     mine, theirs = first.values, second.values
-    if first.kind != second.kind and len(mine) and len(theirs):
-        mine, theirs = (np.array([str(value) for value in values], dtype=object) for values in (mine, theirs))
+    if len(mine) and len(theirs) and (first.kind != second.kind or _rounds(mine, theirs)):
+        mine, own = _as_texts(mine)
+        theirs, other = _as_texts(theirs)
+        first = Column(first.name, own[first.codes], mine)
+        second = Column(second.name, other[second.codes], theirs)
     if not len(mine) or not len(theirs):
         values = mine if len(mine) else theirs
     else:
@@ -173,9 +176,38 @@ def _joined(first: Column, second: Column) -> Column:
     return Column(first.name, np.concatenate(codes), values)
 
 
+_TIMES: Final = ("datetime64[D]", "datetime64[s]", "datetime64[us]")  # written as the first that has all of it
+
+
+def _rounds(mine: npt.NDArray[Any], theirs: npt.NDArray[Any]) -> bool:
+    """Whether whole numbers of one array would be rounded if they became the other one's."""
+    kinds = {mine.dtype.kind, theirs.dtype.kind}
+    whole = mine if mine.dtype.kind == "i" else theirs
+    return kinds == {"i", "f"} and bool((np.abs(whole) > 2**53).any())
+
+
+def _as_texts(values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any], npt.NDArray[np.int32]]:
+    """The values as they are usually written, sorted, and the place of each among them; -1 at the end."""
+    texts = [_text(value) for value in values]
+    listed = np.array(sorted(set(texts)), dtype=object)
+    place = {text: at for at, text in enumerate(listed)}
+    return listed, np.array([*(place[text] for text in texts), -1], np.int32)
+
+
+def _text(value: Any) -> str:
+    """34.0 as 34, a day as 2020-01-31, yes or no as true or false."""
+    if isinstance(value, np.datetime64):
+        return str(next(one for one in map(value.astype, _TIMES) if one == value))
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value)
+
+
 def _way(table: Table, asked: str) -> str:
     kinds = [column.kind for column in table.columns]
-    numeric = all(kind != "text" for kind in kinds)
+    numeric = all(kind != "text" for kind in kinds) and all(map(_finite, table.columns))
     if asked == "images" or (asked == "numbers" and not numeric):
         raise UsageError(
             f"Expected way to fit a table of {', '.join(sorted(set(kinds)))}, got {asked!r}.", "Choose cells."
@@ -183,6 +215,10 @@ def _way(table: Table, asked: str) -> str:
     if asked != "auto":
         return asked
     return "text" if kinds == ["text"] else "cells"
+
+
+def _finite(column: Column) -> bool:
+    return column.values.dtype.kind != "f" or bool(np.isfinite(column.values).all())
 
 
 def _of_records(data: Records, against: Any, way: str) -> Rows:

@@ -129,9 +129,14 @@ class Kept:
         Raises:
             UsageError: something else.
         """
-        if not isinstance(values, Mapping) or values.get("format") != "reticent-kept/1":
+        if (
+            not isinstance(values, Mapping)
+            or values.get("format") != "reticent-kept/1"
+            or not isinstance(values.get("tokens"), list)
+            or not isinstance(values.get("key_check"), str)
+        ):
             raise UsageError("Expected people as written by as_dict(), got something else.", "Check the file.")
-        return cls(tuple(sorted({_bytes(one) for one in values["tokens"]})), str(values["key_check"]))
+        return cls(tuple(sorted({_bytes(one) for one in values["tokens"]})), values["key_check"])
 
     @property
     def commitment(self) -> Commitment:

@@ -2,9 +2,10 @@
 
 Promise: what is written is JSON-LD that conforms to Croissant 1.1 (checked in the tests with mlcroissant): files with
 their hashes, columns as fields, licence, and in `usageInfo` an ODRL offer with purposes, the last day and recipients.
-The manifest itself stands under `reticent:manifest`; everything else is derived from it. A document whose derived
-fields say something else than its manifest is refused: somebody changed one and not the other. Fields that are neither
-are kept.
+Fields are given for files in which other readers find the columns under the same names (`File.plain`), so that they can
+be loaded from the document; the columns of others stand in the manifest itself, which is under `reticent:manifest`.
+Everything else is derived from it. A document whose derived fields say something else than its manifest is refused:
+somebody changed one and not the other. Fields that are neither are kept.
 
 Sources: Croissant 1.1 (MLCommons, 2026, sections Data Use Conditions and Appendix 1); ODRL 2.2 (W3C, 2018).
 
@@ -60,6 +61,7 @@ _TYPES: Final = {"number": "sc:Float", "whole number": "sc:Integer", "date": "sc
 _FORMATS: Final = {
     ".csv": "text/csv",
     ".parquet": "application/x-parquet",
+    ".tsv": "text/tab-separated-values",
     ".jsonl": "application/jsonlines",
     ".json": "application/json",
     ".txt": "text/plain",
@@ -157,7 +159,7 @@ def _derived(manifest: Manifest) -> dict[str, Any]:
         "version": manifest.version,
         **{name: value for name, value in maybe.items() if value is not None},
         "distribution": [_file(place, one) for place, one in enumerate(manifest.files)],
-        "recordSet": [_rows(place, one) for place, one in enumerate(manifest.files) if one.columns],
+        "recordSet": [_rows(place, one) for place, one in enumerate(manifest.files) if one.columns and one.plain],
         "usageInfo": _offer(manifest),
     }
 
@@ -180,9 +182,14 @@ def _file(place: int, one: File) -> dict[str, Any]:
         "name": one.name,
         "contentUrl": one.name,
         "contentSize": f"{one.bytes} B",
-        "encodingFormat": _FORMATS.get(Path(one.name).suffix.lower(), "application/octet-stream"),
+        "encodingFormat": _FORMATS.get(_ending(one.name), "application/octet-stream"),
         "sha256": one.sha256,
     }
+
+
+def _ending(name: str) -> str:
+    """The ending of what is in the file: readers unpack gzip by themselves."""
+    return Path(name.lower().removesuffix(".gz")).suffix
 
 
 def _rows(place: int, one: File) -> dict[str, Any]:

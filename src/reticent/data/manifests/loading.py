@@ -3,7 +3,9 @@
 Promise: nothing is loaded unless the manifest is complete, allows the purpose, has not run out, and covers exactly
 these bytes; and unless the list of objections that belongs to it is at hand, unchanged. Rows of people who objected to
 the purpose (or to one that overlaps it) by that day are left out, all of them. What was decided is in a record:
-purpose, day, counts before and after, the list's digest, and a commitment to the people who were kept.
+purpose, day, counts before and after, the list's digest, how many people object and how many of them the table names,
+and a commitment to the people who were kept. An identifier that is written otherwise in the list than in the table is
+found by those two counts alone.
 
 What the record proves: which people were *declared* to be kept, of which file, under which list. Anybody's absence can
 be shown later (`Loaded.proof`) without naming the others; `reticent.data.manifests.commitments` says to whom, and what
@@ -14,7 +16,8 @@ Refusals: `AccessDenied` (exit code 4) for purpose, date and files that are not 
 or list that differs; `DataError` (2) for a manifest that lacks something and for rows without an owner.
 
 Not covered: one who can edit the manifest can allow anything (its digest then differs: compare it). An old manifest
-with its old list is not recognised as old; pass `expected` to fix the digest. Where the manifest names no owner column
+with its old list is not recognised as old; pass `expected` to fix the digest. The day of use is the computer's, or what
+`today` says: the record has both it and when it was made. Where the manifest names no owner column
 each row is a person of its own: then nobody can be found by an identifier, and a list of objections is refused.
 
 Example:
@@ -192,6 +195,9 @@ def load_with(
         return Loaded(table, manifest, body, None, secret)
     kept, people = _without(table, owner, listed, purpose, date, secret)
     held = commit(secret, people[1].tolist())
+    if listed is not None:
+        against = listed.of(purpose, on=date)
+        body["objections"] |= {"people": len(against), "found": len(people[0]) - len(people[1])}
     body["rows"]["after"] = kept.rows
     body["people"] = {"before": len(people[0]), "after": len(people[1])}
     body["commitment"] = held.commitment.as_dict()
@@ -263,7 +269,7 @@ def _covered(manifest: Manifest, data: str | Path | Table) -> tuple[Table, File]
             f"Expected a file that the manifest of {manifest.name!r} covers, got {path.name!r}.",
             "Describe it in a manifest first: `reticent manifest init FILE`.",
         )
-    table = read(path)
+    table = read(path, **found.reading)
     if file_hash(path)[0] != before:
         raise IntegrityError(f"Expected {path.name!r} not to change while it is read, but it did.", "Load it again.")
     return table, found

@@ -21,6 +21,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +30,7 @@ from reticent import _checks
 from reticent.data.manifests.objections import day
 from reticent.data.manifests.purposes import known
 from reticent.data.tables import Table
+from reticent.data.tables.sources import HowToRead
 from reticent.errors import DataError
 from reticent.evidence import Record, digest, now
 
@@ -47,6 +49,9 @@ BASES: Final = {
 """Legal basis (GDPR Art. 6(1)) to its name in the Data Privacy Vocabulary."""
 UNITS: Final = ("person", "household", "record", "nobody")
 _HASH_LENGTH = 64
+_READING: Final = frozenset(HowToRead.__annotations__) - {"table"}
+_LEFT_OUT: Final[dict[str, Any]] = {"reading": {}, "plain": True}
+"""Fields that are written only where they say something, and what they hold if not."""
 
 Extra = Mapping[str, Any]
 
@@ -65,6 +70,8 @@ class File:
         bytes: how many.
         content: `content_digest` of the table in it, or None where it was not read as one.
         columns: name and kind ("number", "date", "yes or no", "text") of each column.
+        reading: how it has to be read, where that was said (`header`, `delimiter` and what else `read` takes).
+        plain: whether other readers find the columns under these names: not without a header, for instance.
         extra: fields that this version does not know.
     """
 
@@ -73,15 +80,24 @@ class File:
     bytes: int
     content: str | None = None
     columns: tuple[tuple[str, str], ...] = ()
+    reading: Mapping[str, Any] = dataclasses.field(default_factory=_none)
+    plain: bool = True
     extra: Extra = dataclasses.field(default_factory=_none)
 
     def __post_init__(self) -> None:
+        _below(self.name)
+        if not isinstance(self.reading, Mapping) or set(self.reading) - _READING:
+            raise DataError(
+                f"Expected reading as some of {', '.join(sorted(_READING))}, got something else.", "Mend the manifest."
+            )
         for what, value in (("sha256", self.sha256), ("content", self.content)):
             if value is not None and not _is_hash(value):
                 raise DataError(
                     f"Expected {what} of a file as {_HASH_LENGTH} hexadecimal digits, got others.",
                     "Make the manifest anew with `reticent manifest init`.",
                 )
+        if any(isinstance(one, str) or len(one) != 2 for one in self.columns):
+            raise DataError("Expected columns as pairs of a name and a kind, got others.", "Mend the manifest.")
         object.__setattr__(self, "columns", tuple((str(name), str(kind)) for name, kind in self.columns))
 
 
@@ -161,6 +177,9 @@ class Pinned:
     sha256: str
     kind: str
     extra: Extra = dataclasses.field(default_factory=_none)
+
+    def __post_init__(self) -> None:
+        _below(self.name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,6 +308,12 @@ def content_digest(table: Table) -> str:
     return sha.hexdigest()
 
 
+def _below(name: object) -> None:
+    """Refuse the name of a file that is not below the folder of the manifest, since it will be read and written."""
+    if not isinstance(name, str) or not name or PurePath(name).is_absolute() or ".." in PurePath(name).parts:
+        raise DataError("Expected names of files below the folder of the manifest, got another.", "Mend the manifest.")
+
+
 def _is_hash(value: object) -> bool:
     return isinstance(value, str) and len(value) == _HASH_LENGTH and not value.strip("0123456789abcdef")
 
@@ -298,7 +323,9 @@ def _plain(value: Any) -> Any:
         return [_plain(one) for one in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         fields = {
-            one.name: _plain(getattr(value, one.name)) for one in dataclasses.fields(value) if one.name != "extra"
+            one.name: _plain(getattr(value, one.name))
+            for one in dataclasses.fields(value)
+            if one.name != "extra" and getattr(value, one.name) != _LEFT_OUT.get(one.name)
         }
         return {**dict(getattr(value, "extra", {})), **fields}
     return value

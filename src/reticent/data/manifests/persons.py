@@ -3,7 +3,8 @@
 Promise: a token is HMAC-SHA256 of a person's identifier under a key of 32 bytes. Without the key it cannot be computed
 from the identifier, so a list of tokens does not say who is on it, however few identifiers there are to try; with the
 key it can. The same person has the same token wherever the same key is used, in every type the identifier is kept in
-(7, 7.0 and "7" are one; "007" is another).
+(7, 7.0, "7", "7.0" and "+7" are one, "007" is another; a day is one however it is kept), and in every way that Unicode
+has to compose its letters. Capital letters and blanks count.
 
 `check` is what the key itself is recognised by: HMAC-SHA256 of a fixed text. A published check ties its holder to one
 key.
@@ -20,9 +21,12 @@ Example:
 
 from __future__ import annotations
 
+import datetime
 import hashlib
 import hmac
 import os
+import re
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +40,7 @@ __all__ = ["KEY_BYTES", "check", "new_key", "read_key", "save_key", "token", "to
 KEY_BYTES = 32
 _PERSON = b"reticent person/1\0"
 _CHECK = b"reticent key check/1\0"
+_NUMBER = re.compile(r"(?:\+(?![0-9]{7}))?(-?(?:0|[1-9][0-9]{0,17}))(?:\.0*)?")
 
 
 def token(key: bytes, person: object) -> bytes:
@@ -54,7 +59,7 @@ def check(key: bytes) -> str:
 
 
 def written(person: object) -> str:
-    """An identifier as text: whole numbers without a point, dates as ISO 8601 has them, text as it is.
+    """An identifier as text: whole numbers without a point, dates as ISO 8601 has them, text as it is, in NFC.
 
     Raises:
         DataError: nothing at all, which would stand for many people.
@@ -63,7 +68,11 @@ def written(person: object) -> str:
         person = person.item()
     if isinstance(person, float) and person.is_integer():
         person = int(person)
-    text = person.isoformat() if hasattr(person, "isoformat") else str(person)
+    if isinstance(person, datetime.datetime) and person == datetime.datetime(person.year, person.month, person.day):
+        person = person.date()
+    text = unicodedata.normalize("NFC", person.isoformat() if hasattr(person, "isoformat") else str(person))
+    if number := _NUMBER.fullmatch(text):  # as a column of numbers would have it
+        text = number.group(1)
     if person is None or not text or text == "nan":
         raise DataError("Expected an identifier of a person, got none.", "Give every row an owner.")
     return text

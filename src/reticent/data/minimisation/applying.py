@@ -59,6 +59,7 @@ def apply_file(
     target: str | Path,
     *,
     missing: Sequence[str] = ("",),
+    header: bool | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Written:
     """Write what a map keeps of a file.
@@ -68,6 +69,7 @@ def apply_file(
         where: one table, as `open_sources` takes it.
         target: a path that ends in .csv, .parquet or .jsonl.
         missing: texts that mean a missing value.
+        header: whether the first row of a CSV file names the columns; by default that is found out.
         progress: told (stage, rows done, rows done).
 
     Raises:
@@ -77,7 +79,7 @@ def apply_file(
     path = Path(target)
     if path.suffix.lower() not in ENDINGS:
         raise UsageError(f"Expected a path that ends in {', '.join(ENDINGS)}, got {str(path)!r}.", "Choose another.")
-    sources = open_sources(where)
+    sources = open_sources(where, header=header)
     if len(sources) != 1:
         raise UsageError(f"Expected one table, got {len(sources)}.", "Name one of them.")
     counts: dict[tuple[str, str], int] = {}

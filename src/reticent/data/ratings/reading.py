@@ -39,6 +39,7 @@ Progress = Callable[[int], None]
 
 DATES_ARE: Final = ("dates", "days", "seconds")
 _DAY: Final = 86_400
+_LAST_DAY: Final = 2_932_897  # of the year 9999
 _ROWS: Final = 1 << 20
 _WIDEST: Final = 1 << 27  # numbers below it are looked up in an array; others in a dictionary
 
@@ -51,6 +52,7 @@ def read_ratings(
     rating: str | None = "rating",
     date: str | None = "date",
     dates_are: str = "dates",
+    header: bool | None = None,
     progress: Progress | None = None,
 ) -> Ratings:
     """The ratings of a CSV or Parquet file (or of what else `open_sources` reads).
@@ -62,15 +64,16 @@ def read_ratings(
         rating: the column of values, or None.
         date: the column of dates, or None.
         dates_are: "dates", or "days" or "seconds" since 1970 in numbers.
+        header: whether the first row of a CSV file names the columns; by default that is found out.
         progress: called with the number of lines read so far.
 
     Raises:
         UsageError: not one table, or no such column.
-        DataError: a cell without a person, item, rating or date; values that are no numbers; more than 255 distinct
-            ratings or 65 536 days.
+        DataError: rows are lost, for the file is cut off or damaged; a cell without a person, item, rating or date;
+            values that are no numbers; more than 255 distinct ratings or 65 536 days.
     """
     _checks.one_of(DATES_ARE, dates_are=dates_are)
-    sources = open_sources(path)
+    sources = open_sources(path, header=header)
     if len(sources) != 1:
         raise UsageError(f"Expected one table, got {len(sources)}.", "Name one of them.")
     people, items, scores, days = _Names(person), _Names(item), _Values(rating), _Days(date, dates_are)
@@ -85,6 +88,11 @@ def read_ratings(
         done += piece.batch.num_rows
         if progress is not None:
             progress(done)
+    if lost := next((one for one in sources[0].problems if one.lost), None):
+        raise DataError(
+            f"Expected {sources[0].name} whole, but {lost.what}{f' ({lost.where})' if lost.where else ''}.",
+            "Get it again.",
+        )
     if not done:
         raise DataError("Expected at least one rating, got none.", "Check the file.")
     return _assembled(people, items, scores, days)
@@ -127,8 +135,14 @@ def _assembled(people: _Names, items: _Names, scores: _Values, days: _Days) -> R
 
 
 def _whole(column: Any, name: str) -> Any:
-    if column.null_count:
-        raise DataError(f"Expected no empty cell in column {name!r}, got {column.null_count}.", "Leave them out.")
+    import pyarrow.compute as pc
+
+    pa = arrow()
+    empty = column.null_count
+    if pa.types.is_string(column.type):
+        empty += pc.sum(pc.equal(column, "")).as_py() or 0
+    if empty:
+        raise DataError(f"Expected no empty cell in column {name!r}, got {empty}.", "Leave them out.")
     return column
 
 
@@ -219,6 +233,11 @@ class _Days:
         pa = arrow()
         if self._unit != "dates":
             numbers = np.floor(_floats(column, str(self.name)) / (_DAY if self._unit == "seconds" else 1))
+            if not (np.abs(numbers) < _LAST_DAY).all():  # which what is no number is not, either
+                raise DataError(
+                    f"Expected {self._unit} since 1970 in column {self.name!r}, got numbers beyond the year 9999.",
+                    "Check the unit of the dates, and leave out what is no date.",
+                )
             return numbers.astype(np.int32)
         if pa.types.is_integer(column.type) or pa.types.is_floating(column.type):
             raise DataError(

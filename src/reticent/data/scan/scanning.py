@@ -66,6 +66,7 @@ def scan(
     plain: bool = False,
     randomness: Randomness | None = None,
     progress: Progress | None = None,
+    header: bool | None = None,
 ) -> Scan:
     """Find what in tables and texts is about people.
 
@@ -80,6 +81,7 @@ def scan(
         plain: examples as they are; only together with `show`.
         randomness: what the sample is drawn by; the operating system's, if not given.
         progress: called with a source's name, bytes or rows done, and all of them.
+        header: whether the first row of CSV files names the columns; by default that is found out.
 
     Returns:
         What was found.
@@ -99,7 +101,7 @@ def scan(
         raise UsageError("Expected plain with show, got show=0.", "Say how many examples to show.")
     randomness = Randomness.secure() if randomness is None else randomness
     reader, read_by = _reader(texts, threshold)
-    sources = _sources(data)
+    sources = _sources(data, header)
     run = _Run(Keys(randomness), randomness, reader, sample, confidence, show, plain, progress)
     scanned, found, unclear, cells = [], [], [], dict.fromkeys("ABCDEFGHIJKLMNOPQR", 0)
     for source, name in zip(sources, _names(sources), strict=True):
@@ -186,11 +188,11 @@ class _Frame:
             first += batch.num_rows
 
 
-def _sources(data: Any) -> list[Any]:
+def _sources(data: Any, header: bool | None) -> list[Any]:
     if isinstance(data, str | Path):
-        return list(open_sources(data))
+        return list(open_sources(data, header=header))
     if isinstance(data, list | tuple) and data and all(isinstance(one, str | Path) for one in data):
-        return [source for one in data for source in open_sources(one)]
+        return [source for one in data for source in open_sources(one, header=header)]
     return [_Frame(Table.of(data).to_arrow())]
 
 

@@ -1,9 +1,12 @@
 """One column of a table, as codes into its distinct values.
 
 Promise: a column holds what the source held: values of one type, missing ones apart, and nothing that looks like a
-number but is a name ("02139" stays text). Distinct values are sorted, so codes of numbers, dates and words keep their
-order. Work that is the same for equal cells is done once for each distinct value, which is what makes large tables
-cheap. Its `repr` shows sizes only, never a value.
+number but is a name: "02139", "+4915112345678" and "12e5" stay text. Values that differ stay different: numbers that
+double precision cannot tell apart, or whole ones that it would change, stay text, decimals included. Distinct
+values are sorted, so codes of numbers, dates and words keep their order. Work that is the same for equal cells is done
+once for each distinct value, which is what makes large tables cheap. Its `repr` shows sizes only, never a value.
+
+Times are kept to the microsecond, finer parts are cut off; those with a zone are kept in UTC, without it.
 
 Shapes: codes (rows,) int32, -1 where the value is missing; values (distinct,), sorted, without duplicates: int64,
 float64, bool, datetime64[us], or text (object).
@@ -20,6 +23,8 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import decimal
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from typing import Any, Final
 
@@ -35,6 +40,9 @@ Array = npt.NDArray[Any]
 KINDS: Final = ("number", "date", "yes or no", "text")
 _WHOLE: Final = r"^[+-]?(0|[1-9][0-9]{0,17})$"
 _REAL: Final = r"^[+-]?(0|[1-9][0-9]{0,17})?(\.[0-9]*)?([eE][+-]?[0-9]{1,3})?$"
+_NAMES: Final = r"^\+[0-9]{7,}$|^[0-9]+[eE][0-9]+$"  # numbers of telephones, and what may be hexadecimal
+_AMOUNTS: Final = r"\.|-|[eE]\+"  # which neither of them has
+_EXACT: Final = 2.0**53  # beyond it, double precision no longer has every whole number
 _DAY: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _MOMENT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,6})?)?$"
 
@@ -90,7 +98,7 @@ class Column:
         if not isinstance(values, pa.Array | pa.ChunkedArray):
             try:
                 values = pa.array(values, from_pandas=True)
-            except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError):
+            except (pa.ArrowException, TypeError, OverflowError, UnicodeEncodeError):
                 raise DataError(
                     f"Expected values of one type in column {name!r}, and single ones.",
                     "Make all of them text, or numbers, or dates.",
@@ -103,7 +111,8 @@ class Column:
         """The column of these texts, as numbers or dates if all of them are written like that.
 
         Whole numbers have no leading zeros and at most 18 digits; dates are written as ISO 8601 has them. Else the
-        values stay text.
+        values stay text, and so do numbers of telephones ("+4915112345678") and what may be hexadecimal ("12e5") where
+        no other value is written as an amount.
 
         Args:
             name: of the column.
@@ -188,30 +197,60 @@ def _encoded(name: str, values: Any) -> tuple[npt.NDArray[np.int32], Any]:
     kind = array.type
     if pa.types.is_dictionary(kind):
         return _recoded(name, array)
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        raise DataError(
-            f"Expected single values in column {name!r}, got {kind}.", "Leave it out, or make columns of its parts."
-        )
-    if pa.types.is_null(kind):
-        array = array.cast(pa.string())
-    elif pa.types.is_decimal(kind) or pa.types.is_floating(kind):
-        array = pc.add(array.cast(pa.float64()), 0.0)  # -0.0 is 0.0
-        array = pc.if_else(pc.is_nan(array), pa.scalar(None, pa.float64()), array)
-    elif pa.types.is_unsigned_integer(kind) or pa.types.is_integer(kind):
-        array = array.cast(pa.int64())
-    elif pa.types.is_temporal(kind) and not pa.types.is_date(kind) and not pa.types.is_timestamp(kind):
-        array = array.cast(pa.string())
-    elif pa.types.is_temporal(kind):
-        array = array.cast(pa.timestamp("us"), safe=False) if kind.__class__ is not pa.TimestampType else array
-        array = array.cast(pa.timestamp("us"), safe=False)
+    if pa.types.is_decimal(kind):
+        return _recoded(name, array.dictionary_encode())
+    array = _single(name, array, pc)
     encoded = array.dictionary_encode()
     codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int32)
     return codes, encoded.dictionary
 
 
+def _single(name: str, array: Any, pc: Any) -> Any:
+    """The array in one of the types that columns have.
+
+    Raises:
+        DataError: values that have parts, bytes, or times beyond what can be kept.
+    """
+    pa = arrow()
+    types, kind = pa.types, array.type
+    if types.is_run_end_encoded(kind):
+        return _single(name, pc.run_end_decode(array), pc)
+    bytes_too = types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind)
+    if types.is_nested(kind) or bytes_too or types.is_binary_view(kind):
+        raise DataError(
+            f"Expected single values in column {name!r}, got {kind}.", "Leave it out, or make columns of its parts."
+        )
+    if types.is_null(kind) or types.is_string_view(kind) or types.is_large_string(kind):
+        return array.cast(pa.string())
+    if types.is_floating(kind):
+        array = pc.add(array.cast(pa.float64()), 0.0)  # -0.0 is 0.0
+        return pc.if_else(pc.is_nan(array), pa.scalar(None, pa.float64()), array)
+    if types.is_integer(kind):
+        try:
+            return array.cast(pa.int64())
+        except pa.ArrowInvalid:  # without a sign, and beyond 64 bits with one
+            return array.cast(pa.string())
+    if types.is_date(kind) or types.is_timestamp(kind):
+        try:
+            # Nanoseconds are cut off; what is beyond the range of microseconds must not become another day.
+            fine = types.is_timestamp(kind) and kind.unit == "ns"
+            return array.cast(pa.timestamp("us"), safe=not fine)
+        except pa.ArrowInvalid:
+            raise DataError(
+                f"Expected dates of the years 1 to 9999 in column {name!r}, got others.", "Leave it out, or correct it."
+            ) from None
+    return array.cast(pa.string()) if types.is_temporal(kind) else array
+
+
 def _recoded(name: str, array: Any) -> tuple[npt.NDArray[np.int32], Any]:
     """The same for what is encoded already: only its distinct values are looked at, and those that no row has go."""
-    codes, found = _encoded(name, array.dictionary)
+    held = array.dictionary
+    if arrow().types.is_decimal(held.type):
+        texts = held.cast(arrow().string())
+        whole = _whole(texts) if len(held) else held.cast(arrow().float64())
+        real = _real(texts) if whole is None else whole
+        held = texts if real is None else real
+    codes, found = _encoded(name, held)
     codes = np.append(codes, np.int32(-1))[array.indices.fill_null(-1).to_numpy(zero_copy_only=False)]
     used = np.zeros(len(found) + 1, bool)
     used[codes] = True  # a missing value marks the last place
@@ -235,7 +274,8 @@ def _sorted(name: str, codes: npt.NDArray[np.int32], found: Any) -> Column:
 
 
 def _without(column: Column, missing: Collection[str]) -> Column:
-    gone = np.isin(column.values.astype(str), list(missing)) if len(column.values) else np.zeros(0, bool)
+    # One by one: an array of texts of one width would take as much for each as for the longest.
+    gone = np.fromiter((value in missing for value in column.values), bool, len(column.values))
     if not gone.any():
         return column
     places = np.append(np.where(gone, -1, np.cumsum(~gone) - 1), -1).astype(np.int32)
@@ -246,22 +286,71 @@ def typed(column: Column, pc: Any) -> Column:
     """A column of texts with its values as numbers or dates, if all of them are written like that."""
     pa = arrow()
     texts = pa.array(column.values, pa.string())
-    if not len(texts):
+    if not len(texts) or (_some(texts, _NAMES) and not _some(texts, _AMOUNTS)):
         return column
-    for pattern, kind in (
-        (_WHOLE, pa.int64()),
-        (_REAL, pa.float64()),
-        (_DAY, pa.timestamp("us")),
-        (_MOMENT, pa.timestamp("us")),
-    ):
-        if not pc.all(pc.match_substring_regex(texts, pattern)).as_py():
-            continue
-        try:
-            values = pc.cast(pc.utf8_ltrim(texts, "+"), kind)
-        except pa.ArrowInvalid:  # 2023-02-30, or a lone "."
-            continue
-        return _merged(column, values)
+    for read in (_whole, _real, _dates):
+        if (values := read(texts)) is not None:
+            return _merged(column, values)
     return column
+
+
+def _like(texts: Any, pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.all(pc.match_substring_regex(texts, pattern)).as_py())
+
+
+def _some(texts: Any, pattern: str) -> bool:
+    import pyarrow.compute as pc
+
+    return bool(pc.any(pc.match_substring_regex(texts, pattern)).as_py())
+
+
+def _whole(texts: Any) -> Any:
+    """The texts as whole numbers, or None."""
+    import pyarrow.compute as pc
+
+    return pc.cast(pc.utf8_ltrim(texts, "+"), arrow().int64()) if _like(texts, _WHOLE) else None
+
+
+def _real(texts: Any) -> Any:
+    """The texts as numbers of double precision, or None if they are none, or if some would become another one's."""
+    import pyarrow.compute as pc
+
+    pa = arrow()
+    if not _like(texts, _REAL):
+        return None
+    try:
+        values = pc.cast(pc.utf8_ltrim(texts, "+"), pa.float64())
+    except pa.ArrowInvalid:  # a lone "."
+        return None
+    numbers = values.to_numpy(zero_copy_only=False)
+    if not np.isfinite(numbers).all():
+        return None
+    large = np.flatnonzero(np.abs(numbers) >= _EXACT)
+    for written, number in zip(texts.take(pa.array(large)).to_pylist(), numbers[large].tolist(), strict=True):
+        if not {"e", "E"} & set(written) and decimal.Decimal(written) != decimal.Decimal(number):
+            return None
+    order = np.argsort(numbers, kind="stable")
+    same = np.flatnonzero(numbers[order][1:] == numbers[order][:-1])
+    met = defaultdict(set)
+    for place in np.unique(order[np.concatenate([same, same + 1])]).tolist():
+        met[float(numbers[place])].add(decimal.Decimal(texts[place].as_py()))
+    return None if any(len(one) > 1 for one in met.values()) else values
+
+
+def _dates(texts: Any) -> Any:
+    """The texts as moments, or None."""
+    import pyarrow.compute as pc
+
+    pa = arrow()
+    if not _like(texts, _DAY) and not _like(texts, _MOMENT):
+        return None
+    try:
+        values = pc.cast(texts, pa.timestamp("us"))
+    except pa.ArrowInvalid:  # 2023-02-30
+        return None
+    return values if pc.min(pc.year(values)).as_py() > 0 else None
 
 
 def _merged(column: Column, values: Any) -> Column:

@@ -28,14 +28,13 @@ import dataclasses
 import itertools
 import re
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from reticent.data.tables.columns import Column, arrow
 from reticent.data.tables.dialects import HEAD, Dialect, dialect
-from reticent.data.tables.pieces import ROWS_AT_ONCE, Notes, Piece, Problem, chosen, empty, unique_names
+from reticent.data.tables.pieces import ROWS_AT_ONCE, File, Notes, Piece, chosen, empty, unique_names
 from reticent.data.tables.rows import LONGEST, Chunk, Grammar, cut, ends, split
 from reticent.data.tables.streams import texts
 
@@ -46,10 +45,14 @@ _SHORT: Final = "rows with fewer cells than there are columns; the others are mi
 _LONG: Final = "rows with more cells than there are columns; the last one has what is left over"
 _FIRST: Final = re.compile(rb"[^\r\n](?:\r\n|\r(?=.)|\n)", re.DOTALL)  # the end of the first row
 _TALL: Final = 1_000
+_GUESSED: Final = (
+    "the first row was taken for the names of the columns, though nothing tells it from data; if it is data, say so "
+    "(header=False, --no-header), and if not, too (header=True, --header)"
+)
 
 
 @dataclasses.dataclass
-class Delimited:
+class Delimited(File):
     """A file of delimited text.
 
     Args:
@@ -61,24 +64,11 @@ class Delimited:
         header: whether the first row names the columns, if that is known.
     """
 
-    path: Path
-    name: str
     delimiter: str | None = None
     quote: str | None = None
     encoding: str | None = None
     header: bool | None = None
     kind: str = "csv"
-    _notes: Notes = dataclasses.field(default_factory=Notes, repr=False)
-
-    @property
-    def bytes(self) -> int | None:
-        """The size of the file."""
-        return self.path.stat().st_size if self.path.is_file() else None
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Of the last reading."""
-        return self._notes.problems()
 
     def column(self, name: str, cells: Any, missing: Collection[str] = ("",)) -> Column:
         """Numbers or dates if all cells are written like that, and text otherwise."""
@@ -108,7 +98,7 @@ class Delimited:
         if not found.width:
             notes.add("no rows: there are only blank lines")
             return
-        names = _names(found, notes)
+        names = _names(found, notes, said=self.header is not None)
         kept = chosen(names, columns, self.name)
         chunks = cut(itertools.chain([head], blocks), found.grammar, notes)
         parser = _Parser(found.grammar, names, kept, notes)
@@ -131,10 +121,13 @@ def _head(blocks: Iterator[bytes]) -> bytes:
     return head
 
 
-def _names(found: Dialect, notes: Notes) -> list[str]:
+def _names(found: Dialect, notes: Notes, *, said: bool) -> list[str]:
     if not found.header:
-        notes.add("no header: columns are called by their number", "line 1")
+        if not said:
+            notes.add("no header: columns are called by their number", "line 1")
         return [f"column {number}" for number in range(1, found.width + 1)]
+    if not found.sure:
+        notes.add(_GUESSED, "line 1")
     return unique_names([*found.names, *[""] * (found.width - len(found.names))], notes)
 
 
@@ -166,7 +159,8 @@ class _Parser:
         import pyarrow.csv
 
         self.grammar, self.names, self.notes = grammar, names, notes
-        self.places = [names.index(name) for name in kept]
+        place = {name: at for at, name in enumerate(names)}
+        self.places = [place[name] for name in kept]
         self.schema = pa.schema([(name, pa.string()) for name in kept])
         self.refused: list[int] = []
         self.csv = pyarrow.csv

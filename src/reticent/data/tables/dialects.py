@@ -4,7 +4,7 @@ Promise: what is found is what makes the rows of the head most alike and their c
 said instead. Rows of data are not taken for names of columns where that can be told: a first row with a number, a date
 or an address above others of its kind, or of which half of the cells come again below, or have digits in the same
 places as most there ("P-0012"), is no header (unless its numbers count up, like years), and then columns are called by
-their number.
+their number. Where nothing tells a header from data, the first row is taken for one, and that is said (`Dialect.sure`).
 
 How: each delimiter and quote is tried on the head. Its score is the share of rows with the most frequent number of
 cells, times how many cells those have, (c - 1)/c, times the share of cells that are clean: numbers, or text without
@@ -13,7 +13,8 @@ CSV files by detecting row and type patterns"), whose pattern and type scores th
 Excel writes and reads, decides.
 
 Not covered: backslashes before quotes, comments, several letters as a delimiter. A file of text columns only, without a
-header, in which no value of the first row comes again, is taken to have one: say `header=False`.
+header, in which no value of the first row comes again, is taken to have one, of which `sure` is false: say
+`header=False`.
 
 Example:
     >>> from reticent.data.tables.dialects import dialect
@@ -39,6 +40,7 @@ DELIMITERS: Final = (",", ";", "\t", "|")
 HEAD: Final = 1 << 18  # bytes
 _ROWS: Final = 200
 _CELLS: Final = 2_000  # of a row that are looked at
+_LONG: Final = 20  # letters, from which on a text may be told from the name of its column
 _NUMBER: Final = re.compile(r"\s*[+-]?[0-9][0-9.,' ]*([eE][+-]?[0-9]+)?\s*%?\s*")
 _DATED: Final = re.compile(r"\s*[0-9]{1,4}[-./][0-9]{1,2}[-./][0-9]{1,4}([ T][0-9:.+Z-]+)?\s*")
 _ADDRESS: Final = re.compile(r"\s*[^@\s]+@[^@\s]+\.[^@\s]+\s*")
@@ -54,6 +56,7 @@ class Dialect(NamedTuple):
         width: how many columns there are.
         names: the cells of the first row.
         skipped: bytes before the first row.
+        sure: whether anything tells a header that is found from data.
     """
 
     grammar: Grammar
@@ -61,6 +64,7 @@ class Dialect(NamedTuple):
     width: int
     names: tuple[str, ...]
     skipped: int
+    sure: bool = True
 
 
 def grammar_of(delimiter: str | None, quote: str | None) -> None:
@@ -110,7 +114,12 @@ def dialect(
     wider = usual > len(first) and sum(len(row) == usual for row in rows[1:]) > len(rows[1:]) / 2
     width = usual if wider else len(first)
     found = _has_header(rows) if header is None else header
-    return Dialect(best, found, width, tuple(first), skipped)
+    unseen = len(rows) == 1 and len(head) >= HEAD  # a first row so long that nothing below it is looked at
+    sure = header is not None or not found or unseen or _is_told(rows)
+    names = tuple(first)
+    if found and wider and 1 < len(first) == width - 1 and not _ends_blank(rows):
+        names = ("", *names)  # as R writes it: rows begin with their names, above which there is nothing
+    return Dialect(best, found, width, names, skipped, sure)
 
 
 def _candidates(head: bytes, delimiter: str | None, quote: str | None, preferred: str) -> list[Grammar]:
@@ -186,6 +195,28 @@ def _has_header(rows: Sequence[Sequence[str]]) -> bool:
             if pattern.fullmatch(cell) and alike > len(column) / 2:
                 return False
     return not filled or again < filled / 2
+
+
+def _is_told(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether something in the first row is unlike what stands below it, so that it is no row of data."""
+    if not rows or _counts_up(rows[0]):
+        return bool(rows)
+    for place, cell in enumerate(rows[0]):
+        column = [row[place] for row in rows[1:] if place < len(row) and row[place].strip()]
+        if not column or not cell.strip():
+            continue
+        for pattern in (_NUMBER, _DATED, _ADDRESS):
+            if sum(bool(pattern.fullmatch(one)) for one in column) > len(column) / 2 and not pattern.fullmatch(cell):
+                return True
+        few = len(column) > 3 and len(set(column)) <= len(column) / 2 and cell not in column
+        if few or min(map(len, column)) >= max(_LONG, 3 * len(cell)):
+            return True
+    return False
+
+
+def _ends_blank(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the last cells below the first row are empty: those behind a delimiter at the end of each row."""
+    return not any(row[-1].strip() for row in rows[1:] if len(row) > len(rows[0]))
 
 
 def _shape(cell: str) -> str:

@@ -2,7 +2,8 @@
 
 Promise: columns keep their types, where they are of one: numbers, dates, yes or no, text. What has parts becomes
 columns of its own (`home.zip`), lists and maps become JSON, bytes become the text that they are in UTF-8, or
-hexadecimal digits; a column of several types becomes text. Each of these is noted, and no value is left out.
+hexadecimal digits; a column of several types becomes text. Each of these is noted, and no value is left out. What the
+index of a pandas frame holds under a name (`set_index("patient")`) is a column too, the first one.
 
 Example:
     >>> import pyarrow as pa
@@ -222,7 +223,10 @@ def _table(values: Any, notes: Notes) -> Any:
     if isinstance(values, Mapping):
         named = [(str(name), cells) for name, cells in values.items()]
     elif hasattr(values, "iloc") and hasattr(values, "columns"):  # pandas, whose columns may hold anything
-        named = [(str(name), values.iloc[:, place]) for place, name in enumerate(values.columns)]
+        named = [
+            *((str(name), values.index.get_level_values(level)) for level, name in _levels(values.index)),
+            *((str(name), values.iloc[:, place]) for place, name in enumerate(values.columns)),
+        ]
     try:
         if named is None:
             found = pa.table(values)
@@ -233,6 +237,11 @@ def _table(values: Any, notes: Notes) -> Any:
             f"Expected a table with columns of one length, got {type(values).__name__}.",
             "Pass a frame of pandas or polars, an arrow table, or a dictionary of columns.",
         ) from None  # the other error may show values
+
+
+def _levels(index: Any) -> list[tuple[int, Any]]:
+    """The parts of an index that have names; without one it only counts."""
+    return [(level, name) for level, name in enumerate(index.names) if name is not None]
 
 
 def _cells(name: str, cells: Any, notes: Notes, pa: Any) -> Any:

@@ -4,7 +4,7 @@ Promise: every line comes out, in order, and all pieces have the same columns, t
 of more than one block is gone through twice, first for its keys. `{"a": {"b": 1}}` has the column "a.b". Lists are kept
 as JSON in one cell, a key that comes twice in one object gets a number, and a line that is no object is kept as text in
 the column "(no object)"; all of these are counted, with their lines. Null is missing, like a key that is not there. A
-number may be written in another way than in the file ("1.50" as "1.5"), with the same value.
+number may be written in another way than in the file ("1.50" as "1.5"); it is the nearest one of double precision.
 
 How: arrow parses each chunk; where it cannot keep what is there (mixed types, lists, numbers beyond double precision,
 broken lines), Python does.
@@ -24,11 +24,10 @@ import dataclasses
 import itertools
 import json
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from reticent.data.tables.columns import Column, arrow
-from reticent.data.tables.pieces import ROWS_AT_ONCE, Notes, Piece, Problem, chosen, empty, text_column
+from reticent.data.tables.pieces import ROWS_AT_ONCE, File, Notes, Piece, chosen, empty, text_column
 from reticent.data.tables.rows import Chunk, Grammar, cut
 from reticent.data.tables.streams import texts
 
@@ -42,7 +41,7 @@ _BROKEN: Final = f"lines that are no JSON objects, kept as text in the column {N
 
 
 @dataclasses.dataclass
-class JsonLines:
+class JsonLines(File):
     """A file with an object on each line.
 
     Args:
@@ -51,28 +50,15 @@ class JsonLines:
         encoding: of the file, if it is known.
     """
 
-    path: Path
-    name: str
     encoding: str | None = None
     kind: str = "json lines"
-    _notes: Notes = dataclasses.field(default_factory=Notes, repr=False)
     _kinds: dict[str, set[str]] = dataclasses.field(default_factory=dict, repr=False)
-
-    @property
-    def bytes(self) -> int | None:
-        """The size of the file."""
-        return self.path.stat().st_size if self.path.is_file() else None
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Of the last reading."""
-        return self._notes.problems()
 
     def column(self, name: str, cells: Any, missing: Collection[str] = ("",)) -> Column:
         """Numbers if all of them were, "yes or no" if all were true or false, dates if all texts are written so."""
         kinds = self._kinds.get(name, set())
         if kinds == {"number"}:
-            return Column.inferred(name, cells, missing=missing)
+            return Column.inferred(name, _signed(cells), missing=missing)
         if kinds == {"yes or no"}:
             import pyarrow.compute as pc
 
@@ -278,6 +264,16 @@ def _dumped(value: Any) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_dumped, value)) + "]"
     return str(value) if isinstance(value, _Number) else json.dumps(value, ensure_ascii=False)
+
+
+def _signed(cells: Any) -> Any:
+    """Numbers whose exponents have signs: 1e5 is a number here, and not a name as in CSV."""
+    import pyarrow.compute as pc
+
+    pa = arrow()
+    if pa.types.is_dictionary(cells.type):
+        return pa.DictionaryArray.from_arrays(cells.indices, _signed(cells.dictionary))
+    return pc.replace_substring_regex(cells, "[eE]([0-9])", r"e+\1")
 
 
 def _array(cells: list[str | None], pa: Any) -> Any:

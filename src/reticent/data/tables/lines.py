@@ -19,11 +19,10 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from reticent.data.tables.columns import Column, arrow
-from reticent.data.tables.pieces import ROWS_AT_ONCE, Notes, Piece, Problem, chosen, text_column
+from reticent.data.tables.pieces import ROWS_AT_ONCE, File, Notes, Piece, chosen, text_column
 from reticent.data.tables.rows import LONGEST, Chunk, Grammar, cut
 from reticent.data.tables.streams import texts
 
@@ -34,7 +33,7 @@ _BLANK: Final = re.compile(rb"\n(?:[ \t]*\n)+")
 
 
 @dataclasses.dataclass
-class Text:
+class Text(File):
     """A file of plain text.
 
     Args:
@@ -44,22 +43,9 @@ class Text:
         paragraphs: a row for each paragraph instead of each line.
     """
 
-    path: Path
-    name: str
     encoding: str | None = None
     paragraphs: bool = False
     kind: str = "text"
-    _notes: Notes = dataclasses.field(default_factory=Notes, repr=False)
-
-    @property
-    def bytes(self) -> int | None:
-        """The size of the file."""
-        return self.path.stat().st_size if self.path.is_file() else None
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Of the last reading."""
-        return self._notes.problems()
 
     def column(self, name: str, cells: Any, missing: Collection[str] = ("",)) -> Column:
         """Text, whatever it looks like."""

@@ -20,12 +20,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 from reticent.data.tables.columns import Column, arrow
 from reticent.data.tables.frames import Flat
-from reticent.data.tables.pieces import ROWS_AT_ONCE, Notes, Piece, Problem, chosen, text_column
+from reticent.data.tables.pieces import ROWS_AT_ONCE, File, Notes, Piece, chosen, text_column
 
 __all__ = ["Parquet"]
 
@@ -34,7 +33,7 @@ _CHANGED: Final = "the file was changed while it was read, so that rows may be m
 
 
 @dataclasses.dataclass
-class Parquet:
+class Parquet(File):
     """A Parquet file.
 
     Args:
@@ -42,21 +41,8 @@ class Parquet:
         name: what to call it.
     """
 
-    path: Path
-    name: str
     kind: str = "parquet"
-    _notes: Notes = dataclasses.field(default_factory=Notes, repr=False)
     _flat: Flat | None = dataclasses.field(default=None, repr=False)
-
-    @property
-    def bytes(self) -> int | None:
-        """The size of the file."""
-        return self.path.stat().st_size if self.path.is_file() else None
-
-    @property
-    def problems(self) -> tuple[Problem, ...]:
-        """Of the last reading."""
-        return self._notes.problems()
 
     def column(self, name: str, cells: Any, missing: Collection[str] = ("",)) -> Column:
         """A column with the type that it has."""

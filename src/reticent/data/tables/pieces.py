@@ -18,13 +18,25 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import Any, Final, NamedTuple, Protocol
 
 from reticent import _checks
 from reticent.data.tables.columns import Column
 from reticent.errors import UsageError
 
-__all__ = ["Notes", "Piece", "Problem", "ROWS_AT_ONCE", "Source", "chosen", "empty", "text_column", "unique_names"]
+__all__ = [
+    "ROWS_AT_ONCE",
+    "File",
+    "Notes",
+    "Piece",
+    "Problem",
+    "Source",
+    "chosen",
+    "empty",
+    "text_column",
+    "unique_names",
+]
 
 ROWS_AT_ONCE: Final = 1 << 16
 _SHOWN: Final = 5  # places of a problem that are named
@@ -112,6 +124,30 @@ class Notes:
         return tuple(Problem(what, _where(note), note.count, note.lost) for what, note in self._notes.items())
 
 
+@dataclasses.dataclass
+class File:
+    """What all files have that are sources.
+
+    Args:
+        path: where it lies.
+        name: what to call it.
+    """
+
+    path: Path
+    name: str
+    _notes: Notes = dataclasses.field(default_factory=Notes, repr=False, init=False)
+
+    @property
+    def bytes(self) -> int | None:
+        """The size of the file."""
+        return self.path.stat().st_size if self.path.is_file() else None
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Of the last reading."""
+        return self._notes.problems()
+
+
 def _where(note: _Note) -> str:
     unit = f"{note.unit}{'s' if len(note.places) > 1 else ''} " if note.unit else ""
     more = f", and {note.count - len(note.places)} more" if note.places and note.count > len(note.places) else ""
@@ -120,7 +156,7 @@ def _where(note: _Note) -> str:
 
 def unique_names(names: Iterable[str], notes: Notes) -> list[str]:
     """Names that differ and are not empty; what had to be changed is noted."""
-    found: list[str] = []
+    found: dict[str, None] = {}
     listed = [name.strip() for name in names]
     taken = set(listed)
     for number, name in enumerate(listed, start=1):
@@ -132,8 +168,8 @@ def unique_names(names: Iterable[str], notes: Notes) -> list[str]:
             notes.add("columns with the name of another, which got a number", number, unit="column")
             new = _free(name, taken)
         taken.add(new)
-        found.append(new)
-    return found
+        found[new] = None
+    return list(found)
 
 
 def _free(name: str, taken: set[str]) -> str:
@@ -153,7 +189,8 @@ def chosen(names: Sequence[str], columns: Sequence[str] | None, source: str) -> 
         return list(names)
     if not columns or len(set(columns)) < len(columns):
         raise UsageError(f"Expected columns of {source}, each once, got {list(columns)}.", "Name at least one.")
-    return [_checks.one_of(names, column=one) for one in columns]
+    known = set(names)
+    return [one if one in known else _checks.one_of(names, column=one) for one in columns]
 
 
 def empty(names: Sequence[str], pa: Any) -> Piece:

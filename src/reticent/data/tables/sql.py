@@ -90,7 +90,11 @@ def tables(address: str, table: str | Sequence[str] | None = None) -> list[SqlTa
         asked = [table] if isinstance(table, str) else table
         found = [both[_checks.one_of(both, table=one)] for one in asked]
     if not found:
-        raise UsageError("Expected at least one table in the database, got none.", "Check the address.")
+        named = f"; it has the views {', '.join(_shown(*one) for one in views[:8])}" if views else ""
+        raise UsageError(
+            f"Expected at least one table in the database, got none{named}.",
+            "Name a view to read it (table=...)." if views else "Check the address.",
+        )
     return [SqlTable(engine, name, schema) for schema, name in found]
 
 

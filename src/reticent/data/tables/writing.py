@@ -1,8 +1,9 @@
 """Tables written to files that other programs read.
 
 Promise: a file appears whole or not at all, and holds the table's values in its order; a missing value is an empty cell
-(CSV), null (JSON lines) or null (Parquet). Read back by `reticent.data.tables.read`, it is the same table, but for what
-CSV cannot tell apart: texts that are written like numbers.
+(CSV), null (JSON lines) or null (Parquet). Read back by `reticent.data.tables.read(path, missing=())`, it is the same
+table, but for what CSV cannot tell apart (texts that are written like numbers or dates, empty texts and missing
+values), and for texts of JSON lines that are written like dates. By default `read` takes empty texts for missing ones.
 
 Example:
     >>> import pathlib, tempfile
@@ -50,12 +51,20 @@ def write_table(table: Table, path: str | Path) -> Path:
 
 
 def _csv(table: Table) -> bytes:
-    # Quoting is Python's: a cell with commas, quotes or line breaks comes back as it was.
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
+    # Quoting is Python's: a cell with commas, quotes or line breaks comes back as it was. Python quotes only those
+    # letters of a line break that its own rows end in: so they end in both, of which one is taken off again.
+    out = _Lines()
+    writer = csv.writer(out, lineterminator="\r\n")
     writer.writerow(table.names)
     writer.writerows(zip(*(_cells(column) for column in table.columns), strict=True))
     return out.getvalue().encode()
+
+
+class _Lines(io.StringIO):
+    """Rows, each ending in LF alone."""
+
+    def write(self, row: str, /) -> int:
+        return super().write(row.removesuffix("\r\n") + "\n")
 
 
 def _cells(column: Column) -> list[Any]:
