@@ -56,6 +56,8 @@ def test_close_numbers_are_alike_on_a_scale_that_large_values_do_not_stretch() -
     assert one_pair([2.0, 9.0, *usual[:-50], *[1e7] * 50])[0] == 1
     assert one_pair([1000.0, 1040.0, *usual])[0] == 0  # a twentieth of itself
     assert one_pair([1000.0, 1100.0, *usual])[0] == 1
+    assert one_pair([36.8, 36.82, *[36.6, 36.7, 36.8, 36.9, 37.0, 37.2, 36.3] * 100])[0] == 0  # many rows are as close
+    assert one_pair([2000, 2003, *range(1980, 2020)] * 5)[0] == 1  # years are close by their spread, not by themselves
     bits = one_pair([50.0, 50.5, *usual])[1]
     between = 2 + sum(50.0 <= one <= 50.5 for one in usual)
     assert bits == pytest.approx(-math.log2(2 * between / 1000))

@@ -3,8 +3,8 @@
 Promise: of a pair, `Cells.judged` gives two figures, both exact.
 
 * How many cells differ. Cells are alike if they are equal; if both are missing; numbers and dates also if they are
-  close (apart by at most a tenth of the column's spread, or numbers by a twentieth of themselves, and with at most a
-  tenth of the rows as close); texts also if they share at least half of their runs of three characters, as at most one
+  close (apart by at most a tenth of the column's spread; or numbers by a twentieth of themselves, if at most a tenth of
+  the rows are as close); texts also if they share at least half of their runs of three characters, as at most one
   in a thousand pairs of rows do, and one of the two is rare, as a slip of the pen is. Case, composition and runs of
   blanks in texts do not matter. The spread is the one between the quarters of the rows, so that a few large values do
   not stretch it.
@@ -108,9 +108,9 @@ class _Feature:
         share = 2 * (below[high + 1] - below[low]) / self.counts.sum()
         apart = values[high] - values[low]
         near = apart <= _SPREADS * self.spread
-        if self.relative:
-            near |= apart <= _PARTS * np.maximum(np.abs(values[low]), np.abs(values[high]))
-        return near & (share <= _ROWS), -np.log2(np.minimum(share, 1))
+        if self.relative:  # of a year or a temperature a twentieth is much: few rows must be as close
+            near |= (share <= _ROWS) & (apart <= _PARTS * np.maximum(np.abs(values[low]), np.abs(values[high])))
+        return near, -np.log2(np.minimum(share, 1))
 
     def _similar(self, texts: Sets, pairs: Ints) -> tuple[Bools, Floats]:
         near, weight = np.zeros(len(pairs), bool), np.zeros(len(pairs))

@@ -247,7 +247,7 @@ def _mixing(points: Points, randomness: Randomness) -> Shuffled:
     cluster = np.zeros(width, np.int64)
     if 1 < width <= _WIDE and len(values) > 2:
         ordered = np.argsort(np.argsort(values[:_ROWS], axis=0), axis=0)
-        cluster = tied(np.corrcoef(ordered, rowvar=False) ** 2)
+        cluster = tied(np.atleast_2d(np.corrcoef(ordered, rowvar=False)) ** 2)
     return Shuffled.of(cluster, sketch, randomness.spawn("leaves"))
 
 
