@@ -36,14 +36,21 @@ def test_columns_of_two_kinds_are_compared_as_texts_and_empty_ones_are_missing()
 
 def test_the_way_follows_from_the_columns() -> None:
     ways = {
-        "numbers": Table.of({"a": [1, 2], "b": [0.5, 1.0]}),
         "text": Table.of({"a": ["x", "y"]}),
         "cells": Table.of({"a": ["x", "y"], "b": [1, 2]}),
     }
     for way, table in ways.items():
-        rows = rows_of(table)
-        assert rows.way == way
-        assert isinstance(rows.compared(np.arange(2)), Points if way == "numbers" else Sets)
+        assert rows_of(table).way == way
+    assert isinstance(rows_of(ways["text"]).compared(np.arange(2)), Sets)
+    numbers = Table.of({"a": [1, 2], "b": [0.5, 1.0]})
+    assert rows_of(numbers).way == "cells"
+    assert isinstance(rows_of(numbers, way="numbers").compared(np.arange(2)), Points)
+    wide = Records(np.random.default_rng(0).normal(size=(4, 201)), [0, 1, 0, 1])
+    assert (rows_of(wide).way, rows_of(wide).has_cells) == ("numbers", False)
+    narrow = rows_of(Records(np.eye(4), [0, 1, 0, 1]))
+    assert (narrow.way, narrow.table(np.array([1])).names[3]) == ("cells", "feature 3")
+    with pytest.raises(UsageError, match="Choose numbers"):
+        rows_of(wide, way="cells")
     images = Records(np.zeros((4, 8, 8)), [0, 1, 0, 1])
     assert rows_of(images).way == "images"
     assert rows_of(Records(np.eye(4), [0, 1, 0, 1]), Records(np.eye(4)[:2], [0, 1])).exact.tolist() == [

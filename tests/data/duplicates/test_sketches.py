@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from reticent.data.duplicates.bands import Bands
 from reticent.data.duplicates.sketches import SHINGLE, Points, Sets, tidied
-from reticent.data.tables import Table
 from reticent.randomness import Randomness
 
 
@@ -43,13 +42,6 @@ def test_similarities_are_those_of_the_sets_of_shingles(texts: list[str]) -> Non
 def test_texts_are_compared_without_case_and_surplus_blanks() -> None:
     sets = Sets.of_texts(["Straße  in \t Köln", "STRASSE in köln"])
     assert sets.nearness(np.array([[0, 1]])).tolist() == [1.0]
-
-
-def test_cells_are_compared_with_their_columns_and_without_missing_ones() -> None:
-    table = Table.of({"a": ["x", "x", "y"], "b": ["y", None, "x"], "c": ["z", "z", "z"]})
-    sets = Sets.of_cells(table)
-    assert np.diff(sets.starts).tolist() == [3, 2, 3]
-    assert sets.nearness(every_pair(3)).tolist() == pytest.approx([2 / 3, 1 / 5, 1 / 4])
 
 
 def of_similarity(shared: int, alone: int, pairs: int, generator: np.random.Generator) -> Sets:
@@ -125,10 +117,22 @@ def test_neighbours_are_all_of_them(bar: float) -> None:
         assert set(found) == {pair for pair in wanted if pair[0] % 3 == 0}
 
 
-def test_columns_count_by_their_deviations_and_constant_ones_not_at_all() -> None:
-    points = Points.of_columns(np.array([[0.0, 1000.0, 7.0], [1.0, 3000.0, 7.0], [np.nan, 2000.0, 7.0]]))
-    known = np.sqrt(1.5)
-    assert points.values == pytest.approx(np.array([[-1, -known], [1, known], [0, 0]]))
+def test_columns_count_by_their_quarters_and_constant_ones_not_at_all() -> None:
+    values = np.array([[0.0, 0, 7, 0], [1, 1000, 7, 0], [2, 2000, 7, 0], [3, 3000, 7, 0], [np.nan, 9e6, 7, 1]])
+    points = Points.of_columns(values)
+    assert points.values.shape == (5, 3)
+    quarter = (2.25 - 0.75) / 1.349  # what is missing stands at the mean
+    assert points.values[:, 0] == pytest.approx(np.array([-1.5, -0.5, 0.5, 1.5, 0]) / quarter)
+    assert points.values[1, 1] - points.values[0, 1] == pytest.approx(
+        1000 / (2000 / 1.349), rel=1e-3
+    )  # one large value or not
+    assert points.values[4, 2] - points.values[0, 2] == pytest.approx(1 / 0.4)  # half are equal: the deviation
+
+
+def test_least_items_agree_as_often_as_sets_are_similar() -> None:
+    sets = of_similarity(32, 4, 4000, np.random.default_rng(5))
+    least = sets.least(Randomness.simulated(3))
+    assert abs((least[::2] == least[1::2]).mean() - 0.8) < 5.5 * np.sqrt(0.16 / 4000)
 
 
 def test_images_are_near_whatever_their_size_brightness_and_contrast() -> None:

@@ -11,7 +11,7 @@ Example:
 
 from reticent.data.duplicates.bands import Bands
 from reticent.data.duplicates.finding import find_duplicates
-from reticent.data.duplicates.found import Deduplicated, Duplicates
+from reticent.data.duplicates.found import DROPPED, Deduplicated, Duplicates
 from reticent.data.duplicates.rows import WAYS
 
-__all__ = ["WAYS", "Bands", "Deduplicated", "Duplicates", "find_duplicates"]
+__all__ = ["DROPPED", "WAYS", "Bands", "Deduplicated", "Duplicates", "find_duplicates"]

@@ -114,9 +114,17 @@ def pairs_of(keys: npt.NDArray[np.uint64]) -> Pairs:
                 full = np.flatnonzero(ranked[beyond:] == ranked[:-beyond])
                 crowded[order[full]] = crowded[order[full + beyond]] = True
         if fresh:
-            found = np.unique(np.concatenate([found, *fresh]))
+            found = _distinct(np.concatenate([found, *fresh]))
             few_enough(len(found))
     return Pairs(np.stack(np.divmod(found, max(1, rows)), axis=1), int(crowded.sum()))
+
+
+def _distinct(values: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Sorted, each once: for millions of whole numbers several times as fast as `numpy.unique` by hashes."""
+    values = np.sort(values)
+    fresh = np.ones(len(values), bool)
+    fresh[1:] = values[1:] != values[:-1]
+    return values[fresh]
 
 
 def few_enough(pairs: int) -> None:

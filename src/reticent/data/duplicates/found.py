@@ -1,11 +1,12 @@
 """What duplicates were found: counts, persons, leakage between sets, and what to do about them.
 
 Promise: counts are of the rows given, exact ones without error; near ones miss pairs, and `check` says how many of a
-random sample of rows had a twin that was missed, with an interval. Copies among the rows of one person are counted
-apart from those between people. `deduplicated` keeps the first row of each group and says what it removed; `split`
-keeps groups, and all rows of a person, on one side. No cell is shown.
-Not covered: groups are chains: a is near b, b is near c, and so a and c are of one group, near or not (`largest` shows
-when chains become long). Removing duplicates is no protection by itself: a single copy can be remembered too.
+random sample of rows were near one that was missed, with an interval; `chance` says how many there would be if nobody
+were copied. A group is one row and those near it, never a chain. Copies among the rows of one person are counted apart
+from those between people. `deduplicated` removes only rows that are equal to, or near, a row that stays or (if asked)
+one of the second set, and says how many of each; `split` keeps all that is connected, and all rows of a person, on one
+side. `listed` says which row is a copy of which. No cell is shown.
+Not covered: removing duplicates is no protection by itself: a single copy can be remembered too.
 
 Shapes: group, exact (rows,) int64, numbered from 0; rows of the second set follow those of the first.
 
@@ -18,30 +19,33 @@ Example:
     >>> found.group.tolist(), found.exact.tolist()
     ([0, 1, 0], [0, 1, 2])
     >>> found.deduplicated(notes).removed
-    {'exact': 0, 'near': 1}
+    {'exact': 0, 'near': 1, 'leaked': 0}
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import functools
+from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from reticent import _checks
+from reticent.data.duplicates.groups import among, components, stars
 from reticent.data.records import Records
 from reticent.data.tables import Table
-from reticent.errors import DataError
+from reticent.errors import DataError, UsageError
 from reticent.evidence import Estimate, Record, now, software
 from reticent.evidence.intervals import rate
 from reticent.randomness import Randomness, required
 
-__all__ = ["Deduplicated", "Duplicates", "components"]
+__all__ = ["DROPPED", "Deduplicated", "Duplicates"]
+
+DROPPED: Final = ("copies", "own", "leaked")
+"""Rows to do without: copies of another row; copies of one of the same person; copies of a row of the second set."""
 
 Ints = npt.NDArray[np.int64]
 Data = TypeVar("Data", Table, Records)
@@ -60,22 +64,35 @@ class Duplicates:
     """Groups of rows that are copies of each other.
 
     Attributes:
-        group: (rows,) equal for rows of one group, exact and near copies alike.
-        exact: (rows,) equal for rows that are equal.
+        exact: (rows,) equal for rows that are equal, numbered by their first rows.
+        pairs: (pairs, 2) of those numbers: whose rows are near each other.
+        differing: (pairs,) in how many cells they differ, or None if it is not by cells.
         first: how many rows are of the first set.
         owners: (rows,) whose row each is, or None.
         labels: (rows,) classes of records, or None.
         settings: how near ones were looked for, in plain values.
         check: what a sample of rows says about missed ones, by name; empty if none were looked for.
+        chance: shares found, of how many rows, and by chance, by name; empty where nothing is known of chance.
     """
 
-    group: Ints
     exact: Ints
+    pairs: Ints
+    differing: Ints | None
     first: int
     owners: Ints | None
     labels: Ints | None
     settings: Mapping[str, Any]
     check: Mapping[str, Estimate]
+    chance: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+
+    @functools.cached_property
+    def group(self) -> Ints:
+        """(rows,) equal for rows of one group, exact and near copies alike: a row and those near it."""
+        return stars(self._distinct, self.pairs)[self.exact]
+
+    @property
+    def _distinct(self) -> int:
+        return int(self.exact.max(initial=-1)) + 1
 
     def __repr__(self) -> str:
         counts = self.counts(self.group), self.counts(self.exact)
@@ -86,12 +103,22 @@ class Duplicates:
     @property
     def against(self) -> int | None:
         """How many rows the second set has, or None."""
-        return len(self.group) - self.first if len(self.group) > self.first else None
+        return len(self.exact) - self.first if len(self.exact) > self.first else None
 
     @property
     def leaked(self) -> npt.NDArray[np.bool_]:
-        """(rows of the second set,) which of them have a copy, exact or near, in the first one."""
-        return np.isin(self.group[self.first :], self.group[: self.first])
+        """(rows of the second set,) which of them are equal to, or near, a row of the first one."""
+        return self._met(self.exact[self.first :], self.exact[: self.first])
+
+    def _met(self, rows: Ints, others: Ints, *, near: bool = True) -> npt.NDArray[np.bool_]:
+        """Which rows have an equal or near one among the others; both as numbers of `exact`."""
+        present = np.zeros(self._distinct, bool)
+        present[others] = True
+        met = present[rows]
+        if near:
+            place, partner = among(rows, self.pairs)
+            met[place[present[partner]]] = True
+        return met
 
     def counts(self, group: Ints) -> dict[str, int]:
         """Groups of at least two rows of the first set, and the rows that are too many.
@@ -123,47 +150,110 @@ class Duplicates:
         """
         if self.against is None:
             return {}
-        found = {}
-        for name, group in (("exact copy", self.exact), ("copy, exact or near", self.group)):
-            hits = np.isin(group[self.first :], group[: self.first])
-            found[f"rows with an {name}" if name[0] == "e" else f"rows with a {name}"] = rate(
-                int(hits.sum()), self.against, method="rows of the second set", confidence=confidence
-            )
+        method, mine, theirs = "rows of the second set", self.exact[: self.first], self.exact[self.first :]
+        hits = {"rows with an exact copy": self._met(theirs, mine, near=False)}
+        if self.settings["near"]:
+            hits["rows with a copy, exact or near"] = self.leaked
         if self.owners is not None:
-            known = np.isin(self.owners[self.first :], self.owners[: self.first])
-            found["rows of people who are in both sets"] = rate(
-                int(known.sum()), self.against, method="rows of the second set", confidence=confidence
-            )
-            span = int(self.owners.max()) + 1
-            pairs = self.group * span + self.owners
-            same = np.isin(pairs[self.first :], pairs[: self.first])
-            found["rows with a copy that is of somebody else alone"] = rate(
-                int((self.leaked & ~same).sum()), self.against, method="rows of the second set", confidence=confidence
-            )
-        return found
+            hits["rows of people who are in both sets"] = np.isin(self.owners[self.first :], self.owners[: self.first])
+            hits["rows with a copy that is of somebody else alone"] = self.leaked & ~self._own_copies(self.owners)
+        return {
+            name: rate(int(one.sum()), self.against, method=method, confidence=confidence) for name, one in hits.items()
+        }
 
-    def deduplicated(self, data: Data, *, near: bool = True) -> Deduplicated:
-        """The first set with one row of each group, the first one.
+    def _own_copies(self, owners: Ints) -> npt.NDArray[np.bool_]:
+        """(rows of the second set,) which of them have a copy in the first one that is of the same person."""
+        span = int(owners.max()) + 1
+        known = np.unique(self.exact[: self.first] * span + owners[: self.first])
+        theirs, persons = self.exact[self.first :], owners[self.first :]
+        own = np.isin(theirs * span + persons, known)
+        place, partner = among(theirs, self.pairs)
+        own[place[np.isin(partner * span + persons[place], known)]] = True
+        return own
+
+    def deduplicated(self, data: Data, *, near: bool = True, drop: Collection[str] | None = None) -> Deduplicated:
+        """The first set without copies.
 
         Args:
             data: the first set, as it was given.
             near: whether near copies go, too.
+            drop: which rows go, of `DROPPED`: "copies" of a row that stays, whoever's, or "own": of a row of the same
+                person alone; and "leaked": those that are copies of a row of the second set. By default "own" if owners
+                are known and else "copies", and with a second set "leaked", too.
 
         Raises:
+            UsageError: an unknown word, or one that needs owners or a second set.
             DataError: another number of rows.
         """
         if len(data) != self.first:
             raise DataError(
                 f"Expected the set of {self.first} rows, got one of {len(data)}.", "Pass what was looked at."
             )
-        group = self.group if near else self.exact
-        kept = np.sort(np.unique(group[: self.first], return_index=True)[1]).astype(np.int64)
-        exact = self.counts(self.exact)["surplus"]
-        removed = {"exact": exact, "near": self.first - len(kept) - exact}
+        dropped = self._dropped(drop)
+        mine = self.exact[: self.first]
+        leaked = np.zeros(self.first, bool)
+        if "leaked" in dropped:
+            leaked = self._met(mine, self.exact[self.first :], near=near)
+        rows = np.flatnonzero(~leaked)
+        kept, exact = rows, 0
+        if "own" in dropped or "copies" in dropped:
+            owners = np.zeros(self.first, np.int64) if "copies" in dropped or self.owners is None else self.owners
+            kept, exact = self._thinned(rows, owners, near=near)
+        removed = {"exact": exact, "near": len(rows) - len(kept) - exact, "leaked": int(leaked.sum())}
         return Deduplicated(data.take(kept), kept, removed)
 
+    def _dropped(self, drop: Collection[str] | None) -> Collection[str]:
+        if drop is None:
+            return ("copies" if self.owners is None else "own", *(() if self.against is None else ("leaked",)))
+        for one in drop:
+            _checks.one_of(DROPPED, drop=one)
+        if "own" in drop and self.owners is None:
+            raise UsageError("Expected owners to drop their own copies, got none.", "Say whose row each is (owner).")
+        if "leaked" in drop and self.against is None:
+            raise UsageError("Expected a second set to drop its rows, got none.", "Pass it (against).")
+        return drop
+
+    def _thinned(self, rows: Ints, owners: Ints, *, near: bool) -> tuple[Ints, int]:
+        """The first row of each group among rows of one owner, and how many of the rest are exact copies."""
+        span = int(owners.max(initial=0)) + 1
+        keys, node = np.unique(self.exact[rows] * span + owners[rows], return_inverse=True)
+        node = node.reshape(-1)
+        groups = np.arange(len(keys))
+        if near:
+            place, partner = among(keys // span, self.pairs)
+            wanted = partner * span + keys[place] % span
+            at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
+            same = keys[at] == wanted
+            groups = stars(len(keys), np.stack([place[same], at[same]], axis=1))
+        kept: Ints = rows[np.sort(np.unique(groups[node], return_index=True)[1])]
+        return kept, len(rows) - len(keys)
+
+    def listed(self) -> Table:
+        """Which row is a copy of which, both counted from 1 in their set: no cell, and one line for each pair.
+
+        A row that is equal to others stands once, beside the first of them; near rows stand pair by pair, the first row
+        of equal ones for all.
+        """
+        first = np.unique(self.exact, return_index=True)[1].astype(np.int64)
+        equal = np.flatnonzero(first[self.exact] != np.arange(len(self.exact)))
+        one = np.concatenate([equal, first[self.pairs.max(axis=1)] if len(self.pairs) else first[:0]])
+        other = np.concatenate(
+            [first[self.exact[equal]], first[self.pairs.min(axis=1)] if len(self.pairs) else first[:0]]
+        )
+        sets = np.array(["first", "second"], dtype=object)
+        values: dict[str, Any] = {
+            "kind": ["exact"] * len(equal) + ["near"] * len(self.pairs),
+            "set": sets[(one >= self.first).astype(int)].tolist(),
+            "row": one - np.where(one >= self.first, self.first, 0) + 1,
+            "of set": sets[(other >= self.first).astype(int)].tolist(),
+            "of row": other - np.where(other >= self.first, self.first, 0) + 1,
+        }
+        if self.differing is not None:
+            values["cells that differ"] = np.concatenate([np.zeros(len(equal), np.int64), self.differing])
+        return Table.of(values)
+
     def split(self, share: float, randomness: Randomness) -> tuple[Ints, Ints]:
-        """Rows of the first set for training and for testing; groups, and all rows of a person, stay together.
+        """Rows of the first set for training and for testing; copies, and all rows of a person, stay together.
 
         Args:
             share: of the rows, for testing; met as nearly as groups drawn at random allow.
@@ -173,7 +263,8 @@ class Duplicates:
             DataError: one group holds so many rows that one side would be empty.
         """
         share = _checks.open_fraction(share=share)
-        mine = self.group[: self.first]
+        whole = components(self._distinct, self.pairs)[self.exact]
+        mine = whole[: self.first]
         units = mine
         if self.owners is not None:
             owners = self.owners[: self.first] + int(mine.max()) + 1
@@ -208,6 +299,7 @@ class Duplicates:
             "leakage": {name: one.as_dict() for name, one in self.leakage().items()},
             "settings": dict(self.settings),
             "check": {name: one.as_dict() for name, one in self.check.items()},
+            "chance": {name: {**one, "by chance": one["by chance"].as_dict()} for name, one in self.chance.items()},
             "software": software(),
         }
 
@@ -224,14 +316,3 @@ class Duplicates:
         from reticent.reports import save
 
         return save(self.record(), path)
-
-
-def components(size: int, pairs: Ints) -> Ints:
-    """(size,) numbers that are equal for what pairs connect, in order of first appearance."""
-    graph = coo_matrix((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(size, size))
-    _, found = connected_components(graph, directed=False)
-    first = np.unique(found, return_index=True)[1]
-    place = np.empty(len(first), np.int64)
-    place[np.argsort(first, kind="stable")] = np.arange(len(first))
-    numbered: Ints = place[found]
-    return numbered

@@ -9,7 +9,7 @@ Example:
     >>> train, test = Table.of({"age": [34, 51], "who": [1, 2]}), Table.of({"who": [7], "age": [51.0]})
     >>> both = rows_of(train, test, owner="who")
     >>> both.way, both.first, both.exact.tolist(), both.owners.tolist()
-    ('numbers', 2, [0, 1, 1], [0, 1, 2])
+    ('cells', 2, [0, 1, 1], [0, 1, 2])
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ __all__ = ["WAYS", "Rows", "joined", "rows_of", "table_of"]
 Ints = npt.NDArray[np.int64]
 
 WAYS: Final = ("text", "cells", "numbers", "images")
-"""What near means: shared shingles of texts, shared cells, close numbers, or close pictures."""
+"""What near means: shared shingles of texts, few cells that differ, close numbers, or close pictures."""
+_WIDE: Final = 200  # features of records from which on they are compared as points
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,8 +61,22 @@ class Rows:
     def __len__(self) -> int:
         return len(self.exact)
 
+    @property
+    def has_cells(self) -> bool:
+        """Whether rows can be seen as cells."""
+        if isinstance(self._data, Table):
+            return True
+        return self.way != "images" and 0 < self._data.reshape(len(self._data), -1).shape[1] <= _WIDE
+
+    def table(self, rows: Ints) -> Table:
+        """Some rows as a table of the columns that are compared."""
+        if isinstance(self._data, Table):
+            return self._data.take(rows)
+        wide = np.asarray(self._data)[rows].reshape(len(rows), -1)
+        return Table.of({f"feature {place}": wide[:, place] for place in range(wide.shape[1])})
+
     def compared(self, rows: Ints, progress: Progress | None = None) -> Sets | Points:
-        """Some rows as they are compared for being near."""
+        """Some rows as they are compared for being near; cells are made of `table`."""
         if self.way == "images":
             return Points.of_images(np.asarray(self._data)[rows])
         if not isinstance(self._data, Table):
@@ -69,8 +84,6 @@ class Rows:
         table = self._data.take(rows)
         if self.way == "numbers":
             return Points.of_columns(np.stack([column.numbers() for column in table.columns], axis=1))
-        if self.way == "cells":
-            return Sets.of_cells(table)
         parts = [["" if cell is None else str(cell) for cell in column.cells()] for column in table.columns]
         return Sets.of_texts(
             parts[0] if len(parts) == 1 else [" ".join(one) for one in zip(*parts, strict=True)], progress
@@ -90,8 +103,8 @@ def rows_of(
     Args:
         data: a `Table` or what `as_table` takes (a frame, a path, an address), or `Records`.
         against: a second set of the same kind.
-        way: one of `WAYS`, or "auto": numbers if all columns are (finite ones), text for a single column of texts, else
-            cells; images for records of several dimensions.
+        way: one of `WAYS`, or "auto": text for a single column of texts, else cells; of records, images for several
+            dimensions and numbers for very many.
         columns: of tables, that are compared; by default all but the owner's.
         owner: of tables, the column that says whose row it is; records know it themselves.
 
@@ -200,9 +213,7 @@ def _way(table: Table, asked: str) -> str:
         )
     if asked != "auto":
         return asked
-    if numeric:
-        return "numbers"
-    return "text" if len(kinds) == 1 else "cells"
+    return "text" if kinds == ["text"] else "cells"
 
 
 def _finite(column: Column) -> bool:
@@ -213,9 +224,11 @@ def _of_records(data: Records, against: Any, way: str) -> Rows:
     if against is not None and not isinstance(against, Records):
         raise UsageError("Expected two sets of one kind, got records and something else.", "Make records of both.")
     whole = data if against is None else data.joined(against)
-    if way in ("text", "cells") or (way == "images" and whole.features.ndim < 3):
+    width = int(np.prod(whole.features.shape[1:]))
+    if way == "text" or (way == "images" and whole.features.ndim < 3) or (way == "cells" and width > _WIDE):
         raise UsageError(f"Expected way to fit features {whole.features.shape[1:]}, got {way!r}.", "Choose numbers.")
-    images = whole.features.ndim in (3, 4) if way == "auto" else way == "images"
+    if way == "auto":
+        way = "images" if whole.features.ndim in (3, 4) else "cells" if width <= _WIDE else "numbers"
     owners = None if whole.owners is None else whole.owner_index()
     exact = groups_of(array_hashes(whole.features))
-    return Rows("images" if images else "numbers", len(data), exact, owners, whole.labels, (), whole.features)
+    return Rows(way, len(data), exact, owners, whole.labels, (), whole.features)

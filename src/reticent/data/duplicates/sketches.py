@@ -1,4 +1,4 @@
-"""What rows are compared by: sets of shingles or cells, or points; short sketches of them, and exact comparisons.
+"""What rows are compared by: sets of shingles, or points; short sketches of them, and exact comparisons.
 
 Promise: `Sets.nearness` is the Jaccard similarity |A and B| / |A or B| and `Points.nearness` the distance, both exact
 (shingles are known by 32-bit hashes: two different ones of a pair of texts are taken for one with probability below
@@ -6,10 +6,10 @@ one in a hundred thousand). Sketches are drawn anew with each call, so nobody ca
 
 * Texts: composed (NFKC), case folded, runs of blanks made one; shingles are all runs of `SHINGLE` characters, the end
   of the text included, so that every text that is not empty has one.
-* Cells: the values of a row's columns, each with its column; missing ones are left out.
-* Points: numbers in standard deviations of their column; the distance is the root mean square over columns. Missing
-  numbers stand at the mean. Images are averaged to at most 16 x 16 places, and each is brought to mean 0 and deviation
-  1 first, so brightness and contrast do not matter.
+* Points: numbers in robust deviations of their column (the distance of its quarters / 1.349; where that is nought, the
+  deviation); the distance is the root mean square over columns. Missing numbers stand at the mean. Images are averaged
+  to at most 16 x 16 places, and each is brought to mean 0 and deviation 1 first, so brightness and contrast do not
+  matter.
 
 MinHash: each place of a sketch is the least value of a random map of 32-bit numbers over a row's set; two sets agree in
 it with probability J up to the map's imperfection (tested). Points: rounded random projections floor((a x + b) / w);
@@ -44,11 +44,9 @@ from scipy.spatial import cKDTree
 from scipy.special import ndtr
 
 from reticent.data.duplicates.bands import Bands, few_enough
-from reticent.data.duplicates.canonical import cell_hashes
-from reticent.data.tables import Table
 from reticent.randomness import Randomness
 
-__all__ = ["SHINGLE", "Points", "Sets", "tidied"]
+__all__ = ["SHINGLE", "Points", "Sets", "mixed", "tidied"]
 
 SHINGLE = 5
 """Characters of a shingle."""
@@ -80,25 +78,17 @@ class Sets:
         return len(self.starts) - 1
 
     @classmethod
-    def of_texts(cls, texts: Sequence[str], progress: Progress | None = None) -> Sets:
-        """The shingles of texts."""
+    def of_texts(cls, texts: Sequence[str], progress: Progress | None = None, size: int = SHINGLE) -> Sets:
+        """The shingles of texts, of so many characters each."""
         parts, sizes = [], [np.zeros(1, np.int64)]
         for first in range(0, len(texts), _TEXTS_AT_ONCE):
-            items, counts = _shingles([tidied(text) for text in texts[first : first + _TEXTS_AT_ONCE]])
+            items, counts = _shingles([tidied(text) for text in texts[first : first + _TEXTS_AT_ONCE]], size)
             parts.append(items)
             sizes.append(counts)
             if progress is not None:
                 progress(min(first + _TEXTS_AT_ONCE, len(texts)), len(texts))
         items = np.concatenate(parts) if parts else np.zeros(0, np.uint32)
         return cls(items, np.cumsum(np.concatenate(sizes)))
-
-    @classmethod
-    def of_cells(cls, table: Table) -> Sets:
-        """The cells of rows."""
-        hashes = np.stack([cell_hashes(column)[:, 0] >> np.uint64(32) for column in table.columns], axis=1)
-        held = np.stack([~column.missing for column in table.columns], axis=1)
-        row = np.broadcast_to(np.arange(len(table), dtype=np.uint64)[:, None], held.shape)
-        return cls(*_distinct(row[held], hashes[held], len(table)))
 
     @property
     def filled(self) -> Ints:
@@ -128,10 +118,16 @@ class Sets:
                 mapped *= np.uint32(0x2C1B3C6D)
                 least = np.minimum.reduceat(mapped, places).astype(np.uint64)
                 column = found[low:high, place // bands.rows]
-                column += _mixed(least + (np.uint64(place % bands.rows + 1) << np.uint64(32)))
+                column += mixed(least + (np.uint64(place % bands.rows + 1) << np.uint64(32)))
             if progress is not None:
                 progress(high, len(found))
         return found
+
+    def least(self, randomness: Randomness) -> npt.NDArray[np.uint64]:
+        """(filled rows,) one place of a sketch: equal for two rows with their similarity as the probability."""
+        drawn = randomness.bits(1)[0]
+        places = self.starts[:-1][np.diff(self.starts) > 0]
+        return np.minimum.reduceat(mixed(self.items.astype(np.uint64) ^ drawn), places)
 
     def nearness(self, pairs: Ints) -> npt.NDArray[np.float64]:
         """(pairs,) Jaccard similarities."""
@@ -197,17 +193,12 @@ class Points:
 
     @classmethod
     def of_columns(cls, values: npt.NDArray[Any]) -> Points:
-        """Numbers in standard deviations of their column; constant columns are left out."""
+        """Numbers in robust deviations of their column; constant columns are left out."""
         wide = np.asarray(values, np.float64).reshape(len(values), -1)
-        known = ~np.isnan(wide)
-        counts = np.maximum(1, known.sum(axis=0))
-        mean = np.where(known, wide, 0).sum(axis=0) / counts
-        away = np.where(known, wide - mean, 0)
-        spread = np.sqrt((away**2).sum(axis=0) / counts)
-        kept = spread > 0
-        return cls(
-            (away[:, kept] / spread[kept]).astype(np.float32) if kept.any() else np.zeros((len(wide), 1), np.float32)
-        )
+        points = [
+            np.where(np.isnan(one), 0, one - np.nanmean(one)) / spread for one in wide.T if (spread := _deviation(one))
+        ]
+        return cls(np.stack(points, axis=1).astype(np.float32) if points else np.zeros((len(wide), 1), np.float32))
 
     @classmethod
     def of_images(cls, images: npt.NDArray[Any]) -> Points:
@@ -252,7 +243,7 @@ class Points:
         for low in range(0, len(self), 1 << 14):
             high = min(low + (1 << 14), len(self))
             placed = np.floor((self.values[low:high] @ direction).astype(np.float64) / step + shift).astype(np.int64)
-            salted = _mixed(placed.astype(np.uint64) + (np.arange(bands.places, dtype=np.uint64) << np.uint64(48)))
+            salted = mixed(placed.astype(np.uint64) + (np.arange(bands.places, dtype=np.uint64) << np.uint64(48)))
             found[low:high] = salted.reshape(high - low, bands.bands, bands.rows).sum(axis=2)
             if progress is not None:
                 progress(high, len(self))
@@ -304,18 +295,30 @@ class Points:
         return near
 
 
-def _shingles(texts: Sequence[str]) -> tuple[npt.NDArray[np.uint32], Ints]:
+def _deviation(values: npt.NDArray[np.float64]) -> float:
+    """From the first quarter to the third, as a Gaussian's deviation; where these are equal, the deviation.
+
+    A few large values stretch the deviation so much that all others seem close.
+    """
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return 0.0
+    low, high = np.quantile(known, [0.25, 0.75])
+    return float(high - low) / 1.349 or float(known.std())
+
+
+def _shingles(texts: Sequence[str], size: int) -> tuple[npt.NDArray[np.uint32], Ints]:
     lengths = np.array([len(text) for text in texts], np.int64)
-    joined = ("\0" * (SHINGLE - 1)).join([*texts, ""])
+    joined = ("\0" * (size - 1)).join([*texts, ""])
     letters = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), "<u4").astype(np.uint64)
-    count = len(letters) - SHINGLE + 1
+    count = len(letters) - size + 1
     if count <= 0 or not lengths.any():
         return np.zeros(0, np.uint32), np.zeros(len(texts), np.int64)
     rolled = np.zeros(count, np.uint64)
-    for place in range(SHINGLE):
+    for place in range(size):
         rolled = rolled * np.uint64(0x9E3779B97F4A7C15) + letters[place : place + count]
-    begin = np.cumsum(lengths + SHINGLE - 1) - (lengths + SHINGLE - 1)
-    hashes = _mixed(rolled[_ragged(begin, lengths)]) >> np.uint64(32)
+    begin = np.cumsum(lengths + size - 1) - (lengths + size - 1)
+    hashes = mixed(rolled[_ragged(begin, lengths)]) >> np.uint64(32)
     row = np.repeat(np.arange(len(texts), dtype=np.uint64), lengths)
     items, starts = _distinct(row, hashes, len(texts))
     return items, np.diff(starts)
@@ -333,7 +336,7 @@ def _distinct(
     return keys.astype(np.uint32), np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
 
 
-def _mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mixed(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """A map of 64-bit numbers onto themselves after which no bit resembles another (splitmix64's)."""
     mixed = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
