@@ -46,6 +46,7 @@ _OWN = {
     "linkage effects": "linkage",
     "duplicates": "duplicates",
     "synthetic": "synthetic",
+    "manifest overview": "manifest",
 }
 _WHOLE = ("scan", "anonymity", "linkage")
 
