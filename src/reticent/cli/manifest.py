@@ -201,7 +201,11 @@ def _looked(
 def _covered(said: dict[str, Any], data: Path | None) -> str:
     people = "" if said["people"] is None else f", {counted(said['people'], 'person', 'people')}"
     objecting = said["objections"]
-    against = "" if objecting is None else f"; {objecting['found']} of them {'objects' if objecting['found'] == 1 else 'object'} to some use or all"
+    against = (
+        ""
+        if objecting is None
+        else f"; {objecting['found']} of them {'objects' if objecting['found'] == 1 else 'object'} to some use or all"
+    )
     return f"{data} is covered and unchanged: {counted(said['rows'], 'row')}{people}{against}."
 
 

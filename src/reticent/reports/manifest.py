@@ -105,7 +105,8 @@ def _declared(body: Values) -> Section:
         (one["name"], "allowed" if one["allowed"] else "prohibited", one["identifier"]) for one in body["purposes"]
     )
     sources = tuple(
-        (one["name"], one.get("collected") or "not said", one.get("url") or "", one["how"]) for one in manifest["sources"]
+        (one["name"], one.get("collected") or "not said", one.get("url") or "not said", one["how"] or "not said")
+        for one in manifest["sources"]
     )
     figures = [Table("As declared; only the number of people was counted.", ("What", "Declared"), tuple(rows))]
     if purposes:
@@ -121,7 +122,8 @@ def _whose(people: Values) -> str:
     if people["unit"] == "nobody":
         return "nobody's: no row is about a person"
     count = "" if people.get("count") is None else f", {number(people['count'])} of them"
-    return f"one {people['unit']} each{', by ' + people['owner'] if people.get('owner') else ' row'}{count}"
+    where = f", named in column {people['owner']}" if people.get("owner") else ", another one in each row"
+    return f"a {people['unit']}'s{where}{count}"
 
 
 def _retention(body: Values) -> Section:

@@ -330,3 +330,46 @@ def test_a_file_is_loaded_as_it_was_described(tmp_path: Path) -> None:
     declared = {"allowed": ("research",), "sources": (Origin("ward 3"),), "basis": Basis("consent")}
     ready = dataclasses.replace(again, until="2030-01-01", **declared)
     assert load_with(ready, path, purpose="research", today=TODAY).table["column 2"].cells().tolist() == ["x", "y"]
+
+
+def test_paths_and_what_is_neither(path: Path, tmp_path: Path) -> None:
+    from reticent.data.manifests import save_manifest
+    from reticent.data.manifests.lists import with_list
+
+    place = save_manifest(complete(path), tmp_path / "m.json")
+    ask = {"purpose": "research", "today": TODAY}
+    assert load_with(str(place), str(path), **ask).table.rows == 6
+    with_list(place, lambda _: objecting("plain", 7))
+    assert load_with(place, path, **ask).table.rows == 4
+    for manifest, data, said in (
+        ({}, path, "Expected a manifest or the path of one, got dict"),
+        (complete(path), FRAME, "Expected the path of a file or a Table, got DataFrame"),
+        (tmp_path / "absent.json", path, "Expected a manifest at"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            load_with(manifest, data, **ask)  # type: ignore[arg-type]
+
+
+def test_training_is_refused_where_it_is_prohibited_or_objected_to(path: Path) -> None:
+    barred = complete(path, prohibited=("AI training for products",))
+    with pytest.raises(AccessDenied, match="prohibits it"):
+        load_with(barred, path, purpose="research", today=TODAY).records("sick")
+    both = complete(path, allowed=("research", "AI training"))
+    listed = objecting("plain", 7, purposes=("AI training",)).objecting("8", on="2026-01-01", purposes=["research"])
+    ask = {"today": TODAY, "objections": listed}
+    loaded = load_with(pinned(both, listed), path, purpose="research", **ask)
+    assert loaded.table.rows == 5
+    with pytest.raises(AccessDenied, match="1 of those who were kept does"):
+        loaded.records("sick")
+    together = load_with(pinned(both, listed), path, purpose=["research", "AI training"], **ask)
+    assert together.table.rows == 3
+    assert together.body["purpose"] == "research and AI training"
+    assert len(together.records("sick")) == 3
+
+
+def test_refusals_say_what_is_allowed_and_what_stands_in_the_way(path: Path) -> None:
+    manifest = complete(path, allowed=("research",), prohibited=("health research",))
+    with pytest.raises(AccessDenied) as refused:
+        load_with(manifest, path, purpose="research", today=TODAY)
+    assert "It overlaps with health research, which is prohibited." in str(refused.value)
+    assert "Allowed: research. Prohibited, whatever allows it: health research." in str(refused.value)

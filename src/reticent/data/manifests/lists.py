@@ -94,13 +94,17 @@ def with_list(place: Path, change: Callable[[Objections | None], Objections]) ->
         changed.save(_next(target))
         pinned = dataclasses.replace(found, objections=Pinned(name, changed.digest, changed.kind))
         save_manifest(pinned, place)
-        os.replace(_next(target), target)
-        sync_folder(target.parent)
+        _moved(_next(target), target)
     return pinned, len(changed.listed)
 
 
 def _next(path: Path) -> Path:
     return path.with_name(f"{path.name}.next")
+
+
+def _moved(path: Path, target: Path) -> None:
+    os.replace(path, target)
+    sync_folder(target.parent)
 
 
 @contextlib.contextmanager
