@@ -3,7 +3,8 @@
 Run: python benchmarks/manifests.py [--people 100000] [--json]
 
 A CSV of two rows for each person, of whom one in a hundred objected (keyed list). Loading reads and hashes the file
-twice, makes a token of each person, filters, and commits to those who are kept. Processor time, one thread.
+twice, makes a token of each person, filters, and commits to those who are kept and to those who are left out. Processor
+time, one thread.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from _command import asked, peak_mb, show
-from reticent.data.manifests import Basis, Objection, Objections, Pinned, describe, load_with, shown
+from reticent.data.manifests import Basis, Objection, Objections, Origin, Pinned, describe, load_with, standing
 from reticent.data.manifests.persons import check, token
 from reticent.data.tables import Table, read
 from reticent.randomness import Randomness
@@ -34,6 +35,7 @@ def measured(people: int, folder: Path) -> dict[str, Any]:
     listed = Objections("keyed", check(key), against)
     manifest = dataclasses.replace(
         describe(path, owner="who"),
+        sources=(Origin("simulated"),),
         allowed=("research",),
         basis=Basis("consent"),
         until="2030-01-01",
@@ -48,8 +50,8 @@ def measured(people: int, folder: Path) -> dict[str, Any]:
     start = time.process_time()
     proof = found.proof(0)
     proving = time.process_time() - start
-    assert found.kept is not None
-    assert shown(proof, found.kept.commitment, key, 0) == "absent"
+    assert found.parted is not None
+    assert standing(proof, *found.parted.commitments, key=key, person=0) == "left out"
     return {
         "people": people,
         "rows": found.body["rows"],

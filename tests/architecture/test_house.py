@@ -106,6 +106,8 @@ NO_PROMISE = {
     "reticent.cli.reidentify": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.demo": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.manifest": "the promise stands in reticent.cli, for all commands",
+    "reticent.cli.manifest_objections": "the promise stands in reticent.cli, for all commands",
+    "reticent.cli.manifest_proofs": "the promise stands in reticent.cli, for all commands",
     "reticent.cli.synthetic": "the promise stands in reticent.cli, for all commands",
     "reticent.privacy.units": "two lists of words",
     "reticent.training.seeding": "one context manager, which its page describes",

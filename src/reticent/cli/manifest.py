@@ -8,19 +8,31 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent._numbers import counted
+from reticent.cli import manifest_objections, manifest_proofs
+from reticent.cli._manifests import (
+    Json,
+    Key,
+    List,
+    Overwrite,
+    Place,
+    Results,
+    Today,
+    free,
+    listed_with,
+    loaded_with,
+    parsed,
+    today_or,
+    warn,
+    write_json,
+)
 from reticent.cli._reading import Header
 
 if TYPE_CHECKING:
-    from reticent.data.manifests import Manifest, Objections
+    from reticent.data.manifests import Manifest, Objections, Origin
 
 __all__ = ["app"]
 
 app = typer.Typer(help="What data may be used for, and who objected.", no_args_is_help=True)
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Key = Annotated[Path | None, typer.Option(help="The file with the key of the list of objections.")]
-Place = Annotated[Path, typer.Argument(help="The manifest.", metavar="MANIFEST")]
-Today = Annotated[str | None, typer.Option(help="The day of use, YYYY-MM-DD.  [default: today]")]
 
 
 @app.command("init")
@@ -31,6 +43,9 @@ def init(
     ] = None,
     owner: Annotated[str | None, typer.Option(help="The column that says whose a row is.")] = None,
     unit: Annotated[str, typer.Option(help="Whose the rows are: person, household, record or nobody.")] = "person",
+    source: Annotated[list[str] | None, typer.Option(help="Where the data come from; repeat.")] = None,
+    source_url: Annotated[list[str] | None, typer.Option(help="Its address; one for each source.")] = None,
+    collected: Annotated[list[str] | None, typer.Option(help="When, in words or as a date; for each source.")] = None,
     purpose: Annotated[list[str] | None, typer.Option(help="A purpose that is allowed; repeat.")] = None,
     never: Annotated[list[str] | None, typer.Option(help="A purpose that is prohibited; repeat.")] = None,
     basis: Annotated[str | None, typer.Option(help="The legal basis, as declared.")] = None,
@@ -40,21 +55,25 @@ def init(
     recipient: Annotated[list[str] | None, typer.Option(help="Who may have it; repeat.")] = None,
     description: Annotated[str, typer.Option(help="The data set in words.")] = "",
     header: Header = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Write a manifest of a file: what can be counted, and what you declare.
+    """Write a manifest of a file: what can be counted, and what you declare. Purposes: reticent manifest purposes.
 
-    Example: reticent manifest init visits.csv --owner patient --purpose "health research" --basis consent \
-    --until 2030-01-01
+    Example: reticent manifest init visits.csv --owner patient --source "ward 3" --collected 2025 \
+    --purpose "health research" --basis consent --until 2030-01-01
     """
     import dataclasses
 
     from reticent.cli._output import output as out
     from reticent.cli._output import print_json
-    from reticent.data.manifests import Basis, describe, save_manifest
+    from reticent.data.manifests import Basis, describe, read_manifest, save_manifest
 
+    target = free(output or file.with_name(f"{file.name}.manifest.json"), overwrite, reading=(file,))
+    sources = _sources(source or [], source_url or [], collected or [])
     made = dataclasses.replace(
         describe(file, owner=owner, unit=unit, header=header),
+        sources=sources,
         allowed=tuple(purpose or ()),
         prohibited=tuple(never or ()),
         basis=None if basis is None else Basis(basis),
@@ -63,9 +82,12 @@ def init(
         creator=creator,
         recipients=tuple(recipient or ()),
         description=description,
+        # a list of objections is not lost with the manifest that is replaced
+        objections=read_manifest(target).objections if target.exists() else None,
     )
-    target = _fresh(output or file.with_name(f"{file.name}.manifest.json"))
     save_manifest(made, target)
+    if (made.days_left(today_or(None)) or 0) < 0:
+        warn(f"the last day of use, {made.until}, has passed: nothing can be loaded with this manifest.")
     if json:
         print_json({"manifest": str(target), "digest": made.digest, "lacking": list(made.lacking)})
         return
@@ -74,262 +96,200 @@ def init(
         out.print(f"Still to be declared before it can be loaded: {', '.join(made.lacking)}.", markup=False)
 
 
+def _sources(names: list[str], addresses: list[str], days: list[str]) -> tuple[Origin, ...]:
+    from reticent.data.manifests import Origin
+    from reticent.errors import UsageError
+
+    for what, values in (("--source-url", addresses), ("--collected", days)):
+        if values and len(values) != len(names):
+            raise UsageError(
+                f"Expected {what} once for each --source, got {len(values)} for {len(names)}.",
+                "Name every source with --source, and give all of them one, or none.",
+            )
+    return tuple(
+        Origin(name, addresses[place] if addresses else None, days[place] if days else None)
+        for place, name in enumerate(names)
+    )
+
+
+@app.command("purposes")
+def purposes(output: Results = None, overwrite: Overwrite = False, json: Json = False) -> None:
+    """List the purposes that can be declared and asked for; a broader one allows those below it."""
+    from reticent.cli._output import output as out
+    from reticent.cli._output import print_json
+    from reticent.data.manifests.purposes import tree
+
+    found = [{"purpose": one.name, "broader": one.broader, "identifier": one.identifier} for _, one in tree()]
+    if output is not None:
+        write_json(free(output, overwrite, endings=(".json",)), found)
+    if json:
+        print_json(found)
+        return
+    for depth, one in tree():
+        out.print(f"{'  ' * depth + one.name:<32} {one.identifier}", markup=False)
+
+
 @app.command("check")
 def check(
     manifest: Place,
-    data: Annotated[Path | None, typer.Option(help="A file: is it covered, unchanged?")] = None,
-    purpose: Annotated[str | None, typer.Option(help="With --data: would it be loaded for this?")] = None,
+    data: Annotated[Path | None, typer.Option(help="A file: is it covered and unchanged, who matches nobody?")] = None,
+    purpose: Annotated[list[str] | None, typer.Option(help="Would it be loaded for this? Repeat for several.")] = None,
     today: Today = None,
-    objections: Annotated[Path | None, typer.Option(help="The list.  [default: as the manifest names it]")] = None,
+    objections: List = None,
     key: Key = None,
     mend: Annotated[bool, typer.Option("--mend", help="Write derived fields anew from the manifest's own.")] = False,
+    output: Results = None,
+    overwrite: Overwrite = False,
     json: Json = False,
 ) -> None:
-    """Check that a manifest is complete and does not contradict itself; with --data, what loading would do.
+    """Check that a manifest is complete, has not expired and does not contradict itself; with --data, what loading
+    would do. Exit code 2: incomplete, 4: expired or not allowed, 5: other bytes than those it names.
 
     Example: reticent manifest check visits.csv.manifest.json --data visits.csv --purpose "health research"
     """
-    from reticent.cli._output import output, print_json
+    from reticent.cli._output import output as out
+    from reticent.cli._output import print_json
     from reticent.data.manifests import mended, read_manifest, save_manifest
     from reticent.data.manifests.croissant import read_document
-    from reticent.errors import DataError, UsageError
+    from reticent.data.manifests.loading import permitted
+    from reticent.data.manifests.matching import said_of_unmatched
 
-    if (data is None) != (purpose is None):
-        raise UsageError("Expected --data and --purpose together, got one of them.", "Pass both, or neither.")
+    if output is not None:
+        free(output, overwrite, reading=(manifest, data, objections, key), endings=(".json",))
     if mend:
         save_manifest(mended(read_document(manifest)), manifest)
-    found = read_manifest(manifest)
-    if found.lacking:
-        raise DataError(
-            f"Expected a complete manifest, but it lacks {', '.join(found.lacking)}.", "Declare what is missing."
-        )
-    said: dict[str, Any] = {"digest": found.digest, "complete": True}
-    if data is not None and purpose is not None:
-        loaded = _loaded(found, manifest, data, purpose=purpose, today=today, listed=objections, key=key)
-        said |= {name: loaded.body[name] for name in ("purpose", "date", "rows", "people", "objections")}
+    found, date = read_manifest(manifest), today_or(today)
+    permitted(found, purpose or (), date)
+    said: dict[str, Any] = {"digest": found.digest, "complete": True, "date": str(date), "until": found.until}
+    said |= {"days left": found.days_left(date), "purposes": purpose or []}
+    if data is not None and purpose:
+        loaded = loaded_with(manifest, data, purposes=purpose, today=today, listed=objections, key=key)
+        said |= {name: loaded.body[name] for name in ("purpose", "rows", "people", "objections")}
+    elif data is not None:
+        said |= _looked(found, manifest, data, date, objections, key)
+    if output is not None:
+        write_json(output, said)
+    if unmatched := said_of_unmatched(said.get("objections") or {}):
+        warn(unmatched)
     if json:
         print_json(said)
         return
-    output.print(f"Complete. Digest: {found.digest}", markup=False)
+    left = counted(said["days left"], "day")
+    out.print(f"Complete; {left} left on {date}. Digest: {found.digest}", markup=False)
     if "rows" in said:
-        output.print(_counted(said), markup=False)
+        out.print(manifest_proofs.counted_in(said) if purpose else _covered(said, data), markup=False)
+
+
+def _looked(
+    found: Manifest, place: Path, data: Path, date: Any, listed: Path | None, key: Path | None
+) -> dict[str, Any]:
+    """A file held against the manifest for no purpose in particular: who objects to anything counts."""
+    from reticent.data.manifests import read_key
+    from reticent.data.manifests.loading import covered, the_list
+    from reticent.data.manifests.matching import matched
+
+    secret = None if key is None else read_key(key)
+    objections = the_list(found, listed_with(found, place, listed), secret)
+    table, _ = covered(found, data)
+    said: dict[str, Any] = {"rows": table.rows, "people": None, "objections": None}
+    if found.people is None or found.people.owner is None:
+        return said
+    seen = matched(table, found.people.owner, objections, secret, purposes=None, on=date)
+    return said | {"people": len(seen.people), "objections": None if objections is None else seen.counts}
+
+
+def _covered(said: dict[str, Any], data: Path | None) -> str:
+    people = "" if said["people"] is None else f", {counted(said['people'], 'person', 'people')}"
+    objecting = said["objections"]
+    against = (
+        ""
+        if objecting is None
+        else f"; {objecting['found']} of them {'objects' if objecting['found'] == 1 else 'object'} to some use or all"
+    )
+    return f"{data} is covered and unchanged: {counted(said['rows'], 'row')}{people}{against}."
 
 
 @app.command("show")
-def show(manifest: Place, json: Json = False) -> None:
-    """Show what a manifest says."""
-    from reticent.cli._output import output, print_json
-    from reticent.data.manifests import read_manifest
+def show(
+    manifest: Place,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write a page (.html), or its record (.json).")
+    ] = None,
+    loading: Annotated[list[Path] | None, typer.Option(help="A record of a loading, for the page; repeat.")] = None,
+    today: Annotated[str | None, typer.Option(help="The day on which it is seen.  [default: today]")] = None,
+    objections: List = None,
+    overwrite: Overwrite = False,
+    json: Json = False,
+) -> None:
+    """Show what a manifest says; with --output as a page, with days left, objections counted and loadings.
 
+    Example: reticent manifest show visits.csv.manifest.json --loading loading.json --output manifest.html
+    """
+    from reticent.cli._output import output as out
+    from reticent.cli._output import print_json
+    from reticent.data.manifests import overview, read_manifest
+    from reticent.evidence import Record
+    from reticent.reports import save
+
+    if output is not None:
+        reading = (manifest, objections, *(loading or ()))
+        free(output, overwrite, reading=reading, endings=(".html", ".json"))
     found = read_manifest(manifest)
+    for one in loading or ():
+        parsed(one)
+    seen = overview(
+        found,
+        today=today_or(today),
+        objections=_at_hand(found, manifest, objections),
+        loadings=[Record.from_json(one.read_bytes()) for one in loading or ()],
+    )
+    if output is not None:
+        save(seen, output)
     if json:
         print_json({**found.as_dict(), "digest": found.digest, "lacking": list(found.lacking)})
         return
-    for line in _lines(found):
-        output.print(line, markup=False)
+    for line in _lines(found, seen.body):
+        out.print(line, markup=False)
+    if output is not None:
+        out.print(f"Written: {output}", markup=False)
+
+
+def _at_hand(found: Manifest, place: Path, listed: Path | None) -> Objections | None:
+    """The list of objections; None where there is none, or where its file is not here."""
+    from reticent.errors import UsageError
+
+    try:
+        return listed_with(found, place, listed)
+    except UsageError:
+        if listed is not None:
+            raise
+        return None
 
 
 @app.command("key")
-def make_key(file: Annotated[Path, typer.Argument(help="Where to write the key.")]) -> None:
-    """Draw a key for lists of objections and for proofs; only you can read the file. Losing it loses the proofs."""
-    from reticent.cli._output import output
+def make_key(
+    file: Annotated[Path | None, typer.Argument(help="Where to write the key.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="The same.")] = None,
+) -> None:
+    """Draw a key for lists of objections and for proofs; only you can read the file. Losing it loses the proofs, so
+    there is no --overwrite here."""
+    from reticent.cli._output import output as out
     from reticent.data.manifests import new_key, save_key
-
-    output.print(f"Written: {save_key(new_key(), file)}", markup=False)
-
-
-@app.command("object")
-def objecting(
-    manifest: Place,
-    person: Annotated[str, typer.Option(help="The identifier in the owner column.", show_default=False)],
-    purpose: Annotated[list[str] | None, typer.Option(help="Against what; repeat.  [default: every purpose]")] = None,
-    on: Annotated[str | None, typer.Option(help="The date of the objection, YYYY-MM-DD.  [default: today]")] = None,
-    key: Key = None,
-    plain: Annotated[bool, typer.Option("--plain", help="Begin a list that names people instead of tokens.")] = False,
-    withdraw: Annotated[bool, typer.Option("--withdraw", help="Take this person's objections back.")] = False,
-    json: Json = False,
-) -> None:
-    """Add somebody's objection to the list of a manifest; the first one begins the list.
-
-    Example: reticent manifest object visits.csv.manifest.json --person 1707 --key visits.key
-    """
-    from reticent.cli._output import output, print_json
-    from reticent.data.manifests import Objections, read_key
-    from reticent.data.manifests.lists import with_list
-
-    secret = None if key is None else read_key(key)
-    date = _today() if on is None else on
-
-    def changed(listed: Objections | None) -> Objections:
-        if listed is None:
-            listed = Objections.plain() if plain else Objections.keyed(_needed(secret))
-        if withdraw:
-            return listed.withdrawing(person, on=date, key=secret)
-        return listed.objecting(person, on=date, purposes=tuple(purpose or ()), key=secret)
-
-    pinned, count = with_list(manifest, changed)
-    name = pinned.objections.name if pinned.objections is not None else ""
-    if json:
-        print_json({"list": name, "objections": count, "digest": pinned.digest})
-        return
-    verb = "Taken back" if withdraw else "Noted"
-    output.print(f"{verb}, as of {date}: {counted(count, 'objection')} in {name}.", markup=False)
-
-
-@app.command("load")
-def load(
-    manifest: Place,
-    data: Annotated[Path, typer.Argument(help="The file.", metavar="FILE")],
-    purpose: Annotated[str, typer.Option(help="What it is loaded for.", show_default=False)],
-    output: Annotated[
-        Path,
-        typer.Option("--output", "-o", help="Where to write the rows (.csv, .parquet, .jsonl).", show_default=False),
-    ],
-    record: Annotated[Path | None, typer.Option(help="Where to write the record (.json).")] = None,
-    kept: Annotated[
-        Path | None, typer.Option(help="Where to write tokens of the kept people, for proofs; needs --key.")
-    ] = None,
-    today: Today = None,
-    objections: Annotated[Path | None, typer.Option(help="The list.  [default: as the manifest names it]")] = None,
-    key: Key = None,
-    json: Json = False,
-) -> None:
-    """Write the rows that may be used for a purpose, without those of people who objected, and a record of it.
-
-    Example: reticent manifest load visits.csv.manifest.json visits.csv --purpose "health research" -o usable.csv
-    """
-    from reticent.cli._output import output as out
-    from reticent.cli._output import print_json, writable
-    from reticent.data.manifests import read_manifest
-    from reticent.evidence import canonical_json, write_whole
-
-    target = _fresh(writable(output, (".csv", ".parquet", ".jsonl")))
-    others = [_fresh(one) for one in (record, kept) if one is not None]
-    if kept is not None:
-        _needed(key)
-    loaded = _loaded(read_manifest(manifest), manifest, data, purpose=purpose, today=today, listed=objections, key=key)
-    made = loaded.record()
-    loaded.table.save(target)
-    if record is not None:
-        write_whole(record, made.to_json() + b"\n")
-    if kept is not None and loaded.kept is not None:
-        write_whole(kept, canonical_json(loaded.kept.as_dict()) + b"\n", for_owner_only=True)
-    if json:
-        print_json({"record": made.body, "id": made.id})
-        return
-    out.print(_counted(loaded.body), markup=False)
-    for path in (target, *others):
-        out.print(f"Written: {path}", markup=False)
-
-
-@app.command("prove")
-def prove(
-    kept: Annotated[Path, typer.Argument(help="The tokens that `manifest load --kept` wrote.")],
-    person: Annotated[str, typer.Option(help="Whose absence or presence is to be shown.", show_default=False)],
-    key: Annotated[Path, typer.Option(help="The file with the key.", show_default=False)],
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the proof.", show_default=False)],
-) -> None:
-    """Write a proof that somebody is not (or is) among the people who were kept, without naming the others."""
-    from reticent.cli._output import output as out
-    from reticent.data.manifests import Kept, read_key
-    from reticent.evidence import canonical_json, write_whole
-
-    found = Kept.from_dict(_json(kept)).proof(read_key(key), person)
-    write_whole(_fresh(output), canonical_json(found.as_dict()) + b"\n")
-    out.print(f"Written: {output}", markup=False)
-
-
-@app.command("verify")
-def verify(
-    proof: Annotated[Path, typer.Argument(help="A proof of `manifest prove`.")],
-    record: Annotated[Path, typer.Option(help="The record of the loading.", show_default=False)],
-    person: Annotated[str, typer.Option(help="Whom it is about.", show_default=False)],
-    key: Annotated[Path, typer.Option(help="The file with the key.", show_default=False)],
-    json: Json = False,
-) -> None:
-    """Say what a proof shows about somebody: exit code 0 with "absent" or "present", 5 if it proves nothing."""
-    from reticent.cli._output import output, print_json
-    from reticent.data.manifests import Commitment, Proof, read_key, shown
-    from reticent.errors import UsageError
-    from reticent.evidence import Record
-
-    body = Record.from_json(record.read_bytes()).body
-    if not isinstance(body.get("commitment"), dict):
-        raise UsageError("Expected the record of a loading with a commitment, got another.", "Pass that one.")
-    said = shown(Proof.from_dict(_json(proof)), Commitment(**body["commitment"]), read_key(key), person)
-    if json:
-        print_json({"person": said, "purpose": body["purpose"], "date": body["date"]})
-        return
-    output.print(f"{said} from those kept for {body['purpose']} on {body['date']}" if said == "absent" else said)
-
-
-def _loaded(
-    found: Manifest,
-    place: Path,
-    data: Path,
-    *,
-    purpose: str,
-    today: str | None,
-    listed: Path | None,
-    key: Path | None,
-) -> Any:
-    from reticent.data.manifests import Objections, load_with, read_key
-    from reticent.data.manifests.lists import list_of
-
-    objections = Objections.read(listed) if listed is not None else list_of(found, place)
-    secret = None if key is None else read_key(key)
-    return load_with(found, data, purpose=purpose, today=today, objections=objections, key=secret)
-
-
-def _needed(key: Any) -> Any:
     from reticent.errors import UsageError
 
-    if key is None:
-        raise UsageError(
-            "Expected --key, got none.", "Make one with `reticent manifest key FILE` (or pass --plain to object)."
-        )
-    return key
+    target = file if output is None else output
+    if target is None or (file is not None and output is not None):
+        raise UsageError("Expected one place for the key.", "Name it: `reticent manifest key FILE`.")
+    out.print(f"Written: {save_key(new_key(), target)}", markup=False)
 
 
-def _fresh(path: Path) -> Path:
-    from reticent.errors import UsageError
-
-    if path.exists():
-        raise UsageError(f"Expected an output that does not exist yet, got {str(path)!r}.", "Choose another name.")
-    return path
+app.command("object")(manifest_objections.objecting)
+app.command("load")(manifest_proofs.load)
+app.command("prove")(manifest_proofs.prove)
+app.command("verify")(manifest_proofs.verify)
 
 
-def _json(path: Path) -> Any:
-    from reticent.errors import UsageError
-    from reticent.evidence import parse
-
-    try:
-        return parse(path.read_bytes())
-    except OSError as error:
-        raise UsageError(f"Expected a file at {str(path)!r}, found none.", "Check the name.") from error
-
-
-def _today() -> str:
-    import datetime
-
-    return datetime.datetime.now(datetime.UTC).date().isoformat()
-
-
-def _counted(body: dict[str, Any]) -> str:
-    rows, people = body["rows"], body["people"]
-    said = f"For {body['purpose']} on {body['date']}: {rows['after']} of {rows['before']} rows"
-    if people:
-        said += f", {people['after']} of {people['before']} people"
-    listed = body.get("objections") or {}
-    if absent := listed.get("people", 0) - listed.get("found", 0):
-        said += (
-            f". Of {counted(listed['people'], 'person', 'people')} who object, {absent} "
-            f"{'is' if absent == 1 else 'are'} not named in this file (as they are written in the list)"
-        )
-    return f"{said}."
-
-
-def _lines(found: Manifest) -> list[str]:
+def _lines(found: Manifest, body: dict[str, Any]) -> list[str]:
     people, basis, pinned = found.people, found.basis, found.objections
     rows = [
         ("", f"{found.name} {found.version}: {found.description}".rstrip(": ")),
@@ -338,12 +298,12 @@ def _lines(found: Manifest) -> list[str]:
         ("prohibited", ", ".join(found.prohibited)),
         ("conditions", found.use),
         ("legal basis, as declared", "" if basis is None else f"{basis.kind} {basis.about}".strip()),
-        ("until", found.until or ""),
+        ("until", "" if found.until is None else f"{found.until} ({_left(body)})"),
         ("recipients", ", ".join(found.recipients)),
         ("licence", found.licence or ""),
-        ("sources", "; ".join(one.name for one in found.sources)),
+        ("sources", "; ".join(_source(one) for one in found.sources)),
         ("files", "; ".join(f"{one.name} ({one.bytes} bytes, {one.sha256[:12]}...)" for one in found.files)),
-        ("objections", "" if pinned is None else f"{pinned.name} ({pinned.kind})"),
+        ("objections", "" if pinned is None else f"{pinned.name} ({pinned.kind}{_objecting(body)})"),
         ("lacking", ", ".join(found.lacking)),
         ("digest", found.digest),
     ]
@@ -353,3 +313,19 @@ def _lines(found: Manifest) -> list[str]:
 def _people(people: Any) -> str:
     count = "" if people.count is None else f", {people.count} of them"
     return f"one {people.unit} each{count}, by {people.owner}" if people.owner else f"one {people.unit} each row{count}"
+
+
+def _left(body: dict[str, Any]) -> str:
+    days = body["days left"]
+    return f"{counted(days, 'day')} left on {body['date']}" if days >= 0 else f"expired {counted(-days, 'day')} ago"
+
+
+def _source(one: Any) -> str:
+    more = [f"collected {one.collected}" if one.collected else "", one.url or "", one.how]
+    said = ", ".join(text for text in more if text)
+    return f"{one.name} ({said})" if said else str(one.name)
+
+
+def _objecting(body: dict[str, Any]) -> str:
+    counts = body["objections"]["counted"]
+    return ", not at hand" if counts is None else f", {counted(counts['people'], 'person', 'people')}"

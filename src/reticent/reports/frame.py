@@ -65,12 +65,13 @@ def template(name: str) -> jinja2.Template:
     return _environment().get_template(name)
 
 
-def verdict(sentences: Sequence[str], tone: Tone) -> markupsafe.Markup:
+def verdict(sentences: Sequence[str], tone: Tone, word: str = "") -> markupsafe.Markup:
     """The box that a page begins with: a word, which the colour repeats, and what was found in sentences."""
-    word = f'<p class="word">{_WORDS[tone]}</p>\n' if _WORDS[tone] else ""
+    said_first = markupsafe.escape(word or _WORDS[tone])
+    first = f'<p class="word">{said_first}</p>\n' if said_first else ""
     said = "".join(f"<p>{markupsafe.escape(one)}</p>\n" for one in sentences)
     name = tone.replace(" ", "-")
-    return markupsafe.Markup(f'<section class="verdict {name}">\n{word}{said}</section>\n')  # noqa: S704 (escaped)
+    return markupsafe.Markup(f'<section class="verdict {name}">\n{first}{said}</section>\n')  # noqa: S704 (escaped)
 
 
 def framed(title: str, inner: str, *, images: bool = True) -> str:

@@ -47,6 +47,7 @@ _OWN = {
     "linkage effects": "linkage",
     "duplicates": "duplicates",
     "synthetic": "synthetic",
+    "manifest overview": "manifest",
 }
 _WHOLE = ("scan", "anonymity", "linkage")
 

@@ -42,7 +42,14 @@ class Section:
 
 
 def plain_page(
-    record: Record, title: str, about: str, found: Sequence[str], sections: Sequence[Section], *, tone: Tone = "told"
+    record: Record,
+    title: str,
+    about: str,
+    found: Sequence[str],
+    sections: Sequence[Section],
+    *,
+    tone: Tone = "told",
+    word: str = "",
 ) -> str:
     """The page.
 
@@ -53,13 +60,14 @@ def plain_page(
         found: in sentences.
         sections: the rest.
         tone: what they amount to.
+        word: for it, if not the usual one.
     """
     software = ", ".join(f"{name} {version}" for name, version in record.body["software"].items())
     return framed(
         title,
         f'<header class="top">\n<h1>{escape(title)}</h1>\n'
         f'<div class="soft">{escape(about)} Made {escape(record.created)}.</div>\n</header>\n'
-        f"{verdict(found, tone)}"
+        f"{verdict(found, tone, word)}"
         f"{''.join(_section(one) for one in sections)}"
         "<details><summary>Where this comes from</summary>\n"
         f'<p class="soft">Record {escape(record.id)} · software: {escape(software)}.</p>\n</details>\n',

@@ -49,3 +49,37 @@ def test_another_list_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no list yet"):
         with_list(other, lambda _: Objections.plain())
     assert (tmp_path / "other.objections.json").read_text() == "mine"
+
+
+@pytest.mark.parametrize("place_of_stop", ["the list", "the manifest", "the move"])
+def test_a_stop_at_any_point_leaves_the_old_list_or_the_new_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place_of_stop: str
+) -> None:
+    place = save_manifest(Manifest("visits"), tmp_path / "visits.json")
+
+    def noting(person: str) -> None:
+        with_list(place, lambda listed: (listed or Objections.plain()).objecting(person, on="2026-01-01"))
+
+    def people() -> list[str]:
+        listed = list_of(read_manifest(place), place)
+        return [] if listed is None else sorted(one.person for one in listed.listed)
+
+    def stop(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    for before, person in (([], "7"), (["7", "x"], "8")):  # the first objection of all, and a later one
+        with monkeypatch.context() as patch:
+            if place_of_stop == "the list":
+                patch.setattr(Objections, "save", stop)
+            else:
+                name = "save_manifest" if place_of_stop == "the manifest" else "_moved"
+                patch.setattr(f"reticent.data.manifests.lists.{name}", stop)
+            with pytest.raises(KeyboardInterrupt):
+                noting(person)
+        done = place_of_stop == "the move"
+        assert people() == sorted([*before, *([person] if done else [])])
+        if not done:
+            noting(person)
+        noting("x" if person == "7" else "9")
+    assert people() == ["7", "8", "9", "x"]
+    assert not (tmp_path / "visits.objections.json.next").exists()

@@ -20,12 +20,14 @@ from reticent.data.manifests import (
     Commitment,
     Manifest,
     Objections,
+    Origin,
+    PersonProof,
     Pinned,
-    Proof,
     allows,
     describe,
     load_with,
     shown,
+    standing,
 )
 from reticent.data.tables import Table
 from reticent.errors import AccessDenied, DataError, IntegrityError, ReticentError, UsageError
@@ -52,7 +54,14 @@ def path(tmp_path: Path) -> Path:
 def complete(path: Path, **changes: object) -> Manifest:
     base = describe(path, owner="who")
     return dataclasses.replace(
-        base, **{"allowed": ("research",), "basis": Basis("consent"), "until": "2026-12-31", **changes}
+        base,
+        **{
+            "allowed": ("research",),
+            "sources": (Origin("ward 3"),),
+            "basis": Basis("consent"),
+            "until": "2026-12-31",
+            **changes,
+        },
     )
 
 
@@ -70,13 +79,24 @@ def objecting(kind: str, *people: object, purposes: tuple[str, ...] = (), on: st
 @pytest.mark.parametrize("kind", ["keyed", "plain"])
 def test_people_who_objected_are_left_out_with_all_their_rows(path: Path, kind: str) -> None:
     listed = objecting(kind, 7, "10", 999)
-    found = load_with(pinned(complete(path), listed), path, purpose="research", today=TODAY, objections=listed, key=KEY)
+    with pytest.warns(UserWarning, match="1 of 3 people who object matches nobody in this file"):
+        found = load_with(
+            pinned(complete(path), listed), path, purpose="research", today=TODAY, objections=listed, key=KEY
+        )
+    assert found.unmatched == 1
     expected = FRAME[~FRAME.who.isin([7, 10])]
     assert found.table["who"].numbers().tolist() == expected.who.tolist()
     assert found.table["town"].cells().tolist() == expected.town.tolist()
     assert found.body["rows"] == {"before": 6, "after": 2}
     assert found.body["people"] == {"before": 4, "after": 2}
-    assert found.body["objections"] == {"sha256": listed.digest, "kind": kind, "people": 3, "found": 2}
+    assert found.body["objections"] == {
+        "sha256": listed.digest,
+        "kind": kind,
+        "people": 3,
+        "found": 2,
+        "unmatched": 1,
+        "kept, but against training": 0,
+    }
     assert "999" not in json.dumps(found.body)
 
 
@@ -101,8 +121,10 @@ def test_absence_can_be_shown_from_the_record_alone_and_nobody_is_named(path: Pa
     assert KEY.hex() not in record.to_json().decode()
     commitment = Commitment(**record.body["commitment"])
     for person in FRAME.who.unique():
-        proof = Proof.from_dict(json.loads(json.dumps(found.proof(person).as_dict())))
-        assert shown(proof, commitment, KEY, str(person)) == ("absent" if person == 8 else "present")
+        proof = PersonProof.from_dict(json.loads(json.dumps(found.proof(person).as_dict())))
+        assert shown(proof.kept, commitment, KEY, str(person)) == ("absent" if person == 8 else "present")
+        said = standing(proof, commitment, Commitment.from_dict(record.body["left out"]), key=KEY, person=str(person))
+        assert said == ("left out" if person == 8 else "kept")
     assert record.body["manifest"] == found.manifest.digest
 
 
@@ -110,7 +132,7 @@ def test_without_a_key_one_is_drawn_and_two_loads_cannot_be_matched(path: Path) 
     one, other = (load_with(complete(path), path, purpose="research", today=TODAY) for _ in range(2))
     assert one.key != other.key
     assert one.body["commitment"]["root"] != other.body["commitment"]["root"]
-    assert shown(one.proof(99), one.kept.commitment, one.key, 99) == "absent"  # type: ignore[union-attr]
+    assert shown(one.proof(99).kept, one.kept.commitment, one.key, 99) == "absent"  # type: ignore[union-attr]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -133,9 +155,9 @@ def test_purpose_and_date_against_the_rule(
         assert refused.value.exit_code == 4
 
 
-@pytest.mark.parametrize("field", ["files", "people", "allowed", "basis", "until"])
+@pytest.mark.parametrize("field", ["files", "sources", "people", "allowed", "basis", "until"])
 def test_leaving_anything_out_never_opens_a_door(path: Path, field: str) -> None:
-    empty = () if field in ("files", "allowed") else None
+    empty = () if field in ("files", "sources", "allowed") else None
     manifest = dataclasses.replace(complete(path), **{field: empty})
     with pytest.raises(DataError, match=f"lacks {field}"):
         load_with(manifest, path, purpose="research", today=TODAY)
@@ -205,7 +227,7 @@ def test_where_everybody_objected_nothing_is_loaded(path: Path) -> None:
 
 def test_without_an_owner_column_objections_are_refused_rather_than_ignored(path: Path) -> None:
     base = describe(path)
-    manifest = dataclasses.replace(base, allowed=("research",), basis=Basis("consent"), until="2026-12-31")
+    manifest = dataclasses.replace(complete(path), people=base.people)
     assert load_with(manifest, path, purpose="research", today=TODAY).body["commitment"] is None
     listed = objecting("plain", 7)
     with pytest.raises(DataError, match="says whose a row is"):
@@ -215,8 +237,17 @@ def test_without_an_owner_column_objections_are_refused_rather_than_ignored(path
 
 
 def test_an_unknown_purpose_and_day_are_no_purpose_and_no_day(path: Path) -> None:
-    with pytest.raises(UsageError, match="purpose to be one of"):
-        load_with(complete(path), path, purpose="world peace", today=TODAY)
+    for unknown, said in (
+        ("world peace", "none of those"),
+        ("reserch", "mean 'research'"),
+        (None, "none of"),
+        (7, "n"),
+    ):
+        with pytest.raises(AccessDenied, match=said) as refused:
+            load_with(complete(path), path, purpose=unknown, today=TODAY)
+        assert refused.value.exit_code == 4
+    with pytest.raises(UsageError, match="Expected a purpose, got none"):
+        load_with(complete(path), path, purpose=[], today=TODAY)
     with pytest.raises(DataError, match="YYYY-MM-DD"):
         load_with(complete(path), path, purpose="research", today="tomorrow")
 
@@ -228,7 +259,7 @@ def test_records_keep_their_owners_and_a_training_names_what_it_rests_on(path: P
     records = found.records("sick")
     assert records.unit is Unit.PERSON
     assert records.owners.tolist() == FRAME.who.tolist()  # type: ignore[union-attr]
-    assert records.feature_names == ("age", "town=a", "town=b", "town=c")
+    assert records.feature_names == ("age", "town: a", "town: b", "town: c")
     assert records.features[:, 0].tolist() == FRAME.age.tolist()
     assert records.features[:, 1:].argmax(axis=1).tolist() == [0, 0, 1, 1, 2, 2]
     assert records.labels.tolist() == [1, 0, 0, 1, 1, 0]
@@ -296,5 +327,49 @@ def test_a_file_is_loaded_as_it_was_described(tmp_path: Path) -> None:
     assert made.files[0].reading == {"header": False, "delimiter": ";"}
     again = Manifest.from_dict(json.loads(json.dumps(made.as_dict())))
     assert again == made
-    ready = dataclasses.replace(again, allowed=("research",), basis=Basis("consent"), until="2030-01-01")
+    declared = {"allowed": ("research",), "sources": (Origin("ward 3"),), "basis": Basis("consent")}
+    ready = dataclasses.replace(again, until="2030-01-01", **declared)
     assert load_with(ready, path, purpose="research", today=TODAY).table["column 2"].cells().tolist() == ["x", "y"]
+
+
+def test_paths_and_what_is_neither(path: Path, tmp_path: Path) -> None:
+    from reticent.data.manifests import save_manifest
+    from reticent.data.manifests.lists import with_list
+
+    place = save_manifest(complete(path), tmp_path / "m.json")
+    ask = {"purpose": "research", "today": TODAY}
+    assert load_with(str(place), str(path), **ask).table.rows == 6
+    with_list(place, lambda _: objecting("plain", 7))
+    assert load_with(place, path, **ask).table.rows == 4
+    for manifest, data, said in (
+        ({}, path, "Expected a manifest or the path of one, got dict"),
+        (complete(path), FRAME, "Expected the path of a file or a Table, got DataFrame"),
+        (tmp_path / "absent.json", path, "Expected a manifest at"),
+    ):
+        with pytest.raises(UsageError, match=said):
+            load_with(manifest, data, **ask)  # type: ignore[arg-type]
+
+
+def test_training_is_refused_where_it_is_prohibited_or_objected_to(path: Path) -> None:
+    barred = complete(path, prohibited=("AI training for products",))
+    with pytest.raises(AccessDenied, match="prohibits it"):
+        load_with(barred, path, purpose="research", today=TODAY).records("sick")
+    both = complete(path, allowed=("research", "AI training"))
+    listed = objecting("plain", 7, purposes=("AI training",)).objecting("8", on="2026-01-01", purposes=["research"])
+    ask = {"today": TODAY, "objections": listed}
+    loaded = load_with(pinned(both, listed), path, purpose="research", **ask)
+    assert loaded.table.rows == 5
+    with pytest.raises(AccessDenied, match="1 of those who were kept does"):
+        loaded.records("sick")
+    together = load_with(pinned(both, listed), path, purpose=["research", "AI training"], **ask)
+    assert together.table.rows == 3
+    assert together.body["purpose"] == "research and AI training"
+    assert len(together.records("sick")) == 3
+
+
+def test_refusals_say_what_is_allowed_and_what_stands_in_the_way(path: Path) -> None:
+    manifest = complete(path, allowed=("research",), prohibited=("health research",))
+    with pytest.raises(AccessDenied) as refused:
+        load_with(manifest, path, purpose="research", today=TODAY)
+    assert "It overlaps with health research, which is prohibited." in str(refused.value)
+    assert "Allowed: research. Prohibited, whatever allows it: health research." in str(refused.value)

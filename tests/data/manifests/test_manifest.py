@@ -40,7 +40,7 @@ def test_it_comes_back() -> None:
     assert WHOLE.lacking == ()
     assert Manifest.from_dict(json.loads(json.dumps(WHOLE.as_dict()))) == WHOLE
     assert WHOLE.record().body["name"] == "visits"
-    assert Manifest("x").lacking == ("files", "people", "allowed", "basis", "until")
+    assert Manifest("x").lacking == ("files", "sources", "people", "allowed", "basis", "until")
 
 
 def test_unknown_fields_are_kept_wherever_they_stand() -> None:

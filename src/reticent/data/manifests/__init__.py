@@ -6,12 +6,15 @@ from reticent.data.manifests.describing import describe
 from reticent.data.manifests.loading import Loaded, load_with
 from reticent.data.manifests.manifest import BASES, UNITS, Basis, File, Manifest, Origin, People, Pinned, content_digest
 from reticent.data.manifests.objections import Objection, Objections
+from reticent.data.manifests.overview import overview
 from reticent.data.manifests.persons import new_key, read_key, save_key
+from reticent.data.manifests.proofs import STANDINGS, Parted, PersonProof, standing
 from reticent.data.manifests.purposes import PURPOSES, Purpose, allows
 
 __all__ = [
     "BASES",
     "PURPOSES",
+    "STANDINGS",
     "UNITS",
     "Basis",
     "Commitment",
@@ -22,7 +25,9 @@ __all__ = [
     "Objection",
     "Objections",
     "Origin",
+    "Parted",
     "People",
+    "PersonProof",
     "Pinned",
     "Proof",
     "Purpose",
@@ -34,10 +39,12 @@ __all__ = [
     "load_with",
     "mended",
     "new_key",
+    "overview",
     "read_key",
     "read_manifest",
     "save_key",
     "save_manifest",
     "shown",
+    "standing",
     "to_croissant",
 ]

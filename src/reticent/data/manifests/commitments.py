@@ -41,7 +41,7 @@ from typing import Any
 from reticent.data.manifests import persons
 from reticent.errors import IntegrityError, UsageError
 
-__all__ = ["Commitment", "Kept", "Proof", "commit", "shown"]
+__all__ = ["Commitment", "Kept", "Proof", "commit", "shown", "shown_of"]
 
 _LEAF, _NODE, _EMPTY, _ROOT = b"\x00", b"\x01", b"\x02", b"\x03"
 _BITS = 256
@@ -64,6 +64,30 @@ class Commitment:
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: object) -> Commitment:
+        """The commitment that `as_dict` wrote.
+
+        Raises:
+            UsageError: something else.
+        """
+        if (
+            not isinstance(values, Mapping)
+            or set(values) != {"root", "people", "key_check"}
+            or not isinstance(values["people"], int)
+            or not 0 <= values["people"] < 1 << 64
+        ):
+            raise UsageError("Expected a record of a loading with its commitments, got another.", "Pass that one.")
+        return cls(str(values["root"]), values["people"], str(values["key_check"]))
+
+    def require_key(self, key: bytes) -> None:
+        """Refuse another key.
+
+        Raises:
+            IntegrityError: another one.
+        """
+        _same_key(key, self.key_check)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,7 +123,7 @@ class Proof:
             raise UsageError("Expected a proof as written by as_dict(), got something else.", "Check the file.")
         found = cls(tuple(values["beside"]), values["there"])
         for one in (*found.beside, *([] if found.there is None else [found.there])):
-            _bytes(one)
+            persons.from_hex(one)
         return found
 
 
@@ -136,7 +160,7 @@ class Kept:
             or not isinstance(values.get("key_check"), str)
         ):
             raise UsageError("Expected people as written by as_dict(), got something else.", "Check the file.")
-        return cls(tuple(sorted({_bytes(one) for one in values["tokens"]})), values["key_check"])
+        return cls(tuple(sorted({persons.from_hex(one) for one in values["tokens"]})), values["key_check"])
 
     @property
     def commitment(self) -> Commitment:
@@ -174,14 +198,23 @@ def shown(proof: Proof, commitment: Commitment, key: bytes, person: object) -> s
     Raises:
         IntegrityError: the proof is not of this commitment, or the key is another.
     """
-    _same_key(key, commitment.key_check)
-    asked, depth = persons.token(key, person), len(proof.beside)
-    there = None if proof.there is None else _bytes(proof.there)
+    commitment.require_key(key)
+    return shown_of(proof, commitment, persons.token(key, person))
+
+
+def shown_of(proof: Proof, commitment: Commitment, asked: bytes) -> str:
+    """What a proof shows of a token, whosever it is: "present" or "absent". It takes no key.
+
+    Raises:
+        IntegrityError: the proof is not of this commitment, or about another token's place.
+    """
+    depth = len(proof.beside)
+    there = None if proof.there is None else persons.from_hex(proof.there)
     if depth > _BITS or (there is not None and any(_bit(there, one) != _bit(asked, one) for one in range(depth))):
         raise IntegrityError("Expected a proof about this person's place, got one about another.", "Ask for it anew.")
     found = _EMPTY_HASH if there is None else _hash(_LEAF, there)
     for level in range(depth - 1, -1, -1):
-        other = _bytes(proof.beside[level])
+        other = persons.from_hex(proof.beside[level])
         found = _hash(_NODE, other, found) if _bit(asked, level) else _hash(_NODE, found, other)
     if not hmac.compare_digest(_root(found, commitment.people).hex(), commitment.root):
         raise IntegrityError("Expected a proof of this commitment, got one of another.", "Ask for it anew.")
@@ -215,16 +248,6 @@ def _root(tree: bytes, people: int) -> bytes:
 
 
 _EMPTY_HASH = _hash(_EMPTY)
-
-
-def _bytes(text: object) -> bytes:
-    try:
-        found = bytes.fromhex(str(text))
-    except ValueError:
-        found = b""
-    if len(found) != hashlib.sha256().digest_size:
-        raise UsageError("Expected hashes of 32 bytes in hexadecimal in a proof, got others.", "Check the file.")
-    return found
 
 
 def _same_key(key: bytes, check: str) -> None:

@@ -1,7 +1,7 @@
 """A manifest made from files: names, sizes, hashes, columns and how many people there are.
 
 Promise: what is counted is counted from the files; what only people can know (purposes, legal basis, the last day) is
-left open unless it is given. No cell of a table gets into the manifest.
+left open unless it is given, where the data come from among it. No cell of a table gets into the manifest.
 
 Example:
     >>> import pathlib, tempfile
@@ -10,7 +10,7 @@ Example:
     >>> _ = path.write_text("patient,age\\n7,34\\n7,35\\n8,51\\n")
     >>> manifest = describe(path, owner="patient")
     >>> manifest.people.count, manifest.files[0].columns, manifest.lacking
-    (2, (('patient', 'whole number'), ('age', 'whole number')), ('allowed', 'basis', 'until'))
+    (2, (('patient', 'whole number'), ('age', 'whole number')), ('sources', 'allowed', 'basis', 'until'))
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Unpack
 
 import numpy as np
 
-from reticent.data.manifests.manifest import File, Manifest, Origin, People, content_digest
+from reticent.data.manifests.manifest import File, Manifest, People, content_digest
 from reticent.data.tables import Column, Table, open_sources, read
 from reticent.data.tables.sources import HowToRead
 from reticent.errors import DataError, ReticentError, UsageError
@@ -72,8 +72,7 @@ def describe(
     elif table is not None and unit != "nobody":
         count = table.rows
     people = People(unit, count=None if unit == "nobody" else count, owner=owner)
-    source = Origin(place.name, how="as found in this file; say where it came from")
-    return Manifest(name or place.stem, people=people, sources=(source,), files=(file,))
+    return Manifest(name or place.stem, people=people, files=(file,))
 
 
 def described(path: Path, how: HowToRead) -> tuple[File, Table | None, str]:

@@ -1,8 +1,10 @@
 """The list of objections beside its manifest: read if it is the one that is meant, changed by one process at a time.
 
 Promise: `with_list` reads manifest and list, has the list changed, and writes both, while every other process that
-would do the same waits: no objection is lost because two were noted at once. The list is written first, so that a stop
-in between leaves a manifest that refuses to load, never one that forgets an objection.
+would do the same waits: no objection is lost because two were noted at once. Both change at once: the new list is
+written beside the old one (".next"), then the manifest that names it, whole or not at all, and then the list moves to
+its place. A stop before the manifest is written leaves everything as it was; after it, `list_of` finds the list where
+it still lies, and the next change moves it.
 
 Not covered: who changes the files by other means; folders that are shared by several computers whose file system knows
 no locks.
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -29,7 +32,8 @@ from typing import Final
 from reticent.data.manifests.croissant import read_manifest, save_manifest
 from reticent.data.manifests.manifest import Manifest, Pinned
 from reticent.data.manifests.objections import Objections
-from reticent.errors import IntegrityError, UsageError
+from reticent.errors import IntegrityError, ReticentError, UsageError
+from reticent.evidence import sync_folder
 from reticent.evidence.ledger import take_alone
 
 __all__ = ["list_of", "with_list"]
@@ -45,7 +49,13 @@ def list_of(manifest: Manifest, place: Path) -> Objections | None:
     """
     if manifest.objections is None:
         return None
-    listed = Objections.read(place.parent / manifest.objections.name)
+    path = place.parent / manifest.objections.name
+    waiting = _next(path)
+    if waiting.exists():
+        with contextlib.suppress(ReticentError):
+            if (listed := Objections.read(waiting)).digest == manifest.objections.sha256:
+                return listed
+    listed = Objections.read(path)
     if listed.digest != manifest.objections.sha256:
         raise IntegrityError(
             f"Expected {manifest.objections.name!r} as the manifest names it, got another: older, newer or changed.",
@@ -73,14 +83,28 @@ def with_list(place: Path, change: Callable[[Objections | None], Objections]) ->
         listed, name = list_of(found, place), f"{place.name.removesuffix('.json')}.objections.json"
         if found.objections is not None:
             name = found.objections.name
-        changed = change(listed)
         target = place.parent / name
         if listed is None and target.exists():
             raise UsageError(f"Expected no list yet, but there is a file at {str(target)!r}.", "Move it away.")
-        changed.save(target)
+        changed = change(listed)
+        if (
+            listed is not None and _next(target).exists()
+        ):  # after a stop, the list that the manifest names may still be waiting
+            listed.save(target)
+        changed.save(_next(target))
         pinned = dataclasses.replace(found, objections=Pinned(name, changed.digest, changed.kind))
         save_manifest(pinned, place)
+        _moved(_next(target), target)
     return pinned, len(changed.listed)
+
+
+def _next(path: Path) -> Path:
+    return path.with_name(f"{path.name}.next")
+
+
+def _moved(path: Path, target: Path) -> None:
+    os.replace(path, target)
+    sync_folder(target.parent)
 
 
 @contextlib.contextmanager

@@ -3,9 +3,9 @@
 Promise: nothing is loaded unless the manifest is complete, allows the purpose, has not run out, and covers exactly
 these bytes; and unless the list of objections that belongs to it is at hand, unchanged. Rows of people who objected to
 the purpose (or to one that overlaps it) by that day are left out, all of them. What was decided is in a record:
-purpose, day, counts before and after, the list's digest, how many people object and how many of them the table names,
-and a commitment to the people who were kept. An identifier that is written otherwise in the list than in the table is
-found by those two counts alone.
+purpose, day, counts before and after, the list's digest, how many people object, how many of them the table names and
+how many it does not, and commitments to the people who were kept and to those who were left out. An objection of
+somebody whom the table does not name (who is written otherwise there, or is not in it) is warned of.
 
 What the record proves: which people were *declared* to be kept, of which file, under which list. Anybody's absence can
 be shown later (`Loaded.proof`) without naming the others; `reticent.data.manifests.commitments` says to whom, and what
@@ -22,11 +22,11 @@ each row is a person of its own: then nobody can be found by an identifier, and 
 
 Example:
     >>> import dataclasses, pathlib, tempfile
-    >>> from reticent.data.manifests import Basis, describe, load_with
+    >>> from reticent.data.manifests import Basis, Origin, describe, load_with
     >>> path = pathlib.Path(tempfile.mkdtemp()) / "visits.csv"
     >>> _ = path.write_text("patient,age\\n7,34\\n7,35\\n8,51\\n")
     >>> manifest = dataclasses.replace(describe(path, owner="patient"), allowed=("health research",),
-    ...                                basis=Basis("consent"), until="2030-01-01")
+    ...                                basis=Basis("consent"), until="2030-01-01", sources=(Origin("ward 3"),))
     >>> load_with(manifest, path, purpose="health research", today="2026-11-22").table
     Table(3 rows: patient, age)
     >>> load_with(manifest, path, purpose="marketing", today="2026-11-22")
@@ -38,26 +38,33 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import difflib
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, Final
 
 from reticent.data.manifests import persons
-from reticent.data.manifests.commitments import Kept, Proof, commit
+from reticent.data.manifests.commitments import Kept, commit
+from reticent.data.manifests.croissant import read_manifest
 from reticent.data.manifests.describing import file_hash
+from reticent.data.manifests.features import records_of
+from reticent.data.manifests.lists import list_of
 from reticent.data.manifests.manifest import File, Manifest, content_digest
+from reticent.data.manifests.matching import matched, said_of_unmatched
 from reticent.data.manifests.objections import Objections, day
-from reticent.data.manifests.purposes import allows, known
+from reticent.data.manifests.proofs import Parted, PersonProof
+from reticent.data.manifests.purposes import PURPOSES, allows, conditions, overlap
 from reticent.data.records import Records
 from reticent.data.tables import Table, read
-from reticent.errors import AccessDenied, DataError, IntegrityError, UsageError
+from reticent.errors import AccessDenied, DataError, DataWarning, IntegrityError, UsageError
 from reticent.evidence import Record, now, software
 from reticent.privacy.units import Unit
 
-__all__ = ["Loaded", "load_with"]
+__all__ = ["Loaded", "covered", "load_with", "permitted", "the_list"]
+
+
+_TRAINING: Final = "AI training"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -68,7 +75,7 @@ class Loaded:
         table: without the rows of those who objected.
         manifest: with which it was loaded.
         body: what was decided, as plain values.
-        kept: the people who were kept, for proofs; None where the manifest knows no owners.
+        parted: who was kept and who was left out, for proofs; None where the manifest knows no owners.
         key: of the tokens; secret. Without it nothing can be shown later.
         created: when, in UTC.
     """
@@ -76,7 +83,7 @@ class Loaded:
     table: Table
     manifest: Manifest
     body: dict[str, Any]
-    kept: Kept | None
+    parted: Parted | None
     key: bytes
     created: str = dataclasses.field(default_factory=now)
 
@@ -87,61 +94,86 @@ class Loaded:
         """The loading as a record of kind "loading"; it names nobody and holds no key."""
         return Record("loading", self.body, created=self.created)
 
-    def proof(self, person: object) -> Proof:
-        """A proof of a person's absence from those who were kept, or of their presence.
+    @property
+    def kept(self) -> Kept | None:
+        """The people who were kept."""
+        return None if self.parted is None else self.parted.kept
+
+    @property
+    def unmatched(self) -> int:
+        """How many people object whom the table does not name, as they are spelt in the list."""
+        return int((self.body["objections"] or {}).get("unmatched", 0))
+
+    def proof(self, person: object) -> PersonProof:
+        """A proof of what became of a person: kept, left out, or never in the file under this spelling.
 
         Raises:
             UsageError: the manifest knows no owners.
         """
-        if self.kept is None:
+        if self.parted is None:
             raise UsageError("Expected a manifest that says whose a row is, got one without.", "Declare the owner.")
-        return self.kept.proof(self.key, person)
+        return self.parted.proof(self.key, person)
 
-    def records(self, label: str, *, features: Sequence[str] | None = None, name: str | None = None) -> Records:
+    def records(
+        self,
+        label: str,
+        *,
+        features: Sequence[str] | None = None,
+        ignore: Sequence[str] = (),
+        most: int = 100,
+        name: str | None = None,
+    ) -> Records:
         """The table as records to train on, owners kept; a training of them has the loading's record as its parent.
 
         Numbers, dates and yes-or-no columns are taken as they are; a text column becomes one column for each of its
-        values.
+        values, called "column: value".
 
         Args:
             label: the column to predict; its values are numbered in their order.
             features: the columns to predict from; by default all others but the owner's.
+            ignore: columns that are no features.
+            most: values that a text column may have to become features.
             name: of the records; by default the manifest's.
 
         Raises:
+            AccessDenied: the manifest prohibits training, or people who were kept object to it.
             UsageError: a column that is not there.
-            DataError: missing values, or fewer than two labels.
+            DataError: missing values, fewer than two labels, or a text column of too many values.
         """
-        owner = None if self.manifest.people is None else self.manifest.people.owner
-        chosen = [one for one in self.table.names if one not in (label, owner)] if features is None else list(features)
-        self.table.require([label, *chosen])
-        columns, names, facts = [], [], []
-        for one in chosen:
-            made, made_names = _columns(self.table, one)
-            columns.append(made)
-            names += made_names
-            facts += [f"which values there are in column {one!r}"] if len(made_names) > 1 else []
-        labels = self.table[label].compacted()
-        _refuse_missing(self.table, label)
-        found = Records(
-            np.concatenate(columns, axis=1) if columns else np.zeros((self.table.rows, 0)),
-            labels.codes.astype(np.int64),
-            classes=max(2, len(labels.values)),
+        self._require_trainable()
+        return records_of(
+            self.table,
+            label,
+            owner=None if self.manifest.people is None else self.manifest.people.owner,
+            features=features,
+            ignore=ignore,
+            most=most,
             name=name or self.manifest.name,
-            unit=None if owner is not None else _unit(self.manifest),
-            owners=None if owner is None else _owners(self.table, owner),
-            feature_names=names,
-            public_facts=facts,
+            unit=_unit(self.manifest),
             rests_on=(self.record().id,),
         )
-        return found.require_two_classes()
+
+    def _require_trainable(self) -> None:
+        purposes, prohibited = self.body["purposes"], self.manifest.prohibited
+        if not any(overlap(_TRAINING, one) for one in purposes) and any(overlap(_TRAINING, one) for one in prohibited):
+            raise AccessDenied(
+                f"Expected data that may be trained on, but the manifest {self.manifest.name!r} prohibits it.",
+                conditions(self.manifest.allowed, prohibited),
+            )
+        objecting = (self.body["objections"] or {}).get("kept, but against training", 0)
+        if objecting and not any(overlap(_TRAINING, one) for one in purposes):
+            raise AccessDenied(
+                f"Expected people who do not object to {_TRAINING}, but {objecting} of those who were kept "
+                f"{'does' if objecting == 1 else 'do'}.",
+                f"Load for {_TRAINING!r} too (purpose=[...]), which leaves them out; the manifest has to allow it.",
+            )
 
 
 def load_with(
-    manifest: Manifest,
+    manifest: Manifest | str | Path,
     data: str | Path | Table,
     *,
-    purpose: str,
+    purpose: str | Sequence[str],
     today: str | datetime.date | None = None,
     objections: Objections | None = None,
     key: bytes | None = None,
@@ -150,9 +182,10 @@ def load_with(
     """Load a table as its manifest allows.
 
     Args:
-        manifest: of the data set.
+        manifest: of the data set, or the path of its file; then the list of objections beside it is read too.
         data: the file; or a table in memory that holds exactly what one of the manifest's files does.
-        purpose: what it is loaded for, one of `PURPOSES`.
+        purpose: what it is loaded for, one of `PURPOSES`, or several, each of which has to be allowed: objections to
+            any of them count.
         today: the day of use; by default the computer's date, in UTC.
         objections: the list that the manifest names.
         key: 32 bytes, with which people become tokens: the list's if it is a keyed one; drawn anew by default.
@@ -162,30 +195,37 @@ def load_with(
         AccessDenied: the purpose is not allowed, the last day has passed, or the manifest does not cover this file.
         IntegrityError: a file, list or manifest other than the one that was meant.
         DataError: the manifest lacks something, or a row has no owner.
-        UsageError: a purpose that is not on the list, or a list of objections that is missing.
+        UsageError: something that is no manifest or no data, or a list of objections that is missing.
+
+    Warns:
+        UserWarning: people object whom the table does not name.
     """
+    manifest, objections = _read(manifest, objections)
     date = datetime.datetime.now(datetime.UTC).date() if today is None else day(today=today)
     if expected is not None and manifest.digest != expected:
         raise IntegrityError("Expected the manifest with the given digest, got another.", "Fetch it again.")
-    _allowed(manifest, known(purpose), date)
-    listed = _list(manifest, objections)
-    if listed is not None and listed.kind == "keyed" and key is None:
-        raise UsageError("Expected the key of the list of objections, got none.", "Pass key=, or --key FILE.")
-    table, file = _covered(manifest, data)
-    owner = None if manifest.people is None else manifest.people.owner
+    purposes = tuple(purpose) if isinstance(purpose, list | tuple) else (purpose,)
+    if not purposes:
+        raise UsageError("Expected a purpose, got none.", "Say what the data are loaded for.")
+    permitted(manifest, purposes, date)
+    listed = the_list(manifest, objections, key)
+    table, file = covered(manifest, data)
     secret = persons.new_key() if key is None else key
     body: dict[str, Any] = {
         "manifest": manifest.digest,
         "name": manifest.name,
-        "purpose": purpose,
+        "purpose": " and ".join(purposes),
+        "purposes": list(purposes),
         "date": date.isoformat(),
         "file": {"name": file.name, "sha256": file.sha256, "content": file.content},
         "rows": {"before": table.rows, "after": table.rows},
         "people": None,
         "objections": None if listed is None else {"sha256": listed.digest, "kind": listed.kind},
         "commitment": None,
+        "left out": None,
         "software": software(),
     }
+    owner = None if manifest.people is None else manifest.people.owner
     if owner is None:
         if listed is not None and listed.listed:
             raise DataError(
@@ -193,38 +233,92 @@ def load_with(
                 "Declare the owner column in the manifest.",
             )
         return Loaded(table, manifest, body, None, secret)
-    kept, people = _without(table, owner, listed, purpose, date, secret)
-    held = commit(secret, people[1].tolist())
+    loaded = _without(table, owner, listed, Loaded(table, manifest, body, None, secret), date)
+    if listed is not None and (said := said_of_unmatched(loaded.body["objections"])):
+        warnings.warn(said, DataWarning, stacklevel=2)
+    return loaded
+
+
+def _without(table: Table, owner: str, listed: Objections | None, before: Loaded, date: datetime.date) -> Loaded:
+    """What was loaded, without those who objected."""
+    key, purposes = before.key, before.body["purposes"]
+    found = matched(table, owner, listed, key, purposes=purposes, on=date)
+    kept = table.take(~found.objects[table[owner].compacted().codes])
+    if not kept.rows:
+        raise DataError("Expected somebody who did not object, got nobody.", "There is nothing to load.")
+    parted = Parted(
+        commit(key, found.people[~found.objects].tolist()), commit(key, found.people[found.objects].tolist())
+    )
+    held, out = parted.commitments
+    body = before.body | {
+        "rows": {"before": table.rows, "after": kept.rows},
+        "people": {"before": len(found.people), "after": int((~found.objects).sum())},
+        "commitment": held.as_dict(),
+        "left out": out.as_dict(),
+    }
     if listed is not None:
-        against = listed.of(purpose, on=date)
-        body["objections"] |= {"people": len(against), "found": len(people[0]) - len(people[1])}
-    body["rows"]["after"] = kept.rows
-    body["people"] = {"before": len(people[0]), "after": len(people[1])}
-    body["commitment"] = held.commitment.as_dict()
-    return Loaded(kept, manifest, body, held, secret)
+        against = frozenset[str]().union(*(listed.of(one, on=date) for one in purposes))
+        further = listed.of(_TRAINING, on=date) - against  # most objections are against everything, or nothing of this
+        training = matched(kept, owner, listed, key, purposes=(_TRAINING,), on=date).found if further else 0
+        body["objections"] = {**body["objections"], **found.counts, "kept, but against training": training}
+    return Loaded(kept, before.manifest, body, parted, key, before.created)
 
 
-def _allowed(manifest: Manifest, purpose: str, date: datetime.date) -> None:
+def _read(manifest: Manifest | str | Path, given: Objections | None) -> tuple[Manifest, Objections | None]:
+    if isinstance(manifest, Manifest):
+        return manifest, given
+    if not isinstance(manifest, str | Path):
+        raise UsageError(
+            f"Expected a manifest or the path of one, got {type(manifest).__name__}.",
+            "Pass the path of a file that `reticent manifest init` wrote, or what read_manifest gave.",
+        )
+    found = read_manifest(manifest)
+    return found, list_of(found, Path(manifest)) if given is None else given
+
+
+def permitted(manifest: Manifest, purposes: Sequence[str], date: datetime.date) -> None:
+    """Refuse what a manifest does not allow on a day.
+
+    Raises:
+        DataError: it lacks something.
+        AccessDenied: the last day has passed, or one of the purposes is not allowed, or on no list at all.
+    """
     if manifest.lacking:
         raise DataError(
             f"Expected a complete manifest of {manifest.name!r}, but it lacks {', '.join(manifest.lacking)}.",
-            "Declare it: see `reticent manifest check`.",
+            "Declare it: `reticent manifest init` has an option for each of them.",
+        )
+    manifest.require_not_expired(date)
+    for purpose in purposes:
+        _allowed(manifest, purpose)
+
+
+def _allowed(manifest: Manifest, purpose: str) -> None:
+    said = conditions(manifest.allowed, manifest.prohibited)
+    if not isinstance(purpose, str) or purpose not in PURPOSES:
+        near = difflib.get_close_matches(str(purpose), PURPOSES, n=1)
+        nearest = f"Did you mean {near[0]!r}?" if near else ""
+        raise AccessDenied(
+            f"Expected a purpose that the manifest {manifest.name!r} allows, got purpose={purpose!r}, which is none of "
+            "those that can be declared.",
+            f"{nearest} {said} `reticent manifest purposes` lists all.".strip(),
         )
     if not allows(purpose, allowed=manifest.allowed, prohibited=manifest.prohibited):
-        prohibited = f", but for {', '.join(manifest.prohibited)}" if manifest.prohibited else ""
+        touched = [one for one in manifest.prohibited if overlap(purpose, one) and one != purpose]
+        why = f" It overlaps with {', '.join(touched)}, which is prohibited." if touched else ""
         raise AccessDenied(
-            f"Expected a purpose that the manifest {manifest.name!r} allows, got purpose={purpose!r}.",
-            f"It allows {', '.join(manifest.allowed)}{prohibited}. Ask whoever answers for the data.",
-        )
-    if date > day(until=manifest.until):
-        raise AccessDenied(
-            f"Expected data that may be kept on {date}, but those of {manifest.name!r} were to be used until "
-            f"{manifest.until}.",
-            "Delete them, or have the date looked at by whoever answers for the data.",
+            f"Expected a purpose that the manifest {manifest.name!r} allows, got purpose={purpose!r}.{why}",
+            f"{said} Ask whoever answers for the data.",
         )
 
 
-def _list(manifest: Manifest, given: Objections | None) -> Objections | None:
+def the_list(manifest: Manifest, given: Objections | None, key: bytes | None) -> Objections | None:
+    """The list of objections, if it is the one that the manifest names and its key is at hand.
+
+    Raises:
+        UsageError: the list or its key is missing.
+        IntegrityError: another list.
+    """
     pinned = manifest.objections
     if pinned is None:
         if given is not None and given.listed:
@@ -243,10 +337,19 @@ def _list(manifest: Manifest, given: Objections | None) -> Objections | None:
             "Expected the list of objections that the manifest names, got another: older, newer or changed.",
             "Fetch manifest and list again, both from one place.",
         )
+    if given.kind == "keyed" and key is None:
+        raise UsageError("Expected the key of the list of objections, got none.", "Pass key=, or --key FILE.")
     return given
 
 
-def _covered(manifest: Manifest, data: str | Path | Table) -> tuple[Table, File]:
+def covered(manifest: Manifest, data: str | Path | Table) -> tuple[Table, File]:
+    """The table, and the manifest's entry of the file that holds it.
+
+    Raises:
+        UsageError: something that is neither a path nor a table.
+        AccessDenied: the manifest does not cover it.
+        IntegrityError: the file is of the name but not of the bytes that the manifest has.
+    """
     if isinstance(data, Table):
         content = content_digest(data)
         match = next((one for one in manifest.files if one.content == content), None)
@@ -256,6 +359,11 @@ def _covered(manifest: Manifest, data: str | Path | Table) -> tuple[Table, File]
                 "Load the whole file first, and choose rows and columns afterwards.",
             )
         return data, match
+    if not isinstance(data, str | Path):
+        raise UsageError(
+            f"Expected the path of a file or a Table, got {type(data).__name__}.",
+            "Pass the path: a manifest is for the bytes of a file. Table.of(...) will do if it holds exactly the same.",
+        )
     path = Path(data)
     before = file_hash(path)[0]
     found = next((one for one in manifest.files if one.sha256 == before), None)
@@ -273,51 +381,6 @@ def _covered(manifest: Manifest, data: str | Path | Table) -> tuple[Table, File]
     if file_hash(path)[0] != before:
         raise IntegrityError(f"Expected {path.name!r} not to change while it is read, but it did.", "Load it again.")
     return table, found
-
-
-def _without(
-    table: Table, owner: str, listed: Objections | None, purpose: str, date: datetime.date, key: bytes
-) -> tuple[Table, tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
-    """The table without those who objected; all people, and those who are kept."""
-    column = table[owner].compacted()
-    if column.missing.any():
-        raise DataError(
-            f"Expected an owner for every row, got none for {int(column.missing.sum())} of {table.rows}.",
-            "Give each of these rows an owner of its own, if nothing else is known.",
-        )
-    against = frozenset() if listed is None else listed.of(purpose, on=date)
-    if listed is None:
-        stays = np.ones(len(column.values), dtype=bool)
-    else:
-        stays = np.array([listed.naming(one, key) not in against for one in column.values.tolist()], dtype=bool)
-    kept = table.take(stays[column.codes])
-    if not kept.rows:
-        raise DataError("Expected somebody who did not object, got nobody.", "There is nothing to load.")
-    return kept, (column.values, column.values[stays])
-
-
-def _owners(table: Table, owner: str) -> npt.NDArray[Any]:
-    """The identifiers themselves: numbers of their own would mean other people in another table."""
-    column = table[owner]
-    values = column.values.astype(str) if column.kind == "text" else column.values
-    return np.asarray(values[column.codes])
-
-
-def _columns(table: Table, name: str) -> tuple[npt.NDArray[np.float64], list[str]]:
-    _refuse_missing(table, name)
-    column = table[name].compacted()
-    if column.kind != "text":
-        return column.numbers()[:, None], [name]
-    hot = column.codes[:, None] == np.arange(len(column.values))[None, :]
-    return hot.astype(np.float64), [f"{name}={value}" for value in column.values.tolist()]
-
-
-def _refuse_missing(table: Table, name: str) -> None:
-    count = int(table[name].missing.sum())
-    if count:
-        raise DataError(
-            f"Expected a value in every row of column {name!r}, got none in {count}.", "Fill them, or drop the rows."
-        )
 
 
 def _unit(manifest: Manifest) -> Unit:

@@ -13,12 +13,13 @@ Example:
     >>> manifest = Manifest("visits", people=People("person", owner="patient"), allowed=("health research",),
     ...                     basis=Basis("consent"), until="2030-01-01")
     >>> manifest.lacking
-    ('files',)
+    ('files', 'sources')
 """
 
 from __future__ import annotations
 
 import dataclasses
+import datetime
 import hashlib
 from collections.abc import Mapping
 from pathlib import PurePath
@@ -31,7 +32,7 @@ from reticent.data.manifests.objections import day
 from reticent.data.manifests.purposes import known
 from reticent.data.tables import Table
 from reticent.data.tables.sources import HowToRead
-from reticent.errors import DataError
+from reticent.errors import AccessDenied, DataError
 from reticent.evidence import Record, digest, now
 
 __all__ = ["BASES", "FORMAT", "UNITS", "Basis", "File", "Manifest", "Origin", "Pinned", "People", "content_digest"]
@@ -50,6 +51,7 @@ BASES: Final = {
 UNITS: Final = ("person", "household", "record", "nobody")
 _HASH_LENGTH = 64
 _READING: Final = frozenset(HowToRead.__annotations__) - {"table"}
+_NOT_SAID: Final = "as found in this file; say where it came from"
 _LEFT_OUT: Final[dict[str, Any]] = {"reading": {}, "plain": True}
 """Fields that are written only where they say something, and what they hold if not."""
 
@@ -118,6 +120,15 @@ class Origin:
     collected: str | None = None
     how: str = ""
     extra: Extra = dataclasses.field(default_factory=_none)
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or not self.name.strip():
+            raise DataError("Expected every source to have a name, got one without.", "Name where the data come from.")
+
+    @property
+    def declared(self) -> bool:
+        """Whether somebody said where the data come from: manifests once had a file's own name in this place."""
+        return self.how != _NOT_SAID
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,12 +256,31 @@ class Manifest:
         """What has to be declared before the data can be loaded with this manifest."""
         wanted = {
             "files": self.files,
+            "sources": self.sources and all(one.declared for one in self.sources),
             "people": self.people,
             "allowed": self.allowed,
             "basis": self.basis,
             "until": self.until,
         }
         return tuple(name for name, value in wanted.items() if not value)
+
+    def days_left(self, on: datetime.date) -> int | None:
+        """Days of use that are left after this one; below zero: it has expired. None: no last day is declared."""
+        return None if self.until is None else (day(until=self.until) - on).days
+
+    def require_not_expired(self, on: datetime.date) -> None:
+        """Refuse data whose last day of use has passed.
+
+        Raises:
+            AccessDenied: it has.
+        """
+        left = self.days_left(on)
+        if left is not None and left < 0:
+            raise AccessDenied(
+                f"Expected data that may be kept on {on}, but those of {self.name!r} have expired: they were to be "
+                f"used until {self.until}.",
+                "Delete them, or have the date looked at by whoever answers for the data.",
+            )
 
     @property
     def digest(self) -> str:

@@ -67,11 +67,11 @@ class Objection:
             raise DataError("Expected every objection to name a person, got one that does not.", "Mend the list.")
         object.__setattr__(self, "purposes", tuple(known(one) for one in self.purposes))
 
-    def applies(self, purpose: str, on: datetime.date) -> bool:
-        """Whether it is against a purpose on a day."""
+    def applies(self, purpose: str | None, on: datetime.date) -> bool:
+        """Whether it is against a purpose (None: against any at all) on a day."""
         if on < day(date=self.date) or (self.withdrawn is not None and on >= day(withdrawn=self.withdrawn)):
             return False
-        return not self.purposes or any(overlap(purpose, one) for one in self.purposes)
+        return not self.purposes or purpose is None or any(overlap(purpose, one) for one in self.purposes)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
@@ -165,9 +165,10 @@ class Objections:
             )
         return persons.token(key, person).hex()
 
-    def of(self, purpose: str, *, on: datetime.date) -> frozenset[str]:
-        """Who objects to a purpose on a day, as they stand in the list."""
-        known(purpose)
+    def of(self, purpose: str | None, *, on: datetime.date) -> frozenset[str]:
+        """Who objects to a purpose (None: to any at all) on a day, as they stand in the list."""
+        if purpose is not None:
+            known(purpose)
         return frozenset(one.person for one in self.listed if one.applies(purpose, on))
 
     @property

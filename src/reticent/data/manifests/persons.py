@@ -35,7 +35,7 @@ import numpy as np
 from reticent.errors import DataError, UsageError
 from reticent.evidence import write_whole
 
-__all__ = ["KEY_BYTES", "check", "new_key", "read_key", "save_key", "token", "tokens_of", "written"]
+__all__ = ["KEY_BYTES", "check", "from_hex", "new_key", "read_key", "save_key", "token", "tokens_of", "written"]
 
 KEY_BYTES = 32
 _PERSON = b"reticent person/1\0"
@@ -51,6 +51,21 @@ def token(key: bytes, person: object) -> bytes:
 def tokens_of(key: bytes, people: np.ndarray[Any, Any]) -> list[bytes]:
     """The tokens of distinct identifiers, in their order."""
     return [token(key, person) for person in people.tolist()]
+
+
+def from_hex(text: object) -> bytes:
+    """(32 bytes) a token, or another hash, from hexadecimal.
+
+    Raises:
+        UsageError: something else.
+    """
+    try:
+        found = bytes.fromhex(str(text))
+    except ValueError:
+        found = b""
+    if len(found) != hashlib.sha256().digest_size:
+        raise UsageError("Expected tokens and hashes of 32 bytes in hexadecimal, got others.", "Check the file.")
+    return found
 
 
 def check(key: bytes) -> str:

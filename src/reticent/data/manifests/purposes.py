@@ -6,7 +6,10 @@ for a broad purpose of which a part is prohibited is refused too: it would cover
 
 Identifiers: those of the Data Privacy Vocabulary (DPV 2, `https://w3id.org/dpv#`) and of the Data Use Ontology (DUO),
 where the list has one that means the same. DUO_0000042 is research of any kind, DUO_0000006 health or medical or
-biomedical research.
+biomedical research, DUO_0000007 research on a disease that is named beside it, DUO_0000043 clinical care. Training an
+AI system is `train_ai_system` in Fideslang, which has no addresses. Here it stands beside the others: who agrees to
+research has not agreed to every network that is trained, and who is against training is not against research. Who
+trains for research asks for both.
 
 Not covered: whether a purpose is lawful, or compatible with that of the collection (GDPR Art. 5(1)(b), 6(4)): people
 decide that; here it is written down, and kept to.
@@ -22,12 +25,12 @@ Example:
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from reticent import _checks
 
-__all__ = ["DPV", "DUO", "PURPOSES", "Purpose", "allows", "known", "overlap"]
+__all__ = ["DPV", "DUO", "PURPOSES", "Purpose", "allows", "conditions", "known", "overlap", "tree"]
 
 DPV: Final = "https://w3id.org/dpv#"
 DUO: Final = "http://purl.obolibrary.org/obo/DUO_"
@@ -66,6 +69,16 @@ _LISTED: Final = (
     Purpose("commercial research", _RESEARCH, "CommercialResearch"),
     Purpose("non-commercial research", _RESEARCH, "NonCommercialResearch"),
     Purpose("health research", _RESEARCH, None, "0000006"),
+    Purpose("disease-specific research", "health research", None, "0000007"),
+    Purpose("clinical care", None, None, "0000043"),
+    Purpose("treatment", "clinical care"),
+    Purpose("public benefit", None, "PublicBenefit"),
+    Purpose("healthcare improvement", "public benefit", "ImproveHealthcare"),
+    Purpose("AI training"),
+    Purpose("AI training for research", "AI training"),
+    Purpose("AI training for products", "AI training"),
+    Purpose("insurance"),
+    Purpose("insurance pricing", "insurance"),
     Purpose(_SERVICE, None, "ServiceProvision"),
     Purpose("service optimisation", _SERVICE, "ServiceOptimisation"),
     Purpose("service usage analytics", _SERVICE, "ServiceUsageAnalytics"),
@@ -83,6 +96,29 @@ _LISTED: Final = (
 )
 PURPOSES: Final = {one.name: one for one in _LISTED}
 """Name of each purpose to what it is."""
+
+
+def conditions(allowed: Iterable[str], prohibited: Iterable[str]) -> str:
+    """What is allowed and what is not, as a sentence each.
+
+    Example:
+        >>> conditions(["research"], ["health research", "marketing"])
+        'Allowed: research. Prohibited, whatever allows it: health research, marketing.'
+    """
+    said = f"Allowed: {', '.join(allowed) or 'nothing'}."
+    return f"{said} Prohibited, whatever allows it: {', '.join(prohibited)}." if prohibited else said
+
+
+def tree() -> Iterator[tuple[int, Purpose]]:
+    """All purposes, each after the one that covers it and with its depth."""
+
+    def below(name: str | None, depth: int) -> Iterator[tuple[int, Purpose]]:
+        for one in _LISTED:
+            if one.broader == name:
+                yield depth, one
+                yield from below(one.name, depth + 1)
+
+    return below(None, 0)
 
 
 def known(purpose: object) -> str:
