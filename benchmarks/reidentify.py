@@ -3,6 +3,7 @@
     python benchmarks/reidentify.py make FILE          (once; 100,480,507 simulated ratings)
     python benchmarks/reidentify.py scale FILE --json  (bars: load 180 s, 1 000 targets 30 s, 6 GB)
     python benchmarks/reidentify.py movielens --json
+    python benchmarks/reidentify.py outside --json     (bar: at most 1 % of people who are really not there are named)
     python benchmarks/reidentify.py given --json       (files that somebody made of it, held against it)
     python benchmarks/reidentify.py unicity --json
     python benchmarks/reidentify.py singling-out --json
@@ -21,13 +22,25 @@ from typing import Any
 import numpy as np
 
 from _command import asked, costed, peak_mb, show
-from reticent.attacks.reidentification import Knowledge, Likelihood, ScoreboardRH, learned, match
+from reticent.attacks.reidentification import (
+    CANDIDATES,
+    Knowledge,
+    Likelihood,
+    ScoreboardRH,
+    choose,
+    eligible,
+    learned,
+    match,
+)
 from reticent.audits.reidentification import reidentify, reidentify_given, single_out, standard_releases, unicity
 from reticent.data.catalogue import entry as find
 from reticent.data.fetch import fetched
 from reticent.data.ratings import (
     Blur,
     Columns,
+    Ratings,
+    Release,
+    grouped,
     read_given,
     read_packaged_ratings,
     read_ratings,
@@ -126,6 +139,75 @@ def movielens(seed: int) -> dict[str, Any]:
         for row in found.rows
     ]
     return {"rows": rows}
+
+
+def outside(seed: int, splits: int) -> dict[str, Any]:
+    """Half of the people are left out before anything is released: how many of them are named, at 1 %.
+
+    Everything is decided on the others, as `reidentify` does it; "stated" is what it says of absent people. Means over
+    splits (of new people each time, where they are simulated), with twice their standard error.
+    """
+    source = Randomness.simulated(seed)
+    found: dict[str, dict[str, list[dict[str, float]]]] = {}
+    for name in ("simulated", "MovieLens-100K"):
+        for place in range(splits):
+            own = source.spawn(f"{name} {place}")
+            everybody = (
+                read_packaged_ratings("movielens-100k")
+                if name == "MovieLens-100K"
+                else simulated_ratings(900, 500, 45_000, own.spawn("ratings"))
+            )
+            order = own.spawn("half").permutation(everybody.count)
+            there = np.zeros(everybody.count, dtype=bool)
+            there[order[: everybody.count // 2]] = True
+            inside = everybody.keeping(there[everybody.people])
+            made = (releases.as_it_is(inside), releases.with_dates(inside, "month"), grouped(inside, 5, own))
+            for items in (2, 4, 8):
+                for days in (None, 14):
+                    knowledge = Knowledge(items, days=days, values=days is not None)
+                    for release in made if days is not None else (made[0], made[2]):
+                        case = own.spawn(f"{knowledge.text} {release.name}")
+                        for method, one in _left_out(everybody, there, release, knowledge, case).items():
+                            label = f"{name}, {release.name}, {knowledge.text}"
+                            found.setdefault(label, {}).setdefault(method, []).append(one)
+    return {
+        label: {
+            method: {what: _mean([one[what] for one in several]) for what in several[0]}
+            for method, several in methods.items()
+        }
+        for label, methods in found.items()
+    }
+
+
+def _left_out(
+    everybody: Ratings, there: Any, release: Release, knowledge: Knowledge, source: Randomness
+) -> dict[str, dict[str, float]]:
+    """By method: named rightly, named though absent as it is stated, and named of those who were left out."""
+    able = eligible(everybody, knowledge)
+    able = able[source.spawn("order").permutation(len(able))]
+    parts = {"calibration": able[there[able]][:300], "stated": able[there[able]][300:], "outside": able[~there[able]]}
+    known = {
+        label: learned(everybody, people, knowledge, source.spawn(f"known {label}")) for label, people in parts.items()
+    }
+    again = [learned(everybody, parts["calibration"], knowledge, source.spawn(f"again {i}")) for i in range(4)]
+    found, most = {}, -1.0
+    for method in CANDIDATES:
+        asked = {"level": 0.01, "methods": [method], "again": again}
+        chosen = choose(release, parts["calibration"], known["calibration"], knowledge, source, **asked)
+        named = {}
+        for label in ("stated", "outside"):
+            gone = match(release, parts[label], known[label], knowledge, method, source, absent=True)
+            named[label] = float((gone.clear > chosen.threshold).mean())
+        present = match(release, parts["stated"], known["stated"], knowledge, method, source)
+        right = float(((present.clear > chosen.threshold) & (present.place == 1)).mean())
+        found[method.name] = {"re-identified": right, **named}
+        if chosen.named[method.name] > most:
+            most, found["the one that names most"] = chosen.named[method.name], found[method.name]
+    return found
+
+
+def _mean(shares: list[float]) -> str:
+    return f"{np.mean(shares):.4f} +- {2 * np.std(shares, ddof=1) / np.sqrt(len(shares)):.4f}"
 
 
 def given(seed: int) -> dict[str, Any]:
@@ -322,11 +404,14 @@ def main() -> None:
         "make": lambda: make(options.path, options.seed),
         "scale": lambda: scale(options.path, options.seed, options.targets),
         "movielens": lambda: movielens(options.seed),
+        "outside": lambda: outside(options.seed, options.splits),
         "given": lambda: given(options.seed),
         "unicity": lambda: unique(options.seed),
         "singling-out": lambda: singling(options.seed),
     }
-    options = asked(__doc__, what_={"choices": tuple(runs)}, path_={"nargs": "?", "type": Path}, seed=1, targets=1000)
+    options = asked(
+        __doc__, what_={"choices": tuple(runs)}, path_={"nargs": "?", "type": Path}, seed=1, targets=1000, splits=5
+    )
     show(costed(runs[options.what]), as_json=options.json)
 
 

@@ -66,7 +66,7 @@ def test_the_page() -> None:
     assert page.count("<svg") == 1
     assert "matched nobody in the file" in page
     assert 'class="verdict undecided"' in page
-    assert 'class="verdict"' in render(seen(loadings=[]))
+    assert 'class="verdict told"' in render(seen(loadings=[]))
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,6 @@ __all__ = [
     "Json",
     "Key",
     "List",
-    "Overwrite",
     "Place",
     "Results",
     "Today",
@@ -41,7 +40,6 @@ __all__ = [
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Key = Annotated[Path | None, typer.Option(help="The file with the key of the list of objections.")]
 List = Annotated[Path | None, typer.Option(help="The list.  [default: as the manifest names it]")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
 Place = Annotated[Path, typer.Argument(help="The manifest.", metavar="MANIFEST")]
 Results = Annotated[Path | None, typer.Option("--output", "-o", help="Where to write what is found (.json).")]
 Today = Annotated[str | None, typer.Option(help="The day of use, YYYY-MM-DD.  [default: today]")]

@@ -9,6 +9,7 @@ import typer
 
 from reticent.cli._reading import Header
 from reticent.cli._tables import ADDRESS, Dates, Kinds, said
+from reticent.cli._writing import PAGES, TABLES, Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
     from reticent.data.anonymity import Anonymised, DisclosureRisk, Key
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["anonymise"]
 
 EXCEEDED = 1
-_TABLES = (".csv", ".parquet", ".jsonl")
 
 
 def anonymise(
@@ -61,7 +61,7 @@ def anonymise(
         float | None, typer.Option(help="Exit code 1 if some attacker finds somebody with a higher chance.")
     ] = None,
     to: Annotated[Path | None, typer.Option(help="Where the table goes: .csv, .parquet or .jsonl.")] = None,
-    output: Annotated[Path | None, typer.Option(help="Where the report goes: .html, or .json for the record.")] = None,
+    output: Output = None,
     save: Annotated[Path | None, typer.Option(help="Where what was decided goes: .json, for --apply.")] = None,
     apply: Annotated[
         Path | None,
@@ -75,7 +75,8 @@ def anonymise(
     kind: Kinds = None,
     dates: Dates = None,
     header: Header = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the record as JSON.")] = False,
+    overwrite: Overwrite = False,
+    json: Json = False,
 ) -> None:
     """Say a table about people less exactly until it reaches a goal, and say what is left to find.
 
@@ -91,7 +92,8 @@ def anonymise(
     from reticent.data.anonymity import disclosure_risk
     from reticent.data.tables import called, read
 
-    _may_be_written(to, output, save)
+    for place, endings in ((to, TABLES), (output, PAGES), (save, (".json",))):
+        new(place, endings, overwrite=overwrite)
     if apply is not None:
         _again(file, apply, to, pseudonymise, key, suppression, header)
         return
@@ -152,17 +154,6 @@ def _asked(quasi: str, *, measure: bool, writing: bool, min_k: int | None) -> No
         raise UsageError("Expected --measure without --to, --save and --pseudonymise.", "Leave --measure out.")
     if min_k is not None and not measure:
         raise UsageError("Expected --min-k with --measure only.", "Ask for classes with --k.")
-
-
-def _may_be_written(to: Path | None, output: Path | None, save: Path | None) -> None:
-    from reticent.cli._output import writable
-    from reticent.errors import UsageError
-
-    for place, endings in ((to, _TABLES), (output, (".html", ".json")), (save, (".json",))):
-        if place is not None and writable(place, endings).exists():
-            raise UsageError(
-                f"Expected a new file, but {str(place)!r} is there.", "Move it away, or choose another name."
-            )
 
 
 def _listed(text: str) -> list[str]:

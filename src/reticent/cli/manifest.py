@@ -13,7 +13,6 @@ from reticent.cli._manifests import (
     Json,
     Key,
     List,
-    Overwrite,
     Place,
     Results,
     Today,
@@ -26,6 +25,7 @@ from reticent.cli._manifests import (
     write_json,
 )
 from reticent.cli._reading import Header
+from reticent.cli._writing import Overwrite
 
 if TYPE_CHECKING:
     from reticent.data.manifests import Manifest, Objections, Origin

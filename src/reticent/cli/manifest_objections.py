@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent._numbers import counted
-from reticent.cli._manifests import Json, Key, Overwrite, Place, free, needed, today_or, warn, write_json
+from reticent.cli._manifests import Json, Key, Place, free, needed, today_or, warn, write_json
+from reticent.cli._writing import Overwrite
 
 if TYPE_CHECKING:
     from reticent.data.manifests import Manifest, Objections

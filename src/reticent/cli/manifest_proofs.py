@@ -11,7 +11,6 @@ from reticent.cli._manifests import (
     Json,
     Key,
     List,
-    Overwrite,
     Place,
     Results,
     Today,
@@ -22,6 +21,7 @@ from reticent.cli._manifests import (
     warn,
     write_json,
 )
+from reticent.cli._writing import Overwrite
 
 if TYPE_CHECKING:
     from reticent.data.manifests import PersonProof

@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 
 from reticent.cli._reading import Header
 from reticent.cli._tables import ADDRESS, Dates, Kinds, said
+from reticent.cli._writing import Overwrite, new
 
 if TYPE_CHECKING:
     from reticent.data.minimisation import Minimisation
@@ -36,8 +37,6 @@ class _FindFirst(TyperGroup):
 
 
 app = typer.Typer(help=_EXAMPLE, cls=_FindFirst, no_args_is_help=True)
-
-_OVERWRITE = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there already.")]
 
 
 @app.command("find")
@@ -68,7 +67,7 @@ def find(
         typer.Option("--output", "-o", help="The page (.html), the record (.json), the table (.csv)."),
     ] = None,
     map_to: Annotated[Path | None, typer.Option("--map", help="Where to keep the map, for apply (.json).")] = None,
-    overwrite: _OVERWRITE = False,
+    overwrite: Overwrite = False,
     kind: Kinds = None,
     dates: Dates = None,
     header: Header = None,
@@ -80,7 +79,9 @@ def find(
     from reticent.data.tables import called, read
     from reticent.randomness import Randomness
 
-    _require_free([(one, PAGES) for one in output or []] + ([(map_to, (".json",))] if map_to else []), overwrite)
+    for one in output or []:
+        new(one, PAGES, overwrite=overwrite)
+    new(map_to, (".json",), overwrite=overwrite)
     table = read(file, **said(kind, dates, header))
     with bars(quiet=json) as report:
         found = minimise(
@@ -123,7 +124,7 @@ def apply(
         float,
         typer.Option(help="Exit with 1 if a larger share of a column's cells could not be read, and is missing."),
     ] = 0.05,
-    overwrite: _OVERWRITE = False,
+    overwrite: Overwrite = False,
     header: Header = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON.")] = False,
 ) -> None:
@@ -136,7 +137,7 @@ def apply(
     from reticent.data.minimisation.applying import ENDINGS
 
     _checks.fraction(unreadable=unreadable)
-    _require_free([(output, ENDINGS)], overwrite)
+    new(output, ENDINGS, overwrite=overwrite)
     rules = Generalisation.load(less)
     with bars(quiet=json) as report:
         done = apply_file(rules, file, output, header=header, progress=report)
@@ -176,17 +177,6 @@ def _tell(found: Minimisation, written: list[Path], *, seeded: bool) -> None:
         output.print("\nSeeded run: whoever knows the seed knows who was held out.", markup=False)
     for path in written:
         output.print(f"Written: {path}", markup=False)
-
-
-def _require_free(wanted: list[tuple[Path, tuple[str, ...]]], overwrite: bool) -> None:
-    from reticent.cli._output import writable
-    from reticent.errors import UsageError
-
-    for path, endings in wanted:
-        if writable(path, endings).exists() and not overwrite:
-            raise UsageError(
-                f"Expected an output that is not there yet, got {str(path)!r}.", "Choose another, or say --overwrite."
-            )
 
 
 def _listed(text: str) -> list[str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent.cli._reading import Header
+from reticent.cli._writing import Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
     from reticent.data.scan import Scan
@@ -39,22 +40,20 @@ def scan(
     no_text: Annotated[bool, typer.Option("--no-text", help="Do not look into texts.")] = False,
     show: Annotated[int, typer.Option(help="So many examples of each finding, by their form (Xxx 99).")] = 0,
     plain: Annotated[bool, typer.Option("--plain", help="With --show: examples as they are.")] = False,
-    output: Annotated[
-        Path | None, typer.Option(help="Write the page (.html) or the record (.json) here.", show_default=False)
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Write over an output that exists.")] = False,
+    output: Output = None,
+    overwrite: Overwrite = False,
     seed: Annotated[int | None, typer.Option(help="Make the sample repeatable.")] = None,
     file_names: Annotated[
         bool, typer.Option("--file-names", help="Show names of files that say something of people.")
     ] = False,
     header: Header = None,
-    json: Annotated[bool, typer.Option("--json", help="Print the scan as JSON.")] = False,
+    json: Json = False,
 ) -> None:
     """Find direct identifiers, quasi-identifiers and sensitive data in tables and texts; no value is shown.
 
     Example: reticent scan data/ --fail-on direct --output scan.html
     """
-    from reticent.cli._output import bars, print_json, writable
+    from reticent.cli._output import bars, print_json
     from reticent.data.scan import FAILING
     from reticent.data.scan import scan as look
     from reticent.errors import UsageError
@@ -66,8 +65,7 @@ def scan(
             raise UsageError(f"Expected --fail-on with {', '.join(FAILING)}, got {group!r}.", "Choose some of them.")
     if presidio and no_text:
         raise UsageError("Expected --presidio or --no-text, got both.", "Leave one out.")
-    if output is not None and writable(output, (".html", ".json")).exists() and not overwrite:
-        raise UsageError(f"Expected an output that is not there yet, got {str(output)!r}.", "Add --overwrite.")
+    new(output, overwrite=overwrite)
     with bars(quiet=json) as report:
         found = look(
             list(files),

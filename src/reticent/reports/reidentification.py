@@ -27,7 +27,7 @@ from reticent.reports.plots import _COLOURS, _MARKERS, _SETTINGS, _STYLES, _labe
 from reticent.reports.tables import Table, html
 from reticent.reports.words import estimate, number, percent
 
-__all__ = ["about_power", "by_knowledge", "figure", "lines", "markup", "page", "rare", "sentences"]
+__all__ = ["about_power", "by_knowledge", "figure", "lines", "markup", "page", "rare", "rows_of", "sentences"]
 
 Values = Mapping[str, Any]
 
@@ -139,6 +139,45 @@ def lines(
         return _svg(figure, f"lines{_number_of(across + up)}", f"{up}, against {across}, a line for each of several")
 
 
+def rows_of(
+    curves: Mapping[str, Sequence[tuple[int, Values]]], *, across: str, up: str, guess: float | None = None
+) -> str:
+    """Shares with their intervals, a row for each name and a panel for each small whole number: for many names.
+
+    Args:
+        curves: name to its points.
+        across: what the number counts.
+        up: what the share is of.
+        guess: what guessing gives: a line; None for no line.
+    """
+    import matplotlib
+    from matplotlib.figure import Figure
+
+    with matplotlib.rc_context(_SETTINGS):
+        places = sorted({x for points in curves.values() for x, _ in points})
+        figure = Figure(figsize=(max(7.2, 2.4 + 1.6 * len(places)), 1.3 + 0.3 * len(curves)), layout="constrained")
+        panels = figure.subplots(1, len(places), sharey=True, squeeze=False)[0]
+        for panel, place in zip(panels, places, strict=True):
+            for level, points in enumerate(curves.values()):
+                for one in (y for x, y in points if x == place):
+                    spread = [[one["value"] - one["low"]], [one["high"] - one["value"]]]
+                    style: Any = {"fmt": "o", "capsize": 3, "markersize": 5, "linewidth": 1.3, "clip_on": False}
+                    panel.errorbar(one["value"], level, xerr=spread, color=_COLOURS[2], **style)
+                if level % 2:
+                    panel.axhspan(level - 0.5, level + 0.5, color="#7F7F7F", alpha=0.1, linewidth=0)
+            if guess is not None:
+                panel.axvline(guess, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)))
+            panel.set(xlim=(-0.02, 1.02), ylim=(len(curves) - 0.5, -0.5), xticks=(0, 0.5, 1))
+            panel.set_title(str(place), fontsize=10)
+            panel.xaxis.set_major_formatter(_percent)
+            panel.grid(axis="x", alpha=0.25, linewidth=0.6)
+            panel.tick_params(axis="y", length=0)
+        panels[0].set_yticks(range(len(curves)), [_label(name) for name in curves])
+        figure.suptitle(across, fontsize=10)
+        figure.supxlabel(f"{up} (dashed: guessing)" if guess is not None else up, fontsize=10)
+        return _svg(figure, f"rows{_number_of(across + up)}", f"{up}, a row for each of several, by {across}")
+
+
 def _number_of(text: str) -> int:
     """A small number that tells plots of one page apart; the same for the same text."""
     return sum((place + 1) * ord(letter) for place, letter in enumerate(text)) % 99_991
@@ -222,7 +261,7 @@ def _ratings_parts(body: Values) -> list[Part]:
             point = (row["knowledge"]["items"], row["finding"]["estimates"][_FOUND])
             curves.setdefault(row["release"], []).append(point)
         guess = rows[0]["finding"]["baseline"][_FOUND]["value"]
-        svg = lines(curves, across=f"known items ({label})", up="share re-identified", guess=guess)
+        svg = rows_of(curves, across=f"known items ({label})", up="share re-identified", guess=guess)
         parts.append(Part(f"Re-identified, {label}", (), (figure(svg), markup(_found_table(rows)))))
     return [*parts, _published_part(body), _release_part(body)]
 

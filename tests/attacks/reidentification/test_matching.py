@@ -5,8 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from reticent.attacks.reidentification import Knowledge, Likelihood, ScoreboardRH, learned, match
+from reticent.attacks.reidentification import (
+    CANDIDATES,
+    Knowledge,
+    Known,
+    Likelihood,
+    Method,
+    ScoreboardRH,
+    learned,
+    match,
+)
 from reticent.data.ratings import Ratings, Release, releases, simulated_ratings
+from reticent.data.ratings.store import Block, assembled
 from reticent.errors import UsageError
 from reticent.randomness import Randomness
 
@@ -28,6 +38,8 @@ def test_scoreboard_decisions_are_those_of_all_scores(release: Release, absent: 
         people = there[there != target] if absent else there
         every = scorer.scores(AUX.items[row], AUX.scores[row], AUX.days[row], without=target if absent else -1)
         scores = every[people].astype(np.float64)
+        if absent and target in there:
+            scores = np.append(scores, 0.0)  # a row that fits nothing, in the place of the target's
         best, second = np.sort(scores)[::-1][:2]
         assert found.clear[row] == pytest.approx((best - second) / scores.std(), rel=1e-4, abs=1e-4)
         lineup = np.exp((scores - best) / scores.std())
@@ -54,13 +66,37 @@ def test_odds_are_against_everybody_and_against_not_being_there(absent: bool) ->
         people = there[there != target] if absent else there
         every = scorer.scores(AUX.items[row], AUX.scores[row], AUX.days[row], without=target if absent else -1)
         ratios = np.exp(every[people])
+        if absent and target in there:
+            ratios = np.append(ratios, method.doubt**KNOWN.items)  # a row that fits nothing
         # prior: half that the target is not there, the other half shared by everybody
-        posterior = ratios / (ratios.sum() + len(people))
+        posterior = ratios / (ratios.sum() + len(there))
         best = posterior.max()
         if best < 1 - 1e-9:
             assert found.clear[row] == pytest.approx(np.log(best / (1 - best)), abs=1e-4)
         else:
             assert found.clear[row] > 15
+
+
+@pytest.mark.parametrize("method", CANDIDATES, ids=lambda one: one.name)
+@pytest.mark.parametrize("knowledge", [KNOWN, Knowledge(2, days=None, values=False)], ids=lambda one: one.text)
+def test_a_row_that_is_left_out_is_one_that_fits_nothing(method: Method, knowledge: Knowledge) -> None:
+    """As clear as where the target never was, and somebody with as many ratings, of other items, is there instead."""
+    known = learned(MADE, TARGETS, knowledge, Randomness.simulated(2))
+    gone = match(releases.as_it_is(MADE), TARGETS, known, knowledge, method, Randomness.simulated(4), absent=True)
+    assert MADE.scores is not None
+    assert MADE.days is not None
+    for row, target in enumerate(TARGETS.tolist()):
+        items = MADE.items_of_ratings().astype(np.int64)
+        own = np.flatnonzero(MADE.people == target)
+        items[own] = MADE.item_count + np.arange(len(own))
+        block = Block(MADE.people, items, MADE.scores, MADE.days)
+        other = assembled(
+            [block], values=MADE.values, first_day=MADE.first_day, count=MADE.count, items=MADE.item_count + len(own)
+        )
+        one = Known(*(None if part is None else part[[row]] for part in known))  # type: ignore[arg-type]
+        seen = match(releases.as_it_is(other), [target], one, knowledge, method, Randomness.simulated(4))
+        assert gone.clear[row] == pytest.approx(seen.clear[0], rel=1e-9, abs=1e-9)
+        assert gone.bits[row] == pytest.approx(seen.bits[0], rel=1e-6, abs=1e-6)
 
 
 def test_equal_rows_are_picked_alike_often() -> None:

@@ -135,7 +135,7 @@ def test_the_likelihood_ratio_is_the_formula(release: Release, doubt: float, abs
     sizes = [sum(key[0] == one for key in held) for one in range(MADE.count)]
     for item, value, day in zip(items, values, days, strict=True):
         fits = [kernel(one, item, value, day) for one in range(MADE.count)]
-        mean = (sum(fits) + float(chance[value].max()) * most_day / 2) / len(held)
+        mean = (sum(fits) + float(chance[value].max()) * most_day / 2) / len(ratings)
         for one in range(MADE.count):
             expected[one] += math.log(1 - own + own * fits[one] / max(sizes[one], 1) / mean)
     scorer = Likelihood(doubt).prepared(release, knowledge)

@@ -10,6 +10,10 @@ is the third of 300 scores, whose rate lies between 0.2 and 2.4 % in 95 % of cal
 as good as ten times as many targets: whether an absent person is named depends on what happens to be known of them far
 more than on who they are.
 
+An absent person is a target whose row gave way to one that fits nothing, so that fits which are equally clear to people
+who really are not in the release have the same score, and none of them is clearer than a threshold that one of them
+made. Sums of the same numbers in another order differ by rounding: `beyond_ties` puts the threshold above those.
+
 `choose` takes the method that names most present targets rightly at its threshold; of equal ones the one that finds
 most groups (where people share a row), then the one whose best fit is right most often. The method that wins is more
 often than not one whose threshold came out low by luck, so it is calibrated again, on draws of knowledge that the
@@ -29,7 +33,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -42,7 +46,10 @@ from reticent.data.ratings import Release
 from reticent.errors import NotEnoughEvidence
 from reticent.randomness import Randomness, required
 
-__all__ = ["Chosen", "calibrated", "choose"]
+__all__ = ["Chosen", "beyond_ties", "calibrated", "choose"]
+
+ROUNDING: Final = 1e-5
+"""Scores are sums of a few float32, whose rounding is a hundredth of this; what differs by less is a tie."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -89,6 +96,20 @@ def calibrated(absent: Sequence[float] | npt.NDArray[Any], *, level: float) -> f
     return float(np.sort(clear, axis=None)[place - 1])
 
 
+def beyond_ties(absent: Sequence[float] | npt.NDArray[Any], *, level: float) -> float:
+    """The calibrated threshold, and a hair more: a fit that is as clear but for rounding does not exceed it.
+
+    Args:
+        absent: as for `calibrated`.
+        level: in (0, 1).
+
+    Raises:
+        NotEnoughEvidence: fewer than 1/level - 1 targets.
+    """
+    threshold = calibrated(absent, level=level)
+    return threshold + ROUNDING * max(abs(threshold), 1.0) if math.isfinite(threshold) else threshold
+
+
 def choose(
     release: Release,
     targets: npt.NDArray[Any],
@@ -126,7 +147,7 @@ def choose(
     for method in methods:
         label = source.spawn(method.name)
         absent = match(release, targets, known, knowledge, method, label.spawn("absent"), absent=True)
-        threshold = calibrated(absent.clear, level=level)
+        threshold = beyond_ties(absent.clear, level=level)
         present = match(release, targets, known, knowledge, method, label.spawn("present"))
         first = present.place == 1
         right = float(((present.clear > threshold) & first).mean())
@@ -142,4 +163,4 @@ def choose(
         match(release, targets, one, knowledge, best.method, label.spawn(f"{place}"), absent=True).clear
         for place, one in enumerate(again)
     ]
-    return dataclasses.replace(best, threshold=calibrated(np.stack(drawn, axis=1), level=level))
+    return dataclasses.replace(best, threshold=beyond_ties(np.stack(drawn, axis=1), level=level))

@@ -2,8 +2,9 @@
 
 Promise: `match` tells for every target how far the best fit stands out, where the target's own row stands, and how much
 remains unknown. Ties are broken by a coin, so a place is what an attacker would get. With `absent=True` the target's
-row is taken out of the release first (out of the supports too), and whoever is matched is matched wrongly. What a
-person's data did to the release before it was made (to a group's profile, say) stays in it.
+row gives way to one that fits nothing (`reticent.attacks.reidentification.methods`), and whoever is matched is matched
+wrongly, as clearly as for somebody who really is not in a release of so many people. What a person's data did to the
+release before it was made (to a group's profile, say) stays in it.
 
 How a best fit stands out:
 
@@ -113,16 +114,13 @@ def match(
         if method.exponent:
             scores[outside] = -np.inf
         there = bool(inside[target])
-        people = count - (absent and there)
-        if absent:
-            scores[target] = -np.inf if method.exponent else 0.0
         judged = _by_odds if method.exponent else _by_eccentricity
-        clear, weights, top = judged(scores, people, float(coins[row, 0]))
+        clear, weights, top = judged(scores, count, float(coins[row, 0]))
         found[row, 0] = clear
-        found[row, 2] = _entropy(weights, scores, people, method.exponent)
+        found[row, 2] = _entropy(weights, scores, count, method.exponent)
         if there and not absent:
             found[row, 1] = _place(scores, target, inside, float(coins[row, 1]), top)
-            found[row, 3] = float(weights[target] / _total(weights, people, scores, method.exponent))
+            found[row, 3] = float(weights[target] / _total(weights, count, scores, method.exponent))
         if release.groups is not None:
             found[row, 4] = release.groups[top] == release.groups[target]
         if progress is not None:

@@ -15,6 +15,11 @@ target is. Only lists of the known items are read, nothing is dense but one numb
   release: what is likely by chance counts little, whatever makes it likely, and whoever rated everything is no good
   fit. A half rating of the best fit is added to q's sum, so that the only one to fit is not certain.
 
+`without` leaves a person out: their row gives way to one with as many ratings, none of them of a known item. So there
+are as many people and ratings as somebody sees who really is not in the release, and fits that are equally clear to one
+are equally clear to the other, to the last digit; with a row less they are not, and among few distinct scores that
+names people.
+
 A released rating without a value, or without a day, is as good as any: it adds no similarity, and to the likelihood
 ratio what a value or a day has at random.
 
@@ -56,7 +61,7 @@ class Scorer(Protocol):
     def scores(
         self, items: Sequence[int] | Array, values: Sequence[int] | Array, days: Any, without: int = NOBODY
     ) -> Array:
-        """(people,) how well each fits; as if `without` were not in the release, whose own score means nothing then.
+        """(people,) how well each fits; the row of `without`, if anybody, gives way to one that fits nothing.
 
         The array is used again by the next call.
         """
@@ -193,6 +198,8 @@ class _Weighted:
             support = int(self._supports[item]) - (without >= 0 and _has(people, without))
             # An item is in a list once for each person, so adding by index adds every one of them.
             self._sums[people] += alike * np.float32(1 / np.log(max(support, 2)))
+        if without >= 0:
+            self._sums[without] = 0.0
         return self._sums
 
 
@@ -210,13 +217,15 @@ class _Least:
             self._least[people] = np.minimum(self._least[people], alike)
             self._counts[people] += 1
         self._least[self._counts < len(items)] = 0.0
+        if without >= 0:
+            self._least[without] = 0.0
         return self._least
 
 
 class _Ratio:
     def __init__(self, release: Release, knowledge: Knowledge, doubt: float) -> None:
         ratings, blur = release.ratings, release.blur
-        self._ratings, self._total = ratings, len(ratings)
+        self._ratings, self._total = ratings, max(len(ratings), 1)
         self._sizes = np.maximum(ratings.sizes, 1).astype(np.float32)
         kernel = _value_kernel(len(ratings.values), blur.moved, knowledge.moved)
         self._values = _with_gaps(kernel, kernel.mean(axis=1) if len(kernel) else 0.0)
@@ -231,14 +240,15 @@ class _Ratio:
             people, kernel, most = self._kernel(int(item), int(values[place]), _day(days, place))
             fits = np.flatnonzero(kernel)
             people, kernel = people[fits], kernel[fits]
-            total, mass = self._total, float(kernel.sum(dtype=np.float64)) + most / 2
+            mass = float(kernel.sum(dtype=np.float64)) + most / 2
             if without >= 0:
                 own = np.searchsorted(people, without)
-                total -= int(self._ratings.sizes[without])
                 if own < len(people) and people[own] == without:
                     mass -= float(kernel[own])
-            ratio = kernel / self._sizes[people] * (self._own / other * max(total, 1) / mass)
+            ratio = kernel / self._sizes[people] * (self._own / other * self._total / mass)
             self._sums[people] += np.log1p(ratio)
+        if without >= 0:
+            self._sums[without] = len(items) * np.log(other)
         return self._sums
 
     def _kernel(self, item: int, value: int, day: int | None) -> tuple[Any, Any, float]:

@@ -49,7 +49,7 @@ from reticent.attacks.reidentification import (
     Known,
     Matches,
     Method,
-    calibrated,
+    beyond_ties,
     eligible,
     learned,
     match,
@@ -286,12 +286,11 @@ class _Blind:
         rows = self._drawn(eligible(known_of, less), "rows of the release", own, least=1)
         of_rows = self._of_rows(known_of, rows, less, own)
         first, last = slice(None, self.calibration), slice(self.calibration, None)
-        people = int((release.ratings.sizes > 0).sum())
         tried, best = {}, (-1.0, methods[0], 0.0)
         for method in methods:
             coins = own.spawn(method.name)
             gone = match(release, rows[first], _part(of_rows, first), knowledge, method, coins.spawn("0"), absent=True)
-            threshold = _beyond_ties(calibrated(gone.clear, level=self.level), method, people)
+            threshold = beyond_ties(gone.clear, level=self.level)
             there = match(release, real[first], _part(of_real, first), knowledge, method, coins.spawn("1"))
             tried[method.name] = float((there.clear > threshold).mean())
             if tried[method.name] > best[0]:
@@ -311,7 +310,7 @@ class _Blind:
                 for one in (own.spawn(f"again {place}") for place in range(self.draws))
             ]
             clear = np.stack([one.clear for one in anew], axis=1)
-            threshold = _beyond_ties(calibrated(clear, level=self.level), method, people)
+            threshold = beyond_ties(clear, level=self.level)
         coins = own.spawn("evaluation")
         there = match(release, real[last], _part(of_real, last), knowledge, method, coins.spawn("1"))
         gone = match(release, rows[last], _part(of_rows, last), knowledge, method, coins.spawn("0"), absent=True)
@@ -321,7 +320,7 @@ class _Blind:
             "knowledge": knowledge.text,
             "threshold": float(threshold) if np.isfinite(threshold) else None,
             "median bits that are missing": float(np.median(there.bits)),
-            "people in the release": people,
+            "people in the release": int((release.ratings.sizes > 0).sum()),
         }
         exposure = f"the release “{release.name}”, and of each target {knowledge.text}"
         finding = Finding(method.name, release.name, exposure, estimates, {NAMED: absent}, details=details)
@@ -344,17 +343,6 @@ class _Blind:
                 "Ask for fewer targets, for less knowledge, or calibrate on fewer.",
             )
         return able[source.spawn(what).permutation(len(able))[: self.calibration + self.targets]]
-
-
-def _beyond_ties(threshold: float, method: Method, people: int) -> float:
-    """A stand-in is missing from the release that others see whole: equally clear fits differ by that one row.
-
-    Of n people one unique fit has eccentricity n / sqrt(n - 1), and log-odds fall by log n: without one of them both
-    are lower by less than a share 1/n, and 1/(n - 1).
-    """
-    if not np.isfinite(threshold):
-        return threshold
-    return threshold + 1 / (people - 1) if method.exponent else threshold + abs(threshold) / people
 
 
 def _whole(ratings: Ratings) -> Ratings:
