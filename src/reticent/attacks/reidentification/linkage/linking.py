@@ -177,14 +177,7 @@ def link(
         _checks.open_fraction(present=present)
     release, register = table_of(release), table_of(register)
     rows = len(release), len(register)
-    if min(rows) < 2:
-        raise DataError(f"Expected at least two rows in either table, got {rows[0]} and {rows[1]}.", "Link more.")
-    if truth is not None and (len(truth.release), len(truth.register)) != rows:
-        raise DataError(
-            f"Expected the truth for {rows[0]} and {rows[1]} rows, got it for {len(truth.release)} and "
-            f"{len(truth.register)}.",
-            "Say of every row whose it is.",
-        )
+    _check_rows(rows, truth)
     left_out = left_out_of(release, register, columns, without, truth)
     fields = fields_of(release, register, columns=columns, without=left_out, kinds=kinds)
     _warn(fields)
@@ -258,6 +251,17 @@ def _ranks(chances: npt.NDArray[np.float64], log_factor: npt.NDArray[np.float64]
     found = np.empty(len(chances))
     found[np.lexsort((log_factor, chances))] = np.arange(len(chances))
     return found
+
+
+def _check_rows(rows: tuple[int, int], truth: People | None) -> None:
+    if min(rows) < 2:
+        raise DataError(f"Expected at least two rows in either table, got {rows[0]} and {rows[1]}.", "Link more.")
+    if truth is not None and (len(truth.release), len(truth.register)) != rows:
+        raise DataError(
+            f"Expected the truth for {rows[0]} and {rows[1]} rows, got it for {len(truth.release)} and "
+            f"{len(truth.register)}.",
+            "Say of every row whose it is.",
+        )
 
 
 def left_out_of(
