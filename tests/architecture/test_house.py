@@ -56,7 +56,6 @@ TESTED_ELSEWHERE = {
     "data/minimisation/confirming.py": "data/minimisation/test_minimising.py",
     "data/minimisation/outcome.py": "data/minimisation/test_minimising.py",
     "data/minimisation/verdicts.py": "data/minimisation/test_minimising.py",
-    "evidence/intervals.py": "audits/test_statistics.py",
     "evidence/records.py": "evidence/test_evidence_records.py",
     "training/engine/attention.py": "training/engine/test_recording.py",
     "training/engine/convolutions.py": "training/engine/test_contributions.py",

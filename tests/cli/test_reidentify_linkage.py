@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from reticent.cli.reidentify_linkage import linkage
-from reticent.data.tables import Table, read
+from reticent.data.tables import Column, Table, read
 from reticent.errors import UsageError
 
 RUN = CliRunner()
@@ -58,7 +58,9 @@ def test_without_truth_the_record_is_inconclusive(files: list[str]) -> None:
     ("options", "text"),
     [
         (["--effects"], "--truth"),
-        (["--at-most", "0.1"], "--truth only"),
+        (["--truth", "nobody"], "column of both tables or a file"),
+        (["--truth-keys", "id"], "--truth only"),
+        (["--without", "name"], "without"),
         (["--truth-pattern", "x"], "--truth only"),
         (["--kind", "zip"], "COLUMN=KIND"),
         (["--output", "found.pdf"], "ends in"),
@@ -69,6 +71,38 @@ def test_what_cannot_be_is_refused(files: list[str], options: list[str], text: s
     done = RUN.invoke(APP, [*files, *options])
     assert isinstance(done.exception, UsageError)
     assert text in str(done.exception)
+
+
+def test_without_truth_a_limit_cannot_be_told(files: list[str]) -> None:
+    done = RUN.invoke(APP, [*files, "--without", "id", "--at-most", "0.1"])
+    assert done.exit_code == 3, done.output
+    assert "NOT RESOLVABLE" in done.output
+    assert "rows of release.csv were linked" in " ".join(done.output.split())
+
+
+def test_a_column_of_the_release_alone_is_no_obstacle(files: list[str]) -> None:
+    release = read(files[0])
+    Path(files[0]).unlink()
+    weight = Column.of("weight_kg", np.arange(len(release)) % 40 + 0.2)
+    release.replaced([weight]).save(files[0])
+    done = RUN.invoke(APP, [*files, "--truth", "id", "--seed", "1", "--json"])
+    assert done.exit_code == 0, done.output
+    details = json.loads(done.stdout)["body"]["finding"]["details"]
+    assert set(details["fields"]) == {"zip", "year", "street"}
+    assert details["columns left out"] == ["id"]
+
+
+def test_the_truth_may_be_a_file_of_pairs(files: list[str], tmp_path: Path) -> None:
+    row = np.arange(90)
+    by_number = Table.of({"release": row, "register": row}).save(tmp_path / "numbers.csv")
+    by_key = Table.of({"a": row, "of": [f"p{one}" for one in row], "is": [f"p{one}" for one in row]})
+    keyed = [str(by_key.save(tmp_path / "keys.csv")), "--truth-columns", "of,is", "--truth-keys", "id"]
+    found = []
+    for truth in (["id"], [str(by_number), "--without", "id"], keyed):
+        done = RUN.invoke(APP, [*files, "--seed", "1", "--json", "--truth", *truth])
+        assert done.exit_code == 0, done.output
+        found.append(json.loads(done.stdout)["body"]["finding"]["estimates"])
+    assert found[0] == found[1] == found[2]
 
 
 @pytest.mark.slow

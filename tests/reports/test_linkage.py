@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -131,3 +132,25 @@ def test_forms_that_were_not_attacked_say_so(ran: bool) -> None:
 def test_the_same_values_give_the_same_plot() -> None:
     rows = body()["reliability"]
     assert reliability_plot(rows) == reliability_plot(rows)
+
+
+def test_what_is_rare_is_written_for_people() -> None:
+    """No exponents: one in so many, and no ratio larger or smaller than can be meant."""
+    one = body()
+    one["levels"] = [
+        {"field": "zip", "says": "equal", "m": 0.9, "u": 3e-6},
+        {"field": "zip", "says": "one edit", "m": 7.43e-20, "u": 0.02},
+        {"field": "zip", "says": "two edits", "m": 0.5, "u": 1e-12},
+        {"field": "zip", "says": "else", "m": 0.0, "u": 0.25},
+    ]
+    one["finding"]["details"] = {**DETAILS, "threshold": 0.99996, "shared identifiers": {"pid": 0.6}}
+    record = Record("linkage", one, created="2026-11-22T00:00:00Z")
+    page = render(record)
+    space = "\u202f"
+    for text in (f"1 in 333{space}000", f"300{space}000", f"more than 1{space}000{space}000{space}000", "never"):
+        assert text in page
+    assert not re.search(r"\d[eE]-\d", re.sub(r"<svg.*?</svg>", "", page, flags=re.S))
+    said = " ".join(sentences_of(record))
+    assert "at a threshold of >0.999 from" in said
+    assert "“pid” looks like an identifier that both tables share (60.0 %" in said
+    assert "--without pid" in said

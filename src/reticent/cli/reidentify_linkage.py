@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent.cli._reading import Header
-from reticent.cli._reidentifying import AtMost, Seed, judge, names, pairs, source, tell
+from reticent.cli._reidentifying import NOT_RESOLVABLE, AtMost, Seed, judge, names, pairs, source, tell
 from reticent.cli._tables import ADDRESS, Dates, said
 from reticent.cli._writing import TABLES, Json, Output, Overwrite, new
 
@@ -23,13 +23,32 @@ def linkage(
     release: Annotated[str, typer.Argument(help=f"What is, or may be, given to others: {ADDRESS}.")],
     register: Annotated[str, typer.Argument(help="The table of named people that an attacker may have.")],
     truth: Annotated[
-        str | None, typer.Option(help="Column of both that says whose row it is; it only judges the links.")
+        str | None,
+        typer.Option(
+            help="Column of both that says whose row it is, or a file of pairs of rows of one person; it only judges."
+        ),
     ] = None,
     truth_pattern: Annotated[
         str | None, typer.Option(help="A regular expression; its first group, found in that column, is the person.")
     ] = None,
+    truth_columns: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of that file: of the release, of the register; by default those called so, or both."
+        ),
+    ] = None,
+    truth_keys: Annotated[
+        str | None,
+        typer.Option(
+            help="Columns of release and register whose values it holds; by default those called as its own are."
+        ),
+    ] = None,
     columns: Annotated[
-        str | None, typer.Option(help="Columns to compare, with commas between; by default all that both have.")
+        str | None,
+        typer.Option(help="Columns to compare, with commas between; by default all that both have but the truth's."),
+    ] = None,
+    without: Annotated[
+        str | None, typer.Option(help="Columns to leave out, with commas between: what an attacker does not have.")
     ] = None,
     kind: Annotated[
         list[str] | None, typer.Option(help="How to compare a column, as zip=code; several times if wanted.")
@@ -73,13 +92,13 @@ def linkage(
         raise UsageError("Expected --effects with --truth, and without --links and --at-most.", "Run them apart.")
     if at_most is not None:
         _checks.fraction(at_most=at_most)
-        if truth is None:
-            raise UsageError("Expected --at-most with --truth only.", "Name the column of the truth.")
     released, known = read_all([release, register], **said(None, dates, header))
-    people = _people(released, known, truth, truth_pattern)
-    chosen = _columns(released, columns, truth)
+    people = _people(released, known, truth, truth_pattern, truth_columns, truth_keys)
     randomness = source(seed)
     settings: dict[str, Any] = {
+        "columns": None if columns is None else names(columns),
+        "without": names(without or ""),
+        "kinds": pairs(kind or [], str, what="COLUMN=KIND", example="zip=code"),
         "threshold": threshold,
         "present": present,
         "one_to_one": not several,
@@ -87,44 +106,73 @@ def linkage(
     }
     with bars(quiet=json) as report:
         if effects and people is not None:
-            forms = attack_forms(released, known, randomness, truth=people, columns=chosen, progress=report, **settings)
+            forms = attack_forms(released, known, randomness, truth=people, progress=report, **settings)
             tell(forms.record(), page, json=json)
             return
-        found = link(
-            released,
-            known,
-            randomness,
-            columns=chosen,
-            kinds=pairs(kind or [], str, what="COLUMN=KIND", example="zip=code"),
-            truth=people,
-            name=called(release),
-            progress=report,
-            **settings,
-        )
+        found = link(released, known, randomness, truth=people, name=called(release), progress=report, **settings)
     if table is not None:
         _links(found).save(table)
         errors.print(f"Links written: {table}", markup=False)
     tell(found.record(), page, json=json)
-    if at_most is not None:
-        judge([found.finding.estimates["people re-identified"]], at_most)
+    _judged(found, at_most)
 
 
-def _people(released: Table, known: Table, truth: str | None, pattern: str | None) -> People | None:
+def _judged(found: Linkage, at_most: float | None) -> None:
+    """Whether few enough people are found again, by an attacker who minds being wrong and by one who does not."""
+    from reticent.cli._output import errors
+    from reticent.evidence import Status
+
+    if at_most is not None and found.finding.status is not Status.EXECUTED:
+        errors.print(
+            "NOT RESOLVABLE: it is not known whose rows these are, so no link could be checked; --truth would tell.",
+            markup=False,
+        )
+        raise typer.Exit(NOT_RESOLVABLE)
+    judge([one for name, one in found.finding.estimates.items() if name.startswith("people re-identified")], at_most)
+
+
+def _people(
+    released: Table, known: Table, truth: str | None, pattern: str | None, columns: str | None, keys: str | None
+) -> People | None:
     from reticent.attacks.reidentification.linkage import People
+    from reticent.data.tables import read
     from reticent.errors import UsageError
 
+    of_pairs = columns is not None or keys is not None
     if truth is None:
-        if pattern is not None:
-            raise UsageError("Expected --truth-pattern with --truth only.", "Name the column of the truth.")
+        if pattern is not None or of_pairs:
+            raise UsageError(
+                "Expected --truth-pattern, --truth-columns and --truth-keys with --truth only.",
+                "Name the column of the truth, or the file.",
+            )
         return None
-    return People.of(released, known, truth, pattern)
+    both = [name.strip() for name in released.names if name.strip() in {one.strip() for one in known.names}]
+    if truth.strip() in both and not of_pairs:
+        return People.of(released, known, truth, pattern)
+    if not Path(truth).is_file():
+        raise UsageError(
+            f"Expected --truth to be a column of both tables or a file of pairs, got {truth!r}.",
+            f"Name a file, or one of {', '.join(both) or 'the columns of both (they have none in common)'}.",
+        )
+    if pattern is not None:
+        raise UsageError("Expected --truth-pattern with a column, got it with a file.", "Leave it out.")
+    return People.of_pairs(
+        released,
+        known,
+        read(truth),
+        columns=None if columns is None else _two("--truth-columns", columns),
+        keys=None if keys is None else _two("--truth-keys", keys),
+    )
 
 
-def _columns(released: Table, asked: str | None, truth: str | None) -> list[str] | None:
-    """The columns to compare; never the one that says the truth, unless it is asked for by name."""
-    if asked is not None:
-        return names(asked)
-    return None if truth is None else [name.strip() for name in released.names if name.strip() != truth]
+def _two(option: str, text: str) -> tuple[str, str]:
+    """A name for each table; one name is that of both."""
+    from reticent.errors import UsageError
+
+    found = names(text)
+    if len(found) not in (1, 2):
+        raise UsageError(f"Expected two names in {option}, got {text!r}.", "Write them as RELEASE,REGISTER.")
+    return found[0], found[-1]
 
 
 def _links(found: Linkage) -> Table:

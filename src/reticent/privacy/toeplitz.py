@@ -24,12 +24,11 @@ Example:
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.optimize import minimize
-from scipy.signal import correlate, lfilter
 
 __all__ = [
     "best_bands",
@@ -90,6 +89,14 @@ def sensitivity_squared(column: Array, separation: int, participations: int) -> 
     """
     summed = _summed(column, separation, participations)
     return float(summed @ summed)
+
+
+def lfilter(numerator: Any, denominator: Any, values: Array) -> Array:
+    """As `scipy.signal` has it, which loads all of `scipy.stats`: no command that filters nothing waits for it."""
+    from scipy.signal import lfilter as filtered
+
+    found: Array = filtered(numerator, denominator, values)
+    return found
 
 
 def workload(steps: int, *, momentum: float = 0.0, decay: float = 1.0) -> Array:
@@ -235,6 +242,8 @@ def _loss(column: Array, work: Array, separation: int, participations: int, wors
     if len(column) < _SHORT:
         products = np.array([weighted[place:] @ again[: steps - place] for place in range(len(column))])
     else:
+        from scipy.signal import correlate
+
         products = correlate(weighted, again, "full", method="fft")[steps - 1 : steps - 1 + len(column)]
     back = _summed_back(summed, separation, participations)[: len(column)]
     return float(value), -2.0 * products / error + 2.0 * back / squared
@@ -291,7 +300,6 @@ def _buffer_loss(
 
 def _cascade(values: Array, zeros: Array, poles: Array) -> Array:
     """Values through one filter (1 - zero B) / (1 - pole B) after the other, B being the step back."""
-    filtered: Callable[..., Array] = lfilter
     for zero, pole in zip(zeros, poles, strict=True):
-        values = filtered([1.0, -zero], [1.0, -pole], values)
+        values = lfilter([1.0, -zero], [1.0, -pole], values)
     return values

@@ -20,12 +20,14 @@ from reticent.reports.frame import Tone
 from reticent.reports.plain import Section, plain_page
 from reticent.reports.plots import _COLOURS, _SETTINGS, _percent, _svg, intervals
 from reticent.reports.tables import Table
-from reticent.reports.words import estimate, number, percent
+from reticent.reports.words import estimate, number, percent, shown
 
 __all__ = ["page", "reliability_plot", "sentences"]
 
 Values = Mapping[str, Any]
 
+_SMALL = 1e-3
+_LARGEST = 1e9
 _NAMED = "people re-identified"
 _ALL = f"{_NAMED}, everybody linked"
 _REACHED = "of them among the candidate pairs"
@@ -97,6 +99,7 @@ def _of_linkage(body: Values) -> list[str]:
             f"{number(body['links'])} of {number(body['rows']['release'])} rows of {name} were linked to a row of the "
             f"register.{believed if body['links'] else ''}",
             *_nobody(details),
+            *_identifiers(details),
             f"Inconclusive: {finding['reason']}.",
         ]
     found, base = finding["estimates"], finding["baseline"]
@@ -115,10 +118,11 @@ def _of_linkage(body: Values) -> list[str]:
             f"label, expected {_expected(expected)}."
         )
     said += _nobody(details)
+    said += _identifiers(details)
     if "f1" in found:
         said.append(
             f"Recall is {estimate(found['recall'])}, F1 {estimate(found['f1'])}, at a threshold of "
-            f"{details['threshold']:.3g} from {details['threshold from']}."
+            f"{shown(details['threshold'])} from {details['threshold from']}."
         )
     return said
 
@@ -141,8 +145,19 @@ def _nobody(details: Values) -> list[str]:
     ]
 
 
+def _identifiers(details: Values) -> list[str]:
+    """That the linkage used what makes a linkage needless, if so."""
+    return [
+        f"Column “{name}” looks like an identifier that both tables share ({percent(share)} of the release's values "
+        "stand in the register, and nearly every row has a value of its own). An attacker who has it needs no linkage; "
+        f"one who has not finds fewer than this says: leave it out (--without {name}) to see how many."
+        for name, share in details.get("shared identifiers", {}).items()
+    ]
+
+
 def _of_effects(body: Values) -> list[str]:
     said = []
+    plain = body["forms"][0]["linkage"]
     for one in body["forms"]:
         if one["linkage"] is None:
             said.append(f"“{one['name']}” was not attacked: {one['reason']}")
@@ -151,7 +166,7 @@ def _of_effects(body: Values) -> list[str]:
                 f"“{one['name']}” ({number(one['released'])} rows): {estimate(one['named'])} of all people were found "
                 f"again, {estimate(one['linkage']['finding']['estimates'][_ALL])} if everybody in it is linked."
             )
-    return said
+    return said + ([] if plain is None else _identifiers(plain["finding"]["details"]))
 
 
 def _effect_figures(body: Values) -> tuple[Table | str, ...]:
@@ -276,7 +291,7 @@ def reliability_plot(rows: Sequence[Values]) -> str:
 def _weights(body: Values) -> Section:
     kinds = body["finding"]["details"]["fields"]
     rows = tuple(
-        (one["field"], kinds[one["field"]], one["says"], percent(one["m"]), f"{100 * one['u']:.3g} %", _ratio(one))
+        (one["field"], kinds[one["field"]], one["says"], _often(one["m"]), _often(one["u"]), _ratio(one))
         for one in body["levels"]
     )
     assumed = body["finding"]["details"]["fields with assumed m"]
@@ -289,8 +304,25 @@ def _weights(body: Values) -> Section:
     return Section("What each field is worth", said, (Table(caption, heads, rows),))
 
 
+def _often(share: float) -> str:
+    """A share in per cent; a small one as one in so many."""
+    if share >= _SMALL or share <= 0:
+        return percent(share) if share > 0 else "never"
+    return f"1 in {_many(1 / share)}"
+
+
+def _many(value: float) -> str:
+    """A large number in two or three digits, and no larger than can be meant."""
+    if value >= _LARGEST:
+        return f"more than {number(int(_LARGEST))}"
+    return number(int(float(f"{value:.3g}"))) if value >= 1000 else shown(value)
+
+
 def _ratio(level: Values) -> str:
-    return f"{level['m'] / level['u']:.3g}" if level["u"] else "not bounded"
+    if not level["u"]:
+        return "not bounded"
+    value = level["m"] / level["u"]
+    return _many(value) if value >= _SMALL else f"less than {shown(_SMALL)}"
 
 
 def _how(body: Values) -> Section:
@@ -310,6 +342,7 @@ def _how(body: Values) -> Section:
             percent(details["share of release rows in the register"]),
         ),
         ("Probabilities from", details.get("probabilities from", "the model, which takes columns to be independent")),
+        ("Columns left out", ", ".join(details.get("columns left out", [])) or "none"),
         ("At most one row each", "yes" if details["one to one"] else "no"),
         ("Random draws", "a seeded generator (repeatable)" if body["repeatable"] else "secure randomness"),
     ]

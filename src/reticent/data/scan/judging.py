@@ -133,9 +133,9 @@ def excess(passed: int, candidates: int, chance: float) -> float:
 
 def by_luck(passed: int, candidates: int, chance: float) -> float:
     """P(Binomial(candidates, chance) ≥ passed)."""
-    from scipy.stats import binom
+    from scipy.special import betainc
 
-    return float(binom.sf(passed - 1, candidates, chance)) if passed else 1.0
+    return float(betainc(passed, candidates - passed + 1, chance)) if passed else 1.0
 
 
 def share_of(hits: int, cells: int, *, sampled: bool, confidence: float = 0.95) -> Estimate:

@@ -34,11 +34,11 @@ def missed_at_most(hits: int, rows: int, confidence: float) -> float:
         rows: of the sample, drawn uniformly.
         confidence: how often such a bound is not below the truth.
     """
-    from scipy.stats import beta
+    from scipy.special import betaincinv
 
     _checks.at_least(1, rows=rows)
     confidence = _checks.open_fraction(confidence=confidence)
-    return 1.0 if hits == rows else float(beta.ppf(confidence, hits + 1, rows - hits))
+    return 1.0 if hits == rows else float(betaincinv(hits + 1, rows - hits, confidence))
 
 
 def sample(batches: Iterable[Any], size: int, randomness: Randomness) -> tuple[Any, int]:

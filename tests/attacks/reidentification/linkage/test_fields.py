@@ -103,6 +103,43 @@ def test_numbers_that_look_like_ranges_are_codes_if_the_register_has_them_too() 
     assert field(["02139-4307", "10001-1234"]).kind == "code"
 
 
+def test_a_kind_is_that_of_most_rows_however_many_typing_errors_there_are() -> None:
+    """Errors make values of their own: of distinct values they are soon most."""
+    generator = np.random.default_rng(0)
+    right = {
+        "code": [f"{value:05d}" for value in generator.integers(1000, 1040, 2000)],
+        "name": [NAMES[place] for place in generator.integers(0, len(NAMES), 2000)],
+        "date": [f"19{value:02d}-01-31" for value in generator.integers(10, 40, 2000)],
+    }
+    for kind, values in right.items():
+        for row in range(0, 2000, 20):
+            at = row // 20 % len(values[row])
+            values[row] = values[row][:at] + f"{row // 20 % 7}" + values[row][at + row % 3 :]
+        assert field(values).kind == kind
+
+
+def test_postcodes_with_leading_zeros_and_identifiers_are_codes() -> None:
+    assert field(["01245", "1239", "0123", "10245", "99"] * 30).kind == "code"
+    two = Table.of({"zip": [1, 22, 345]}), Table.of({"zip": [1, 22, 345]})
+    assert fields_of(*two)[0].kind == "code"
+    known = field(list(range(200)), list(range(80, 300)))
+    assert (known.kind, known.shared) == ("code", 120 / 200)
+    assert field([8, 82, 103] * 100).shared is None
+
+
+def test_columns_of_one_table_alone_are_left_aside_and_others_can_be_left_out() -> None:
+    release = Table.of({"a": ["x"], "weight": [82.2], "b": ["y"]})
+    register = Table.of({"a": ["x"], "b": ["y"], "name": ["ann"]})
+    assert [one.name for one in fields_of(release, register)] == ["a", "b"]
+    assert [one.name for one in fields_of(release, register, without=["b", "weight", "name"])] == ["a"]
+    with pytest.raises(UsageError, match="without"):
+        fields_of(release, register, without=["c"])
+    with pytest.raises(UsageError, match="for both"):
+        fields_of(release, register, columns=["a"], without=["a"])
+    with pytest.raises(DataError, match="in common"):
+        fields_of(release, register, without=["a", "b"])
+
+
 def test_nothing_in_common_is_refused() -> None:
     with pytest.raises(DataError, match="in common"):
         fields_of(Table.of({"a": ["x"]}), Table.of({"b": ["x"]}))

@@ -10,10 +10,11 @@ import pytest
 from reticent.attacks.reidentification.linkage import Linkage, People, link
 from reticent.data.catalogue import entry
 from reticent.data.fetch import fetched
-from reticent.data.tables import Table, read
-from reticent.errors import DataError, FetchError, UsageError
+from reticent.data.tables import Column, Table, read
+from reticent.errors import DataError, DataWarning, FetchError, UsageError
 from reticent.evidence import Record, Status
 from reticent.randomness import Randomness
+from reticent.reports import sentences_of
 
 
 def crowd(rows: int, seed: int = 0) -> Table:
@@ -163,6 +164,57 @@ def test_the_record_holds_no_cell_and_the_page_is_one_file(tmp_path: Path) -> No
     assert "Are the probabilities right?" in page
 
 
+def numbered() -> tuple[Table, Table]:
+    """Both tables have the column that says who it is, and one that the other lacks."""
+    register = crowd(300)
+    names = Column.of("pid", [f"{one}" for one in range(300)])
+    release = register.replaced([names, Column.of("weight", np.arange(300) % 50 + 0.5)]).take(np.arange(200))
+    return release, register.replaced([names]).without(["flat"])
+
+
+def test_the_column_of_the_truth_is_not_compared() -> None:
+    release, register = numbered()
+    truth = People.of(release, register, "pid")
+    found = link(release, register, Randomness.simulated(1), truth=truth)
+    assert set(found.finding.details["fields"]) == {"zip", "year", "street"}
+    assert found.finding.details["columns left out"] == ["pid"]
+    bare = link(release.without(["pid"]), register.without(["pid"]), Randomness.simulated(1), truth=truth)
+    assert (bare.release == found.release).all()
+    assert (bare.probability == found.probability).all()
+
+
+def test_a_shared_identifier_is_said_loudly_and_can_be_left_out() -> None:
+    release, register = numbered()
+    with pytest.warns(DataWarning, match=r"'pid' looks like an identifier.*100.0 % .*needs no linkage.*leave it out"):
+        found = link(release, register, Randomness.simulated(1))
+    assert found.finding.details["shared identifiers"] == {"pid": 1.0}
+    assert "“pid” looks like an identifier" in " ".join(sentences_of(found.record()))
+    bare = link(release, register, Randomness.simulated(1), without=["pid"])
+    assert bare.finding.details["shared identifiers"] == {}
+    assert "pid" not in bare.finding.details["fields"]
+
+
+def test_a_pseudonym_leaves_a_way_to_judge() -> None:
+    """Rows of the release bear pseudonyms, the register the numbers of persons; a list says which is whose."""
+    release, register = numbered()
+    key = np.random.default_rng(4).permutation(300)
+    hidden = release.replaced([Column.of("pid", [f"p{key[one]:03d}" for one in range(200)])])
+    pairs = {"pseudonym": [f"p{key[one]:03d}" for one in range(300)][:200], "person": list(range(200))}
+    truth = People.of_pairs(hidden, register, pairs, keys=("pid", "pid"))
+    plain = link(release, register, Randomness.simulated(1), truth=People.of(release, register, "pid"))
+    found = link(hidden, register, Randomness.simulated(1), truth=truth)
+    assert found.finding.estimates == plain.finding.estimates
+
+
+def test_frames_and_files_are_taken_as_they_are(tmp_path: Path) -> None:
+    register = crowd(120)
+    release = register.take(np.arange(80))
+    wanted = link(release, register, Randomness.simulated(1))
+    found = link(release.save(tmp_path / "a.parquet"), register.to_arrow().to_pandas(), Randomness.simulated(1))
+    assert (found.release == wanted.release).all()
+    assert (found.probability == wanted.probability).all()
+
+
 @pytest.mark.parametrize(
     ("settings", "error", "text"),
     [
@@ -196,7 +248,9 @@ def test_febrl_is_linked_without_labels() -> None:
     release, register = (read(folder / f"dataset4{letter}.csv") for letter in "ab")
     people = People.of(release, register, "rec_id", r"rec-(\d+)")
     columns = [name.strip() for name in release.names if name != "rec_id"]
-    found = link(release, register, Randomness.simulated(0), truth=people, columns=columns)
+    with pytest.warns(DataWarning, match="soc_sec_id"):
+        found = link(release, register, Randomness.simulated(0), truth=people)
+    assert list(found.finding.details["fields"]) == columns
     assert found.finding.estimates["f1"].low >= 0.98
     assert found.finding.details["expected"]["precision"] == pytest.approx(1, abs=0.01)
     half = np.arange(0, 5000, 2)

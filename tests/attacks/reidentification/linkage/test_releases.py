@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from reticent.attacks.reidentification.linkage import People, effects, weaker
-from reticent.data.tables import Table
+from reticent.attacks.reidentification.linkage import People, effects, link, weaker
+from reticent.data.tables import Column, Table
 from reticent.randomness import Randomness
 
 
@@ -51,6 +51,7 @@ def test_ranges_hold_what_they_replace() -> None:
         assert int(low) <= value <= int(high)
 
 
+@pytest.mark.filterwarnings("ignore:column 'number' looks like an identifier")
 @pytest.mark.slow
 def test_less_is_found_in_weaker_forms(tmp_path: Path) -> None:
     table = people(600)
@@ -76,6 +77,34 @@ def test_a_form_of_nobody_says_so() -> None:
     assert "two rows" in found.reasons["nobody"]
     assert "nobody" not in found.named
     assert found.as_dict()["forms"][1]["named"] is None
+
+
+def test_the_plain_form_is_what_is_attacked_alone() -> None:
+    """The same draws, columns and kinds, whether other forms are attacked beside it or not."""
+    table = people(300).without(["number", "name"])
+    numbers = Column.of("pid", [f"{one}" for one in range(300)])
+    register = table.replaced([numbers])
+    release = register.replaced([Column.of("dose", np.arange(300) % 7)]).take(np.arange(200))
+    truth = People.of(release, register, "pid")
+    kinds = {"weight": "code"}
+    alone = link(release, register, Randomness.simulated(3), truth=truth, kinds=kinds)
+    forms = {name: (release, np.arange(200)) for name in ("plain", "again")}
+    found = effects(release, register, Randomness.simulated(3), truth=truth, forms=forms, kinds=kinds)
+    for one in found.forms.values():
+        assert one is not None
+        assert one.finding.estimates == alone.finding.estimates
+        assert one.finding.details["fields"] == {"zip": "code", "born": "date", "weight": "code"}
+
+
+def test_kinds_hold_for_forms_that_keep_the_values() -> None:
+    table = people(200).select(["zip", "born", "weight"])
+    release, truth = table.take(np.arange(100)), People(np.arange(100), np.arange(200))
+    forms = weaker(release, Randomness.simulated(0), k=2, register=table, kinds={"zip": "code"})
+    chosen = {name: forms[name] for name in ("plain", "generalised")}
+    kinds = {"zip": "code"}
+    found = effects(release, table, Randomness.simulated(0), truth=truth, forms=chosen, kinds=kinds)
+    asked = [one.finding.details["fields"]["zip"] for one in found.forms.values() if one is not None]
+    assert asked == ["code", "prefix"]
 
 
 def test_a_table_of_names_alone_has_no_weaker_form() -> None:

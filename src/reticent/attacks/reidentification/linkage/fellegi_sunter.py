@@ -32,6 +32,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from reticent._numbers import shown
 from reticent.attacks.reidentification.linkage.blocking import Rules, pairs_within, sessions
 from reticent.attacks.reidentification.linkage.fields import Field
 from reticent.attacks.reidentification.linkage.strangers import Strangers
@@ -286,7 +287,7 @@ def _near(field: Field, name: str) -> list[tuple[str, str]]:
         longest = f"greatest(length({name}_l), length({name}_r))"
         return [(f"{edits} <= {part} * {longest}", f"at most {part:.0%} of the letters differ") for part in (0.1, 0.3)]
     if field.kind == "code":
-        return [(f"{edits} <= {most}", f"at most {most} edits") for most in (1, 2)]
+        return [(f"{edits} <= 1", "one edit"), (f"{edits} <= 2", "two edits")]
     apart = f"abs({name}_low_l - {name}_low_r)"
     if field.kind == "date":
         return [
@@ -299,7 +300,7 @@ def _near(field: Field, name: str) -> list[tuple[str, str]]:
         values = values[~np.isnan(values)]
         least = np.diff(values).min(initial=np.inf)
         reach = [tolerance * float(values.std()) for tolerance in TOLERANCES]
-        return [(f"{apart} <= {most!r}", f"at most {most:.3g} apart") for most in reach if most >= least]
+        return [(f"{apart} <= {most!r}", f"at most {shown(most)} apart") for most in reach if most >= least]
     words = [text for text in (*field.left, *field.right) if text is not None]
     if field.kind == "category" and words and float(np.median([len(word) for word in words])) > 4:
         return [(f"{edits} <= 1", "one edit")]

@@ -1,14 +1,16 @@
 """Columns that a release and a register have in common, made comparable, and how each of them is to be compared.
 
 Promise: texts are compared without regard to case, surplus blanks and Unicode forms; nothing else about a value is
-guessed. The kind of a column is read off the values of both tables, never off its name, and can be given instead. Where
-the release is coarser than the register, as a person who publishes it would have made it, the register is coarsened in
-the same way: `021**` and `021` are prefixes, `30-39`, `[30, 40)`, `>=90` and `90+` are ranges, `1934` is the year of a
-date. Ranges or prefixes that overlap (coarsened row by row) are asked whether the register's value fits in.
+guessed. The kind of a column is read off the values of both tables, row by row, and can be given instead; a name
+counts only for whole numbers, which are codes if it says so (`identifiers`). Where the release is coarser than the
+register, as a person who publishes it would have made it, the register is coarsened in the same way: `021**` and `021`
+are prefixes, `30-39`, `[30, 40)`, `>=90` and `90+` are ranges, `1934` is the year of a date. Ranges or prefixes that
+overlap (coarsened row by row) are asked whether the register's value fits in.
 Not covered: values coarsened by a hierarchy of words (a city's region), and sets of values; they are compared as texts.
 
 Kinds: "name" (Jaro-Winkler), "text" (long, edit distance), "date" (edit distance, days apart), "number" (difference in
-deviations), "code" (digits or letters and digits: edit distance), "category" (few values), "prefix" and "range".
+deviations), "code" (letters and digits, or digits with leading zeros, of one width, that name a person, or of which the
+column's name says so: edit distance), "category" (few values), "prefix" and "range".
 
 Shapes: keys (rows,) int64, equal for equal values of either table, -1 where the value is missing.
 
@@ -33,10 +35,11 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
-from reticent.data.tables import Column, Table
-from reticent.errors import DataError
+from reticent.attacks.reidentification.linkage.identifiers import counted, reads_as_code, shared_identifier
+from reticent.data.tables import Column, Table, as_table
+from reticent.errors import DataError, UsageError
 
-__all__ = ["KINDS", "Field", "fields_of"]
+__all__ = ["KINDS", "Field", "fields_of", "table_of"]
 
 Texts = tuple[str | None, ...]
 
@@ -60,6 +63,7 @@ class Field:
         left_codes, right_codes: (rows,) places in them.
         fits: for ranges and prefixes that overlap: whether the register's value fits in, instead of being equal.
         numbers: distinct values as numbers (days for dates, the two ends of a range), where the kind has them.
+        shared: the share of the release's values that the register has, if they look like an identifier of both.
     """
 
     name: str
@@ -70,6 +74,7 @@ class Field:
     right_codes: npt.NDArray[np.int64]
     fits: bool = False
     numbers: tuple[Any, Any] | None = None
+    shared: float | None = None
 
     def keys(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
         """What equal values have in common, for the release's rows and the register's."""
@@ -81,11 +86,17 @@ class Field:
         return first, second
 
 
+def table_of(data: Any) -> Table:
+    """The table, or that which `as_table` reads: a frame, a path, an address."""
+    return data if isinstance(data, Table) else as_table(data)
+
+
 def fields_of(
     release: Table,
     register: Table,
     *,
     columns: Sequence[str] | None = None,
+    without: Sequence[str] = (),
     kinds: Mapping[str, str] | None = None,
 ) -> tuple[Field, ...]:
     """The columns that both tables have, in the release's order.
@@ -94,17 +105,24 @@ def fields_of(
         release: without names, or with some.
         register: of named people.
         columns: only these; by default all that both have, by their names without blanks around them.
+        without: not these, which one of the tables may lack.
         kinds: how to compare some of them, instead of what their values suggest.
 
     Raises:
-        UsageError: a column that one of the tables does not have, or an unknown kind.
+        UsageError: a column that one of the tables does not have, one both named and left out, or an unknown kind.
         DataError: no column in common, or none with values.
     """
     mine, theirs = ({name.strip(): table[name] for name in table.names} for table in (release, register))
     shared = [name for name in mine if name in theirs]
     for name in columns or ():
         _checks.one_of(shared, column=name)
-    chosen = shared if columns is None else list(columns)
+    for name in without:
+        _checks.one_of((*mine, *(name for name in theirs if name not in mine)), without=name)
+    if both := [name for name in columns or () if name in without]:
+        raise UsageError(
+            f"Expected columns to be compared or left out, got {', '.join(both)} for both.", "Name it once."
+        )
+    chosen = [name for name in (shared if columns is None else columns) if name not in without]
     for name in kinds or {}:
         _checks.one_of(chosen, column=name)
     found = [_field(name, mine[name], theirs[name], (kinds or {}).get(name)) for name in chosen]
@@ -131,14 +149,23 @@ def _field(name: str, release: Column, register: Column, kind: str | None) -> Fi
         raise DataError(
             f"Expected prefixes (021**) or ranges (30-39) in column {name!r} of the release.", "Name another kind."
         )
-    found = asked or _kind_of(left, right, register)
+    counts = _counted(left, release), _counted(right, register)
+    shared = shared_identifier(*counts)
+    found = asked or _kind_of(name, *counts, len(register), single=shared is not None)
     numbers = None
     if found == "date":
         left, right = (tuple(_plain_date(value) for value in side) for side in (left, right))
         numbers = tuple(np.array([_day(value) for value in side]) for side in (left, right))
     elif found == "number":
         numbers = tuple(np.array([_float(value) for value in side]) for side in (left, right))
-    return _made(name, found, left, right, release, register, numbers=numbers)
+    return _made(
+        name, found, left, right, release, register, numbers=numbers, shared=None if found == "date" else shared
+    )
+
+
+def _counted(texts: Texts, column: Column) -> Mapping[str, int]:
+    """How many rows have each of the texts that values and, at the end, missing ones became."""
+    return counted(texts, [*column.counts().tolist(), 0])
 
 
 def _made(name: str, kind: str, left: Texts, right: Texts, release: Column, register: Column, **more: Any) -> Field:
@@ -170,22 +197,28 @@ def _share(texts: Texts, holds: Callable[[str], object]) -> float:
     return sum(bool(holds(value)) for value in values) / len(values) if values else 0.0
 
 
-def _kind_of(left: Texts, right: Texts, register: Column) -> str:
-    values = tuple({*left, *right})
-    lengths = np.array([len(value) for value in values if value is not None])
-    if not len(lengths):
+def _kind_of(name: str, left: Mapping[str, int], right: Mapping[str, int], rows: int, *, single: bool) -> str:
+    """How most rows are written: of distinct values, typing errors are too many."""
+    values = dict(left)
+    for text, count in right.items():
+        values[text] = values.get(text, 0) + count
+    if not values:
         return "category"
-    if _share(values, lambda value: not np.isnan(_day(value))) >= _MOST:
+    everything = sum(values.values())
+
+    def most(holds: Callable[[str], object]) -> bool:
+        return sum(count for text, count in values.items() if holds(text)) >= _MOST * everything
+
+    if most(lambda text: not np.isnan(_day(text))):
         return "date"
-    if _share(values, lambda value: not np.isnan(_float(value))) >= _MOST:
-        whole = _share(values, str.isdigit) >= _MOST
-        usual = int(np.bincount(lengths).argmax())
-        return "code" if whole and usual >= 4 and (lengths == usual).mean() >= _MOST else "number"
-    if _share(values, _CODE.fullmatch) >= _MOST and np.median(lengths) <= 15:
+    if most(lambda text: not np.isnan(_float(text))):
+        return "code" if most(str.isdigit) and reads_as_code(name, values, single=single) else "number"
+    length = float(np.median(np.repeat([len(text) for text in values], list(values.values()))))
+    if most(_CODE.fullmatch) and length <= 15:
         return "code"
-    if len(values) <= 60 and len(values) <= 0.05 * len(register):
+    if len(values) <= 60 and len(values) <= 0.05 * rows:
         return "category"
-    return "text" if np.median(lengths) > 40 else "name"
+    return "text" if length > 40 else "name"
 
 
 def _float(text: str | None) -> float:
@@ -239,9 +272,10 @@ def _is_cut(left: Texts, right: Texts, register: Column) -> bool:
     if _are_dates(right):
         return _share(left, _YEAR.fullmatch) == 1
     cut = {text[: min(lengths[0])] for text in right if text is not None}
+    counts = _counted(right, register)
     return (
         min(lengths[1]) > max(lengths[0])
-        and _kind_of(right, right, register) == "code"
+        and _kind_of(register.name, counts, counts, len(register), single=False) == "code"
         and _share(left, cut.__contains__) >= 0.5
     )
 

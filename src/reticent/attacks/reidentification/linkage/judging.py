@@ -26,9 +26,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from reticent.attacks.reidentification.linkage import truths
 from reticent.attacks.reidentification.linkage.blocking import Keys, joint
-from reticent.attacks.reidentification.linkage.fields import Field
-from reticent.data.tables import Table
+from reticent.attacks.reidentification.linkage.fields import Field, table_of
 from reticent.errors import DataError
 from reticent.evidence import Estimate
 from reticent.evidence.intervals import clopper_pearson, rate
@@ -47,17 +47,19 @@ class People(NamedTuple):
     Attributes:
         release: (rows,) of the release.
         register: (rows,) of the register.
+        columns: that say so, and are therefore not compared unless that is asked for.
     """
 
     release: Ints
     register: Ints
+    columns: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, release: Table, register: Table, column: str, pattern: str | None = None) -> People:
+    def of(cls, release: Any, register: Any, column: str, pattern: str | None = None) -> People:
         """The people that a column of both tables names.
 
         Args:
-            release, register: with the column.
+            release, register: with the column, each a `Table`, a path, or what `Table.of` takes.
             column: of identifiers.
             pattern: a regular expression; what its first group finds in an identifier is the person.
 
@@ -65,21 +67,36 @@ class People(NamedTuple):
             DataError: a row without an identifier, or one that the pattern does not fit.
         """
         sides = []
-        for table in (release, register):
-            table.require([column])
-            texts = [str(value).strip() for value in table[column].values]
+        for table in (table_of(release), table_of(register)):
+            found = truths.column_of(table, column)
+            texts = [str(value).strip() for value in found.values]
             if pattern is not None:
                 hits = [re.search(pattern, text) for text in texts]
                 texts = ["" if hit is None else hit[1] if hit.re.groups else hit[0] for hit in hits]
-            if table[column].missing.any() or "" in texts:
+            if found.missing.any() or "" in texts:
                 raise DataError(
                     f"Expected to know whose every row is, but column {column!r} does not say it for some.",
                     "Fill it up, or correct the pattern.",
                 )
-            sides.append((texts, table[column].codes))
+            sides.append((texts, found.codes))
         known = {text: place for place, text in enumerate(dict.fromkeys(text for texts, _ in sides for text in texts))}
         left, right = (np.array([known[text] for text in texts], np.int64)[codes] for texts, codes in sides)
-        return cls(left, right)
+        return cls(left, right, (column.strip(),))
+
+    @classmethod
+    def of_pairs(
+        cls,
+        release: Any,
+        register: Any,
+        pairs: Any,
+        *,
+        columns: tuple[str, str] | None = None,
+        keys: tuple[str | None, str | None] | None = None,
+    ) -> People:
+        """The people that a list of pairs names, each a row of the release and one of the register; see `truths`."""
+        tables = table_of(release), table_of(register), table_of(pairs)
+        left, right, named = truths.people(*tables, columns=columns, keys=keys)
+        return cls(left, right, named)
 
     @property
     def present(self) -> npt.NDArray[np.bool_]:

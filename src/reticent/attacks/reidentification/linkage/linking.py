@@ -2,11 +2,12 @@
 
 Promise: no label is used to link: what fields are worth, the share of people present, the probabilities and the
 threshold all come from the two tables. Unless the caller sets a threshold or the share, nobody is linked if pairs of
-both tables are no more alike than strangers within one. Ties are decided by lot, so the order of rows never counts.
-Truth, where it is known, only judges the links afterwards; without it nothing is claimed but what the model expects of
-itself, and the finding is "inconclusive". A finding stands beside what a guess and what exact joins achieve, and
-beside what linking everybody to their likeliest row finds, which is what an attacker gets who does not mind being
-wrong. Records and pages hold no cell of either table.
+both tables are no more alike than strangers within one. The column that the truth was read off is not compared unless
+it is asked for, and a column that looks like an identifier of both tables is warned of. Ties are decided by lot, so
+the order of rows never counts. Truth, where it is known, only judges the links afterwards; without it nothing is
+claimed but what the model expects of itself, and the finding is "inconclusive". A finding stands beside what a guess
+and what exact joins achieve, and beside what linking everybody to their likeliest row finds, which is what an attacker
+gets who does not mind being wrong. Records and pages hold no cell of either table.
 Not covered: an attacker who knows more columns than the two tables share, or who looks at rows by hand; a linkage that
 fails says nothing about them. What the parts do is on their pages: `fields`, `blocking`, `fellegi_sunter`, `matching`,
 `judging`.
@@ -30,6 +31,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -38,17 +40,18 @@ import numpy as np
 import numpy.typing as npt
 
 from reticent import _checks
+from reticent._numbers import percent
 from reticent.attacks.reidentification.linkage import blocking, fellegi_sunter, judging, matching
 from reticent.attacks.reidentification.linkage.chances import chances as chances_of
 from reticent.attacks.reidentification.linkage.fellegi_sunter import Candidates, Progress
-from reticent.attacks.reidentification.linkage.fields import Field, fields_of
+from reticent.attacks.reidentification.linkage.fields import Field, fields_of, table_of
 from reticent.attacks.reidentification.linkage.judging import People
-from reticent.data.tables import Table, as_table
-from reticent.errors import DataError
+from reticent.data.tables import Table
+from reticent.errors import DataError, DataWarning
 from reticent.evidence import Estimate, Finding, Record, Status, now, software
 from reticent.randomness import Randomness, required
 
-__all__ = ["Link", "Linkage", "link"]
+__all__ = ["Link", "Linkage", "left_out_of", "link"]
 
 _ATTACK = "probabilistic record linkage"
 _EXPOSURE = "the released table and a register of named people"
@@ -130,6 +133,7 @@ def link(
     randomness: Randomness,
     *,
     columns: Sequence[str] | None = None,
+    without: Sequence[str] = (),
     kinds: Mapping[str, str] | None = None,
     truth: People | None = None,
     one_to_one: bool = True,
@@ -148,8 +152,8 @@ def link(
             frame, a path, an address.
         register: of named people, as an attacker may have it.
         randomness: for the samples on which weights are learned.
-        columns: that are compared; by default all that both tables have. Leave out identifiers that an attacker does
-            not have, above all the one that says the truth.
+        columns: that are compared; by default all that both tables have, but those that the truth was read off.
+        without: columns that are not compared: above all identifiers that an attacker does not have.
         kinds: how to compare some columns (`fields.KINDS`), instead of what their values suggest.
         truth: whose row each is, for the judgement alone.
         one_to_one: whether every person has at most one row in either table; False if only in the register.
@@ -168,21 +172,16 @@ def link(
         MissingExtra: Splink is not installed.
     """
     source, began = required(randomness), time.process_time()
-    release, register = (one if isinstance(one, Table) else as_table(one) for one in (release, register))
     if threshold is not None:
         _checks.fraction(threshold=threshold)
     if present is not None:
         _checks.open_fraction(present=present)
+    release, register = table_of(release), table_of(register)
     rows = len(release), len(register)
-    if min(rows) < 2:
-        raise DataError(f"Expected at least two rows in either table, got {rows[0]} and {rows[1]}.", "Link more.")
-    if truth is not None and (len(truth.release), len(truth.register)) != rows:
-        raise DataError(
-            f"Expected the truth for {rows[0]} and {rows[1]} rows, got it for {len(truth.release)} and "
-            f"{len(truth.register)}.",
-            "Say of every row whose it is.",
-        )
-    fields = fields_of(release, register, columns=columns, kinds=kinds)
+    _check_rows(rows, truth)
+    left_out = left_out_of(release, register, columns, without, truth)
+    fields = fields_of(release, register, columns=columns, without=left_out, kinds=kinds)
+    _warn(fields)
     rules = blocking.chosen(fields, most=_checks.at_least(1, most=most))
     within = () if any(field.fits for field in fields) else ((0, 1) if one_to_one else (1,))
     pairs = fellegi_sunter.candidates(
@@ -201,6 +200,7 @@ def link(
     kept = taken[: count if known.claimed or threshold is not None else 0]
     details = {
         **_how(fields, rules, pairs),
+        "columns left out": left_out,
         "candidate pairs": len(pairs.release),
         "share of release rows in the register": known.share,
         "that share is": "estimated" if present is None else "given",
@@ -254,9 +254,43 @@ def _ranks(chances: npt.NDArray[np.float64], log_factor: npt.NDArray[np.float64]
     return found
 
 
+def _check_rows(rows: tuple[int, int], truth: People | None) -> None:
+    if min(rows) < 2:
+        raise DataError(f"Expected at least two rows in either table, got {rows[0]} and {rows[1]}.", "Link more.")
+    if truth is not None and (len(truth.release), len(truth.register)) != rows:
+        raise DataError(
+            f"Expected the truth for {rows[0]} and {rows[1]} rows, got it for {len(truth.release)} and "
+            f"{len(truth.register)}.",
+            "Say of every row whose it is.",
+        )
+
+
+def left_out_of(
+    release: Table, register: Table, columns: Sequence[str] | None, without: Sequence[str], truth: People | None
+) -> list[str]:
+    """What is not compared: what the caller names, and what says the truth, unless that was asked for."""
+    have = {name.strip() for table in (release, register) for name in table.names}
+    said = [] if truth is None or columns is not None else [name for name in truth.columns if name in have]
+    return list(dict.fromkeys([*without, *said]))
+
+
+def _warn(fields: Sequence[Field]) -> None:
+    """Of columns that make a linkage needless: their figures are not those of an attacker who lacks them."""
+    for field in fields:
+        if field.shared is not None:
+            warnings.warn(
+                f"column {field.name!r} looks like an identifier of both tables: nearly every row has a value of its "
+                f"own, and {percent(field.shared)} of the release's values stand in the register. An attacker who has "
+                "it needs no linkage, and one who has not finds fewer than is found with it: leave it out (without).",
+                DataWarning,
+                stacklevel=3,
+            )
+
+
 def _how(fields: Sequence[Field], rules: blocking.Rules, pairs: Candidates) -> dict[str, Any]:
     return {
         "fields": {field.name: field.kind for field in fields},
+        "shared identifiers": {field.name: field.shared for field in fields if field.shared is not None},
         "blocking rules": [
             {"on": list(rule), "pairs": count} for rule, count in zip(rules.rules, rules.pairs, strict=True)
         ],

@@ -26,6 +26,7 @@ Example:
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,11 +36,11 @@ import numpy.typing as npt
 
 from reticent import _checks
 from reticent.attacks.reidentification.linkage.fellegi_sunter import Progress
-from reticent.attacks.reidentification.linkage.fields import Field, fields_of
+from reticent.attacks.reidentification.linkage.fields import Field, fields_of, table_of
 from reticent.attacks.reidentification.linkage.judging import People
-from reticent.attacks.reidentification.linkage.linking import Linkage, link
+from reticent.attacks.reidentification.linkage.linking import Linkage, left_out_of, link
 from reticent.data.tables import Column, Table
-from reticent.errors import ReticentError
+from reticent.errors import DataWarning, ReticentError
 from reticent.evidence import Estimate, Record, now, software
 from reticent.evidence.intervals import rate
 from reticent.randomness import Randomness, required
@@ -103,20 +104,30 @@ class Effects:
 
 
 def weaker(
-    release: Table, randomness: Randomness, *, columns: Sequence[str] | None = None, k: int = 5
+    release: Any,
+    randomness: Randomness,
+    *,
+    columns: Sequence[str] | None = None,
+    k: int = 5,
+    register: Any = None,
+    kinds: Mapping[str, str] | None = None,
 ) -> dict[str, Form]:
     """Weaker forms of a release, from the plainest on; each with the rows of the release that it keeps.
 
     Args:
-        release: as it is.
+        release: as it is: a `Table`, a path, or what `Table.of` takes.
         randomness: for the noise.
         columns: those that an attacker can compare; others are left out.
         k: how many equal rows the last form needs.
+        register: that it will be linked to, which says more of how columns are compared.
+        kinds: how some columns are compared.
     """
     source, at_least = required(randomness), _checks.at_least(1, k=k)
+    release = table_of(release)
     plain = release if columns is None else release.select(list(columns))
     rows = np.arange(len(plain))
-    fields = {field.name: field for field in fields_of(plain, plain)}
+    other = plain if register is None else table_of(register)
+    fields = {field.name: field for field in fields_of(plain, other, kinds=kinds)}
     stripped = {name.strip(): name for name in plain.names}
     direct = [stripped[name] for name, field in fields.items() if _direct(field, plain[stripped[name]])]
     found: dict[str, Form] = {"plain": (plain, rows), "noised": (_noised(plain, source.spawn("noise")), rows)}
@@ -141,40 +152,54 @@ def _direct(field: Field, column: Column) -> bool:
 
 
 def effects(
-    release: Table,
-    register: Table,
+    release: Any,
+    register: Any,
     randomness: Randomness,
     *,
     truth: People,
     forms: Mapping[str, Form] | None = None,
     columns: Sequence[str] | None = None,
+    without: Sequence[str] = (),
+    kinds: Mapping[str, str] | None = None,
     progress: Progress | None = None,
     **settings: Any,
 ) -> Effects:
-    """Attack several forms of a release.
+    """Attack several forms of a release, each by the same draws.
 
     Args:
-        release: as it is.
-        register: of named people.
+        release: as it is: a `Table`, a path, or what `Table.of` takes.
+        register: of named people; likewise.
         randomness: for the forms and the attacks.
         truth: whose row each is, in the plain release and the register.
         forms: name to a table and the rows of the plain release that it keeps; by default those of `weaker`.
-        columns: that are compared.
+        columns: that are compared; by default all that both have, but those that the truth was read off.
+        without: columns that are not compared.
+        kinds: how to compare some columns, in forms that leave their values as they are.
         progress: called with a name, how much is done, and of how much.
         settings: as `link` takes them.
     """
-    source = required(randomness)
-    shared = [name for name in release.names if name.strip() in {one.strip() for one in register.names}]
-    wanted = shared if columns is None else [name for name in shared if name.strip() in columns]
-    made = weaker(release, source.spawn("forms"), columns=wanted) if forms is None else dict(forms)
+    source, release, register = required(randomness), table_of(release), table_of(register)
+    left_out = left_out_of(release, register, columns, without, truth)
+    compared = [one.name for one in fields_of(release, register, columns=columns, without=left_out, kinds=kinds)]
+    wanted = [name for name in release.names if name.strip() in compared]
+    made = forms
+    if made is None:
+        made = weaker(release, source.spawn("forms"), columns=wanted, register=register, kinds=kinds)
     found: dict[str, Linkage | None] = {}
     reasons, named, everyone = {}, {}, len(np.unique(truth.release))
     for place, (name, (table, rows)) in enumerate(made.items()):
         if progress is not None:
             progress("forms of the release", place, len(made))
-        people = People(truth.release[rows], truth.register)
+        people = truth._replace(release=truth.release[rows])
+        kept = [column.strip() for column in table.names if column.strip() in compared]
+        how = {column: kind for column, kind in (kinds or {}).items() if _same(column, table, release)}
         try:
-            found[name] = one = link(table, register, source.spawn(name), truth=people, name=name, **settings)
+            with warnings.catch_warnings():
+                if place:  # what is odd about columns was said of the first form
+                    warnings.simplefilter("ignore", DataWarning)
+                found[name] = one = link(
+                    table, register, source, truth=people, name=name, columns=kept, kinds=how, **settings
+                )
         except ReticentError as error:
             found[name], reasons[name] = None, str(error)
             continue
@@ -184,6 +209,12 @@ def effects(
         progress("forms of the release", len(made), len(made))
     released = {name: len(rows) for name, (_, rows) in made.items()}
     return Effects(found, reasons, released, named, everyone)
+
+
+def _same(name: str, form: Table, plain: Table) -> bool:
+    """Whether the values of a column are the plain ones."""
+    both = [{one.strip(): table[one] for one in table.names} for table in (form, plain)]
+    return name in both[0] and set(both[0][name].values.tolist()) <= set(both[1][name].values.tolist())
 
 
 def _noised(table: Table, randomness: Randomness) -> Table:
