@@ -107,12 +107,12 @@ def test_drawing_leaves_the_users_settings_alone(draw: Callable[..., str]) -> No
 
 @pytest.mark.slow
 def test_colours_and_markers_are_told_apart() -> None:
-    assert len(set(plots._COLOURS)) == len(plots._COLOURS)
-    assert len(set(plots._MARKERS)) == len(plots._MARKERS) == len(plots._COLOURS) == len(plots._STYLES)
+    assert len(set(plots.COLOURS)) == len(plots.COLOURS)
+    assert len(set(plots.MARKERS)) == len(plots.MARKERS) == len(plots.COLOURS) == len(plots.STYLES)
     text = a_roc(*NAMES).lower()
-    for colour in plots._COLOURS[: len(NAMES)]:
+    for colour in plots.COLOURS[: len(NAMES)]:
         assert colour.lower() in text
-    assert plots._COLOURS[len(NAMES)].lower() not in text
+    assert plots.COLOURS[len(NAMES)].lower() not in text
 
 
 def test_a_bound_is_named_only_when_there_is_one() -> None:

@@ -19,7 +19,7 @@ from markupsafe import escape
 
 from reticent.evidence import Record
 from reticent.reports.frame import framed, verdict
-from reticent.reports.plots import _COLOURS, _SETTINGS, _label, _percent, _svg
+from reticent.reports.plots import COLOURS, SETTINGS, label_of, percent_of, svg_of
 from reticent.reports.tables import Table, html
 from reticent.reports.words import estimate, number, percent
 
@@ -125,13 +125,13 @@ def risk_plot(before: Sequence[Values], after: Sequence[Values] = ()) -> str:
     from matplotlib.figure import Figure
 
     rows = [*before, *after]
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 1.5 + 0.55 * len(before)), layout="constrained")
         axes = figure.subplots()
         shift = 0.14 if after else 0.0
         for place, risk in enumerate(before):
-            shown = [(risk, -shift, _COLOURS[0], "before")] if after else [(risk, 0.0, _COLOURS[2], "this table")]
-            shown += [(after[place], shift, _COLOURS[2], "after")] if after else []
+            shown = [(risk, -shift, COLOURS[0], "before")] if after else [(risk, 0.0, COLOURS[2], "this table")]
+            shown += [(after[place], shift, COLOURS[2], "after")] if after else []
             for one, dy, colour, name in shown:
                 ends = (one["prosecutor_average"], one["prosecutor_highest"])
                 label = f"{name}: average to highest" if not place else None
@@ -142,11 +142,11 @@ def risk_plot(before: Sequence[Values], after: Sequence[Values] = ()) -> str:
         low = min(min(_guessing(one), one["prosecutor_average"]) for one in rows)
         axes.set(xscale="log", xlim=(low / 2, 1.3), ylim=(len(before) - 0.5, -0.5))
         axes.set_xlabel("chance that the attacker finds a person's row")
-        axes.set_yticks(range(len(before)), [_label(one["attacker"]) for one in before])
-        axes.xaxis.set_major_formatter(_percent)
+        axes.set_yticks(range(len(before)), [label_of(one["attacker"]) for one in before])
+        axes.xaxis.set_major_formatter(percent_of)
         axes.grid(axis="x", alpha=0.25, linewidth=0.6)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
-        return _svg(
+        return svg_of(
             figure, "risks", "Risk from each attacker, average to highest, beside an attacker who knows nothing"
         )
 

@@ -16,7 +16,7 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from reticent.reports.plots import _COLOURS, _SETTINGS, _label, _percent, _svg
+from reticent.reports.plots import COLOURS, SETTINGS, label_of, percent_of, svg_of
 
 __all__ = ["Bar", "bars_of", "disparity"]
 
@@ -62,7 +62,7 @@ def disparity(bars: Sequence[Bar], *, label: str, guess: float | None = 0.5) -> 
     from matplotlib.figure import Figure
 
     shown = sorted(bars, key=lambda bar: (bar.value, bar.name))[-_MOST:]
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 1.5 + 0.36 * len(shown)), layout="constrained")
         axes = figure.subplots()
         for place, bar in enumerate(shown):
@@ -71,7 +71,7 @@ def disparity(bars: Sequence[Bar], *, label: str, guess: float | None = 0.5) -> 
                 place,
                 xerr=[[bar.value - bar.low], [bar.high - bar.value]],
                 fmt="D" if bar.differs else "o",
-                color=_COLOURS[0] if bar.differs else _COLOURS[1],
+                color=COLOURS[0] if bar.differs else COLOURS[1],
                 capsize=3,
                 markersize=6,
                 linewidth=1.4,
@@ -79,11 +79,11 @@ def disparity(bars: Sequence[Bar], *, label: str, guess: float | None = 0.5) -> 
         if guess is not None:
             axes.axvline(guess, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)), label="guessing")
         if any(bar.differs for bar in shown):
-            axes.plot([], [], marker="D", linestyle="", color=_COLOURS[0], label="differs from everybody else")
+            axes.plot([], [], marker="D", linestyle="", color=COLOURS[0], label="differs from everybody else")
         axes.set(yticks=range(len(shown)), ylim=(-0.7, len(shown) - 0.3), xlabel=label)
-        axes.set_yticklabels([_label(bar.name) for bar in shown])
-        axes.xaxis.set_major_formatter(_percent)
+        axes.set_yticklabels([label_of(bar.name) for bar in shown])
+        axes.xaxis.set_major_formatter(percent_of)
         axes.grid(axis="x", alpha=0.25, linewidth=0.6)
         if axes.get_legend_handles_labels()[1]:
             figure.legend(loc="outside lower center", ncols=2, frameon=False)
-        return _svg(figure, "disparity", f"{len(shown)} groups compared, with intervals")
+        return svg_of(figure, "disparity", f"{len(shown)} groups compared, with intervals")

@@ -22,7 +22,7 @@ from typing import Any
 from reticent.evidence import Record
 from reticent.reports.frame import Tone
 from reticent.reports.plain import Section, plain_page
-from reticent.reports.plots import _COLOURS, _SETTINGS, _percent, _svg
+from reticent.reports.plots import COLOURS, SETTINGS, percent_of, svg_of
 from reticent.reports.tables import Table
 from reticent.reports.words import estimate, number, percent, shown
 
@@ -277,18 +277,18 @@ def curve_plot(settings: Values) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")
         axes = figure.subplots()
         x, y = zip(*settings["curve"], strict=True)
-        axes.plot(x, y, color=_COLOURS[2], linewidth=1.8, label="looked at")
+        axes.plot(x, y, color=COLOURS[2], linewidth=1.8, label="looked at")
         bar = settings["threshold"] or settings["asked"]
         axes.axvline(bar, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)), label="threshold")
         axes.set(ylim=(-0.02, 1.04), xlabel=settings["measure"], ylabel="pairs that are looked at")
-        axes.yaxis.set_major_formatter(_percent)
+        axes.yaxis.set_major_formatter(percent_of)
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.legend(loc="center left", frameon=False)
-        return _svg(figure, "curve", "The probability that a pair is looked at, by how near its rows are")
+        return svg_of(figure, "curve", "The probability that a pair is looked at, by how near its rows are")
 
 
 def _advice() -> Section:

@@ -18,7 +18,7 @@ from typing import Any
 from reticent.evidence import Record
 from reticent.reports.frame import Tone
 from reticent.reports.plain import Section, plain_page
-from reticent.reports.plots import _COLOURS, _SETTINGS, _percent, _svg, intervals
+from reticent.reports.plots import COLOURS, SETTINGS, intervals, percent_of, svg_of
 from reticent.reports.tables import Table
 from reticent.reports.words import estimate, number, percent, shown
 
@@ -265,7 +265,7 @@ def reliability_plot(rows: Sequence[Values]) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 4.6), layout="constrained")
         axes = figure.subplots()
         axes.plot([0, 1], [0, 1], color="#444444", linewidth=0.8, label="right probabilities")
@@ -275,17 +275,17 @@ def reliability_plot(rows: Sequence[Values]) -> str:
                 one["observed"],
                 yerr=[[one["observed"] - one["low"]], [one["high"] - one["observed"]]],
                 fmt="o",
-                color=_COLOURS[2],
+                color=COLOURS[2],
                 capsize=3,
                 markersize=6,
                 linewidth=1.2,
             )
         axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel="expected to be right", ylabel="right")
-        axes.xaxis.set_major_formatter(_percent)
-        axes.yaxis.set_major_formatter(_percent)
+        axes.xaxis.set_major_formatter(percent_of)
+        axes.yaxis.set_major_formatter(percent_of)
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.legend(loc="upper left", frameon=False)
-        return _svg(figure, "reliability", "Expected against observed shares of right links, with intervals")
+        return svg_of(figure, "reliability", "Expected against observed shares of right links, with intervals")
 
 
 def _weights(body: Values) -> Section:

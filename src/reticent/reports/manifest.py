@@ -24,7 +24,7 @@ from reticent._numbers import counted
 from reticent.evidence import Record
 from reticent.reports.frame import Tone
 from reticent.reports.plain import Section, plain_page
-from reticent.reports.plots import _COLOURS, _SETTINGS, _svg
+from reticent.reports.plots import COLOURS, SETTINGS, svg_of
 from reticent.reports.tables import Table
 from reticent.reports.words import number
 
@@ -158,21 +158,21 @@ def time_line(today: str, until: str, loads: Sequence[str]) -> str:
     now, last = place(today), place(until)
     before = min([now, last, *map(place, loads)])
     margin = max(5.0, 0.04 * (max(now, last) - before))
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 1.7), layout="constrained")
         axes = figure.subplots()
-        axes.axvspan(before - margin, last, color=_COLOURS[2], alpha=0.12, linewidth=0, label="may be used")
+        axes.axvspan(before - margin, last, color=COLOURS[2], alpha=0.12, linewidth=0, label="may be used")
         axes.axvline(now, color="#000000", linewidth=1.4, linestyle=(0, (4, 3)), label=f"seen {today}")
-        axes.axvline(last, color=_COLOURS[0], linewidth=2, label=f"last day {until}")
+        axes.axvline(last, color=COLOURS[0], linewidth=2, label=f"last day {until}")
         if loads:
-            axes.plot([*map(place, loads)], [0.5] * len(loads), "o", color=_COLOURS[2], markersize=7, label="loaded")
+            axes.plot([*map(place, loads)], [0.5] * len(loads), "o", color=COLOURS[2], markersize=7, label="loaded")
         axes.set(ylim=(0, 1), xlim=(before - margin, max(now, last) + margin), yticks=[])
         axes.spines["left"].set_visible(False)
         locator = dates.AutoDateLocator(minticks=3, maxticks=8)
         axes.xaxis.set_major_locator(locator)
         axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator))
         axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=4, frameon=False)
-        return _svg(figure, "timeline", f"Loadings, {today}, and the last day of use, {until}")
+        return svg_of(figure, "timeline", f"Loadings, {today}, and the last day of use, {until}")
 
 
 def _files(manifest: Values) -> Section:

@@ -19,7 +19,7 @@ import markupsafe
 from reticent._numbers import count, percentage, shown
 from reticent.evidence import Record
 from reticent.reports.frame import template
-from reticent.reports.plots import _COLOURS, _SETTINGS, _label, _svg
+from reticent.reports.plots import COLOURS, SETTINGS, label_of, svg_of
 from reticent.reports.tables import Table, html
 
 __all__ = ["column_table", "page", "points", "row_table", "sentences"]
@@ -272,7 +272,7 @@ def gain_plot(columns: Sequence[Values], body: Values) -> str:
     from matplotlib.figure import Figure
 
     shown_ones = sorted(columns, key=lambda one: (one["gain"]["value"], one["name"]))[-_MOST:]
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 1.5 + 0.34 * len(shown_ones)), layout="constrained")
         axes = figure.subplots()
         axes.axvline(0, color="#444444", linewidth=0.8)
@@ -286,14 +286,14 @@ def gain_plot(columns: Sequence[Values], body: Values) -> str:
         for name, (colour, marker) in _MARKS.items():
             if any(one["decision"] == name for one in shown_ones):
                 axes.plot([], [], marker=marker, linestyle="", color=colour, label=_MEANING[name])
-        axes.set_yticks(range(len(shown_ones)), [_label(one["name"]) for one in shown_ones])
+        axes.set_yticks(range(len(shown_ones)), [label_of(one["name"]) for one in shown_ones])
         axes.set(ylim=(-0.7, len(shown_ones) - 0.3), xlabel=f"adds so many points of {_METRICS[body['metric']]}")
         axes.grid(axis="x", alpha=0.25, linewidth=0.6)
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
-        return _svg(figure, "gains", "What each column adds to the table that is left, with intervals")
+        return svg_of(figure, "gains", "What each column adds to the table that is left, with intervals")
 
 
-_MARKS = {"kept": (_COLOURS[2], "o"), "coarser": (_COLOURS[3], "D"), "dropped": (_COLOURS[1], "s")}
+_MARKS = {"kept": (COLOURS[2], "o"), "coarser": (COLOURS[3], "D"), "dropped": (COLOURS[1], "s")}
 _MEANING = {"kept": "kept", "coarser": "held less precisely", "dropped": "left out"}
 
 
@@ -305,14 +305,14 @@ def curve_plot(body: Values) -> str:
     curve = body["rows"]["curve"]
     x = [one["rows"] for one in curve]
     low, value, high = ([100 * one["change"][name] for one in curve] for name in ("low", "value", "high"))
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 3.6), layout="constrained")
         axes = figure.subplots()
         axes.axhline(0, color="#444444", linewidth=0.8)
         axes.axhline(-100 * body["tolerance"], color="#444444", linewidth=0.9, linestyle=(0, (4, 3)), label="tolerance")
-        axes.fill_between(x, low, high, color=_COLOURS[2], alpha=0.18, linewidth=0)
-        axes.plot(x, value, color=_COLOURS[2], marker="o", markersize=5, linewidth=1.6, label="minimised table")
+        axes.fill_between(x, low, high, color=COLOURS[2], alpha=0.18, linewidth=0)
+        axes.plot(x, value, color=COLOURS[2], marker="o", markersize=5, linewidth=1.6, label="minimised table")
         axes.set(xscale="log", xlabel="training rows", ylabel=f"change, points of\n{_METRICS[body['metric']]}")
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.legend(loc="lower right", frameon=False)
-        return _svg(figure, "rows", "Change of the figure with fewer training rows, with intervals")
+        return svg_of(figure, "rows", "Change of the figure with fewer training rows, with intervals")

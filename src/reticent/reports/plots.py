@@ -19,13 +19,26 @@ import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-__all__ = ["Line", "Point", "frontier", "intervals", "roc"]
+__all__ = [
+    "COLOURS",
+    "MARKERS",
+    "SETTINGS",
+    "STYLES",
+    "Line",
+    "Point",
+    "frontier",
+    "intervals",
+    "label_of",
+    "percent_of",
+    "roc",
+    "svg_of",
+]
 
 # Okabe and Ito (2008): told apart with any colour vision; styles and markers differ too.
-_COLOURS = ("#D55E00", "#7F7F7F", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
-_STYLES = ("-", (0, (9, 2)), (0, (6, 2)), (0, (4, 2, 1, 2)), "-", (0, (2, 2)), (0, (6, 2)), "-")
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-_SETTINGS: Any = {
+COLOURS = ("#D55E00", "#7F7F7F", "#0072B2", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
+STYLES = ("-", (0, (9, 2)), (0, (6, 2)), (0, (4, 2, 1, 2)), "-", (0, (2, 2)), (0, (6, 2)), "-")
+MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
+SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "reticent",
     "font.family": "sans-serif",
@@ -60,20 +73,20 @@ def roc(lines: Sequence[Line]) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 5.4), layout="constrained")
         axes = figure.subplots()
         start = min(line.curve["false_positive_rates"][0] for line in lines)
         for i, line in enumerate(lines):
-            colour, x = _COLOURS[i % len(_COLOURS)], line.curve["false_positive_rates"]
+            colour, x = COLOURS[i % len(COLOURS)], line.curve["false_positive_rates"]
             axes.fill_between(x, line.curve["low"], line.curve["high"], color=colour, alpha=0.18, linewidth=0)
             axes.plot(
                 x,
                 line.curve["true_positive_rates"],
                 color=colour,
-                linestyle=_STYLES[i % len(_STYLES)],
+                linestyle=STYLES[i % len(STYLES)],
                 linewidth=1.8,
-                label=_label(line.name),
+                label=label_of(line.name),
             )
             if line.bound is not None:
                 axes.plot(
@@ -92,13 +105,13 @@ def roc(lines: Sequence[Line]) -> str:
             xlabel="false-positive rate: share of others wrongly named",
             ylabel="true-positive rate: share of training records named",
         )
-        axes.xaxis.set_major_formatter(_percent)
-        axes.yaxis.set_major_formatter(_percent)
+        axes.xaxis.set_major_formatter(percent_of)
+        axes.yaxis.set_major_formatter(percent_of)
         axes.grid(alpha=0.25, linewidth=0.6)
         if any(line.bound is not None for line in lines):
             axes.plot([], [], color="#444444", linestyle=(0, (1, 3)), linewidth=1.2, label="what the guarantee allows")
         axes.legend(loc="lower right", frameon=False)
-        return _svg(
+        return svg_of(
             figure, "roc", "ROC curves of the membership attack on logarithmic axes, one line per way of training"
         )
 
@@ -108,7 +121,7 @@ def frontier(points: Sequence[Point]) -> str:
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 4.2), layout="constrained")
         axes = figure.subplots()
         axes.axvline(0.5, color="#444444", linewidth=0.8)
@@ -119,12 +132,12 @@ def frontier(points: Sequence[Point]) -> str:
                 y["value"],
                 xerr=[[x["value"] - x["low"]], [x["high"] - x["value"]]],
                 yerr=[[y["value"] - y["low"]], [y["high"] - y["value"]]],
-                fmt=_MARKERS[i % len(_MARKERS)],
-                color=_COLOURS[i % len(_COLOURS)],
+                fmt=MARKERS[i % len(MARKERS)],
+                color=COLOURS[i % len(COLOURS)],
                 capsize=3,
                 markersize=7,
                 linewidth=1.2,
-                label=_label(point.name),
+                label=label_of(point.name),
             )
         left = min(0.48, *(point.auc["low"] - 0.01 for point in points))
         axes.set(
@@ -132,11 +145,11 @@ def frontier(points: Sequence[Point]) -> str:
             xlabel="what it gives away: area under the attack's ROC curve (guessing: 50 %)",
             ylabel="what it can do:\naccuracy on unseen records",
         )
-        axes.xaxis.set_major_formatter(_percent)
-        axes.yaxis.set_major_formatter(_percent)
+        axes.xaxis.set_major_formatter(percent_of)
+        axes.yaxis.set_major_formatter(percent_of)
         axes.grid(alpha=0.25, linewidth=0.6)
         axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        return _svg(
+        return svg_of(
             figure, "frontier", "Privacy-utility frontier: accuracy on unseen records against the attack's success"
         )
 
@@ -146,34 +159,35 @@ def intervals(rows: Sequence[tuple[str, Mapping[str, Any]]], *, quantity: str, m
     import matplotlib
     from matplotlib.figure import Figure
 
-    with matplotlib.rc_context(_SETTINGS):
+    with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(7.2, 1.2 + 0.42 * len(rows)), layout="constrained")
         axes = figure.subplots()
         axes.axvline(marked, color="#444444", linewidth=0.8)
         for place, (_, one) in enumerate(rows):
             spread = [[one["value"] - one["low"]], [one["high"] - one["value"]]]
             axes.errorbar(
-                one["value"], place, xerr=spread, fmt="o", color=_COLOURS[2], capsize=3, markersize=6, linewidth=1.2
+                one["value"], place, xerr=spread, fmt="o", color=COLOURS[2], capsize=3, markersize=6, linewidth=1.2
             )
-        axes.set_yticks(range(len(rows)), [_label(name) for name, _ in rows])
+        axes.set_yticks(range(len(rows)), [label_of(name) for name, _ in rows])
         axes.set(ylim=(len(rows) - 0.5, -0.5), xlabel=quantity)
-        axes.xaxis.set_major_formatter(_percent)
+        axes.xaxis.set_major_formatter(percent_of)
         axes.grid(axis="x", alpha=0.25, linewidth=0.6)
-        return _svg(
+        return svg_of(
             figure, "intervals", "Estimates with their intervals, one below the other, and what guessing achieves"
         )
 
 
-def _label(name: str) -> str:
+def label_of(name: str) -> str:
     """A name as it is: no mathematics between dollars, and no hidden line behind an underscore."""
     return "\u200b" + " ".join(name.split()).replace("$", r"\$")
 
 
-def _percent(value: float, _position: float) -> str:
+def percent_of(value: float, _position: float) -> str:
+    """A share as a tick of an axis."""
     return f"{value * 100:g} %"
 
 
-def _svg(figure: Any, name: str, title: str) -> str:
+def svg_of(figure: Any, name: str, title: str) -> str:
     """The figure as an `<svg>` element that scales with the page and carries its title for screen readers."""
     buffer = io.StringIO()
     with warnings.catch_warnings():

@@ -4,16 +4,13 @@ Promise: a pure function of the record's body; every share stands with its inter
 was not run says so, and no cell's contents are on the page.
 
 Example:
-    >>> from reticent.reports.reidentification import lines
-    >>> point = {"value": 0.5, "low": 0.4, "high": 0.6}
-    >>> svg = lines({"names removed": [(2, point), (4, point)]}, across="known items", up="share found")
-    >>> svg.startswith("<svg"), "names removed" in svg, "<script" in svg
-    (True, True, False)
+    >>> from reticent.reports.reidentification import rare
+    >>> rare(1 / 943)
+    'one in 943'
 """
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -21,13 +18,14 @@ import markupsafe
 
 from reticent.evidence import Record
 from reticent.evidence.intervals import clopper_pearson
+from reticent.reports.curves import lines, rows_of
 from reticent.reports.frame import Tone, template
 from reticent.reports.parts import Part
-from reticent.reports.plots import _COLOURS, _MARKERS, _SETTINGS, _STYLES, _label, _percent, _svg, intervals
+from reticent.reports.plots import intervals
 from reticent.reports.tables import Table, html
 from reticent.reports.words import estimate, number, percent
 
-__all__ = ["about_power", "by_knowledge", "figure", "lines", "markup", "page", "rare", "rows_of", "sentences"]
+__all__ = ["about_power", "by_knowledge", "figure", "found_beyond_guessing", "markup", "page", "rare", "sentences"]
 
 Values = Mapping[str, Any]
 
@@ -93,94 +91,6 @@ def sentences(body: Values) -> list[str]:
     return {"ratings": _about_ratings, "unicity": _about_unicity, "singling out": _about_singling}[body["question"]](
         body
     )
-
-
-def lines(
-    curves: Mapping[str, Sequence[tuple[int, Values]]], *, across: str, up: str, guess: float | None = None
-) -> str:
-    """Shares with their intervals against a small whole number, a line for each name.
-
-    Args:
-        curves: name to its points.
-        across: what the number counts.
-        up: what the share is of.
-        guess: what guessing gives: a dashed line; None for no line.
-    """
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(_SETTINGS):
-        figure = Figure(figsize=(7.2, 4.4 + 0.14 * len(curves)), layout="constrained")
-        axes = figure.subplots()
-        places = sorted({x for points in curves.values() for x, _ in points})
-        step = min((b - a for a, b in itertools.pairwise(places)), default=1)
-        for i, (name, points) in enumerate(curves.items()):
-            # Side by side, so that intervals which are alike can be told apart.
-            shift = (i - (len(curves) - 1) / 2) * 0.3 * step / max(len(curves), 1)
-            spread = [[y["value"] - y["low"] for _, y in points], [y["high"] - y["value"] for _, y in points]]
-            axes.errorbar(
-                [x + shift for x, _ in points],
-                [y["value"] for _, y in points],
-                yerr=spread,
-                color=_COLOURS[i % len(_COLOURS)],
-                linestyle=_STYLES[(i + i // len(_COLOURS)) % len(_STYLES)],
-                marker=_MARKERS[(i + i // len(_COLOURS)) % len(_MARKERS)],
-                capsize=2,
-                markersize=5,
-                linewidth=1.3,
-                label=_label(name),
-            )
-        if guess is not None:
-            axes.axhline(guess, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)), label="guessing")
-        axes.set(xticks=places, ylim=(-0.02, 1.02), xlabel=across, ylabel=up)
-        axes.yaxis.set_major_formatter(_percent)
-        axes.grid(alpha=0.25, linewidth=0.6)
-        figure.legend(loc="outside lower center", ncols=3, frameon=False)
-        return _svg(figure, f"lines{_number_of(across + up)}", f"{up}, against {across}, a line for each of several")
-
-
-def rows_of(
-    curves: Mapping[str, Sequence[tuple[int, Values]]], *, across: str, up: str, guess: float | None = None
-) -> str:
-    """Shares with their intervals, a row for each name and a panel for each small whole number: for many names.
-
-    Args:
-        curves: name to its points.
-        across: what the number counts.
-        up: what the share is of.
-        guess: what guessing gives: a line; None for no line.
-    """
-    import matplotlib
-    from matplotlib.figure import Figure
-
-    with matplotlib.rc_context(_SETTINGS):
-        places = sorted({x for points in curves.values() for x, _ in points})
-        figure = Figure(figsize=(max(7.2, 2.4 + 1.6 * len(places)), 1.3 + 0.3 * len(curves)), layout="constrained")
-        panels = figure.subplots(1, len(places), sharey=True, squeeze=False)[0]
-        for panel, place in zip(panels, places, strict=True):
-            for level, points in enumerate(curves.values()):
-                for one in (y for x, y in points if x == place):
-                    spread = [[one["value"] - one["low"]], [one["high"] - one["value"]]]
-                    style: Any = {"fmt": "o", "capsize": 3, "markersize": 5, "linewidth": 1.3, "clip_on": False}
-                    panel.errorbar(one["value"], level, xerr=spread, color=_COLOURS[2], **style)
-                if level % 2:
-                    panel.axhspan(level - 0.5, level + 0.5, color="#7F7F7F", alpha=0.1, linewidth=0)
-            if guess is not None:
-                panel.axvline(guess, color="#444444", linewidth=0.9, linestyle=(0, (4, 3)))
-            panel.set(xlim=(-0.02, 1.02), ylim=(len(curves) - 0.5, -0.5), xticks=(0, 0.5, 1))
-            panel.set_title(str(place), fontsize=10)
-            panel.xaxis.set_major_formatter(_percent)
-            panel.grid(axis="x", alpha=0.25, linewidth=0.6)
-            panel.tick_params(axis="y", length=0)
-        panels[0].set_yticks(range(len(curves)), [_label(name) for name in curves])
-        figure.suptitle(across, fontsize=10)
-        figure.supxlabel(f"{up} (dashed: guessing)" if guess is not None else up, fontsize=10)
-        return _svg(figure, f"rows{_number_of(across + up)}", f"{up}, a row for each of several, by {across}")
-
-
-def _number_of(text: str) -> int:
-    """A small number that tells plots of one page apart; the same for the same text."""
-    return sum((place + 1) * ord(letter) for place, letter in enumerate(text)) % 99_991
 
 
 def _about_ratings(body: Values) -> list[str]:

@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from reticent.evidence import Record
+from reticent.reports.curves import lines
 from reticent.reports.frame import template
 from reticent.reports.parts import Part
 from reticent.reports.reidentification import (
@@ -30,7 +31,6 @@ from reticent.reports.reidentification import (
     by_knowledge,
     figure,
     found_beyond_guessing,
-    lines,
     markup,
     rare,
 )

@@ -12,6 +12,7 @@ import duckdb
 import numpy as np
 import pytest
 
+from reticent._numbers import shown
 from reticent.attacks.reidentification.linkage import fellegi_sunter as module
 from reticent.attacks.reidentification.linkage.blocking import Rules, chosen
 from reticent.attacks.reidentification.linkage.fellegi_sunter import Candidates, candidates
@@ -99,14 +100,14 @@ def level_of(field: Field, left: str, right: str, numbers: tuple[float, float], 
         near = jaro_winkler(left, right)
         return next((f"Jaro-Winkler at least {bar}" for bar in (0.92, 0.8) if near >= bar), "else")
     if field.kind == "code":
-        return next((f"at most {most} edits" for most in (1, 2) if edits(left, right) <= most), "else")
+        return {1: "one edit", 2: "two edits"}.get(edits(left, right), "else")
     if field.kind == "date":
         if edits(left, right) <= 1:
             return "one edit"
         return "at most 31 days apart" if apart <= 31 else ("same year" if left[:4] == right[:4] else "else")
     if field.kind == "number":
         reach = [part * spread for part in module.TOLERANCES]
-        return next((f"at most {most:.3g} apart" for most in reach if apart <= most), "else")
+        return next((f"at most {shown(most)} apart" for most in reach if apart <= most), "else")
     return "else"
 
 
