@@ -179,6 +179,7 @@ def page(record: Record) -> str:
         sentences(body),
         sections,
         tone=_tone(body),
+        word={"shown": "Copies found", "not shown": "No copies found"}.get(_tone(body), ""),
     )
 
 

@@ -28,9 +28,9 @@ __all__ = ["Tone", "framed", "template", "verdict"]
 Tone = Literal["shown", "undecided", "not shown", "told"]
 """What a page's first sentences amount to; "told" where they measure and neither accuse nor acquit."""
 _WORDS: Mapping[Tone, str] = {
-    "shown": "Shown",
+    "shown": "A leak was shown",
     "undecided": "Not decided",
-    "not shown": "Not shown, which proves nothing",
+    "not shown": "No leak was shown, which proves nothing",
     "told": "",
 }
 

@@ -39,6 +39,13 @@ _NAMES = "names"
 _NAMES_OF_FILES = "names of files"
 
 
+_WORDS: Mapping[Tone, str] = {
+    "shown": "Personal data found",
+    "undecided": "Not decided",
+    "not shown": "Nothing found, which proves nothing",
+}
+
+
 def page(record: Record) -> str:
     """The page for a scan's record."""
     body = record.body
@@ -50,7 +57,7 @@ def page(record: Record) -> str:
         "What in the data is about people",
         '<header class="top">\n<h1>What in the data is about people</h1>\n'
         f'<div class="soft">{sources}. Made {escape(record.created)}.</div>\n</header>\n'
-        f"{verdict(sentences(record), tone)}"
+        f"{verdict(sentences(record), tone, _WORDS[tone])}"
         f"{''.join(parts)}"
         f'<details><summary>Where this comes from</summary>\n<p class="soft">Record {record.id} · '
         f"software: {software}. "
@@ -82,7 +89,7 @@ def sentences(record: Record) -> list[str]:
         also = _NAMES_OF_FILES if len(places) < len({(one["source"], one["column"]) for one in own}) else ""
         where = " and in ".join(filter(None, (counted(len(places), "column") if places else "", also)))
         kinds = list(dict.fromkeys(one["kind"] for one in own))
-        shown = ", ".join(kinds[:6]) + (f" and {len(kinds) - 6} more kinds" if len(kinds) > 6 else "")
+        shown = ", ".join(kinds[:6]) + (f" and {counted(len(kinds) - 6, 'more kind')}" if len(kinds) > 6 else "")
         said.append(f"{_GROUPS[group]}: " + (f"{shown}, in {where}." if own else "none found."))
     worst = [one for source in body["sources"] for one in source["singled_out"] if len(one["columns"]) <= 3]
     if worst:
