@@ -53,6 +53,7 @@ def test_the_rooms_can_be_reached_from_the_door() -> None:
     assert callable(rt.train)
 
 
+@pytest.mark.slow
 def test_without_torch_the_record_office_works() -> None:
     done = run_without(
         ("torch", "sklearn", "joblib"),
@@ -69,6 +70,7 @@ main()
     assert "diabetes" in done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["train", "audit", "compare", "Recipe", "make_private"])
 def test_without_torch_the_laboratory_names_the_command_that_mends_it(name: str) -> None:
     done = run_without(

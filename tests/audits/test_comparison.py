@@ -315,6 +315,7 @@ def test_where_people_own_several_rows_the_private_arms_promise_to_people() -> N
     assert (plan.unit, plan.dataset_size, plan.rows_per_unit) == (Unit.PERSON, 40, 2)
 
 
+@pytest.mark.slow
 def test_a_comparison_is_saved_whole_or_not_at_all(comparison: Comparison, tmp_path: Path) -> None:
     page = comparison.save(tmp_path / "report.html")
     assert "private" in page.read_text("utf-8")

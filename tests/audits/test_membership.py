@@ -287,6 +287,7 @@ def test_rates_that_too_few_non_members_cannot_resolve_are_left_out(size: int, f
     assert names == {f"{kind}_positive_rate_at_{asked:g}" for asked in found for kind in kinds}
 
 
+@pytest.mark.slow
 def test_with_shadow_models_their_non_member_trials_decide_what_can_be_resolved() -> None:
     audit = small_audit(shadows=8)  # about 480 trials
     rates = {name for name in audit.repeated.estimates if "_at_" in name}
@@ -356,6 +357,7 @@ def test_the_worst_records_are_the_risks_in_order() -> None:
 NO_MODULE = "the model is no torch module: its parameters cannot be looked into"
 
 
+@pytest.mark.slow
 def test_the_record_is_plain_json_that_shows_no_record() -> None:
     clean = population(17, 120)
     features = clean.features.copy()

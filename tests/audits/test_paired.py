@@ -33,6 +33,7 @@ def test_the_value_is_the_loop(owned):
     assert swapped.value == pytest.approx(-found.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cost", [0.0, 0.1])
 def test_intervals_cover_and_see(cost):
     """95 % intervals in 120 repetitions: fewer than 105 covering would happen in 1 of 10,000 at 95 %."""

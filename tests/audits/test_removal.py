@@ -59,6 +59,7 @@ def removed(trainer, pool, before, shadows=24, seed=0, **options):
     )
 
 
+@pytest.mark.slow
 def test_the_next_layer_takes_the_place_of_the_one_that_went():
     pool, trainer = pool_of(), Striking(most=20)
     before = first_audit(trainer, pool, 24)
@@ -81,6 +82,7 @@ def test_the_next_layer_takes_the_place_of_the_one_that_went():
     assert len(after.new_rows) == round(after.newly_listed.value * after.stayed)
 
 
+@pytest.mark.slow
 def test_where_there_is_no_next_layer_none_is_found():
     pool, trainer = pool_of(), Striking(above=200)
     before = first_audit(trainer, pool, 24)
@@ -91,6 +93,7 @@ def test_where_there_is_no_next_layer_none_is_found():
     assert "others take their place, more than by chance and by a smaller training, was not seen" in after.sentences[1]
 
 
+@pytest.mark.slow
 def test_it_never_says_that_removal_protects():
     pool, trainer = pool_of(), Striking(above=200)
     after = removed(trainer, pool, first_audit(trainer, pool, 24))
@@ -149,6 +152,7 @@ def test_parts_that_agree_are_no_certainty():
     assert (found.newly_listed.low, found.newly_listed.high) == pytest.approx((0.00127, 0.2487), abs=1e-4)
 
 
+@pytest.mark.slow
 def test_owners_leave_with_all_their_rows():
     pool, trainer = pool_of(rows=2), Striking(above=200)
     before = first_audit(trainer, pool, 24)
@@ -159,6 +163,7 @@ def test_owners_leave_with_all_their_rows():
     assert len(after.after) == SIZE // 2 - before.count
 
 
+@pytest.mark.slow
 def test_of_a_long_list_the_surest_leave():
     pool, trainer = pool_of(), Striking(above=79)
     before = first_audit(trainer, pool, 24)

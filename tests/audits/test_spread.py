@@ -42,6 +42,7 @@ def test_figures_are_those_of_each_model():
     assert json.loads(json.dumps(found["auc"].as_dict()))["values"] == list(found["auc"].values)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("models", [5, 8])
 def test_means_and_medians_over_trainings_are_covered(models):
     """600 audits: misses above the limits have probability 1e-6. Intervals over trials miss far more often."""

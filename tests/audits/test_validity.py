@@ -81,6 +81,7 @@ def test_a_model_that_never_saw_the_data_is_not_what_the_trainer_makes():
     assert "does not repeat its training" in audit.finding.reason
 
 
+@pytest.mark.slow
 def test_a_trainer_that_returns_one_model_is_noticed():
     members, others = split(people(5), rt.Randomness.simulated(5))
     model = FIT(members, rt.Randomness.simulated(6))

@@ -74,6 +74,7 @@ def test_limits_decide_the_exit_code(people: Path) -> None:
     assert raised.value.exit_code == 3
 
 
+@pytest.mark.slow
 def test_json_and_an_estimate(people: Path) -> None:
     code, said = run(people, "--quasi", "age,zip", "--measure", "--population", 5_000, "--json")
     assert code == 0

@@ -110,6 +110,7 @@ def test_mistakes_are_found_before_anything_is_trained(ask: Ask, config: Path) -
     assert not (config.parent / "audit.html").exists()
 
 
+@pytest.mark.slow
 def test_a_page_that_cannot_be_drawn_does_not_cost_the_record(
     ask: Ask, config: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

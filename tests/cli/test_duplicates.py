@@ -36,6 +36,7 @@ def test_copies_are_counted_written_and_shown(files: tuple[Path, Path], tmp_path
     assert isinstance(again.exception, UsageError)
 
 
+@pytest.mark.slow
 def test_json_and_limits(files: tuple[Path, Path]) -> None:
     train, test = map(str, files)
     done = RUN.invoke(app, ["duplicates", train, "--columns", "note", "--against", test, "--json", "--exact"])

@@ -44,6 +44,7 @@ def ask(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp
 QUICK = ("people.csv", "--label", "ill", "--seed", "1", "--tolerance", "0.03", "--no-coarsen")
 
 
+@pytest.mark.slow
 def test_from_a_file_to_a_smaller_file(ask: Ask) -> None:
     names = ("--map", "less.json", "-o", "page.html", "-o", "record.json", "-o", "columns.csv")
     code, out, err = ask(*QUICK, "--prefer-dropping", "zip=2", *names)
@@ -75,6 +76,7 @@ def test_the_record_as_json(ask: Ask) -> None:
     assert [one["why"] for one in body["columns"] if one["name"] == "zip"] == ["kept by request"]
 
 
+@pytest.mark.slow
 def test_what_cannot_be_told_ends_with_3(ask: Ask) -> None:
     code, out, err = ask("people.csv", "--label", "ill", "--tolerance", "0.001")
     assert (code, out) == (3, "")

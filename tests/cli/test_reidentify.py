@@ -64,6 +64,7 @@ def films(tmp_path: Path) -> str:
     return str(table.save(tmp_path / "films.parquet"))
 
 
+@pytest.mark.slow
 def test_ratings_give_a_record_and_a_page(ask: Ask, films: str, tmp_path: Path) -> None:
     done = ask("ratings", films, *QUICK, "--release", "month", "--release", "groups:5", "--output", "found.html")
     assert done.code == 0, done.err

@@ -35,6 +35,7 @@ def files(tmp_path: Path) -> list[str]:
     return [str(release.save(tmp_path / "release.csv")), str(register.save(tmp_path / "register.csv"))]
 
 
+@pytest.mark.slow
 def test_links_a_page_and_a_limit(files: list[str], tmp_path: Path) -> None:
     page, links = tmp_path / "found.html", tmp_path / "links.csv"
     options = ["--truth", "id", "--seed", "1", "--output", str(page), "--links", str(links), "--at-most", "0.5"]
@@ -47,6 +48,7 @@ def test_links_a_page_and_a_limit(files: list[str], tmp_path: Path) -> None:
     assert "<script" not in page.read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_without_truth_the_record_is_inconclusive(files: list[str]) -> None:
     done = RUN.invoke(APP, [*files, "--columns", "zip,year,street", "--kind", "street=name", "--json"])
     body = json.loads(done.stdout)["body"]
@@ -73,6 +75,7 @@ def test_what_cannot_be_is_refused(files: list[str], options: list[str], text: s
     assert text in str(done.exception)
 
 
+@pytest.mark.slow
 def test_without_truth_a_limit_cannot_be_told(files: list[str]) -> None:
     done = RUN.invoke(APP, [*files, "--without", "id", "--at-most", "0.1"])
     assert done.exit_code == 3, done.output
@@ -80,6 +83,7 @@ def test_without_truth_a_limit_cannot_be_told(files: list[str]) -> None:
     assert "rows of release.csv were linked" in " ".join(done.output.split())
 
 
+@pytest.mark.slow
 def test_a_column_of_the_release_alone_is_no_obstacle(files: list[str]) -> None:
     release = read(files[0])
     Path(files[0]).unlink()
@@ -92,6 +96,7 @@ def test_a_column_of_the_release_alone_is_no_obstacle(files: list[str]) -> None:
     assert details["columns left out"] == ["id"]
 
 
+@pytest.mark.slow
 def test_the_truth_may_be_a_file_of_pairs(files: list[str], tmp_path: Path) -> None:
     row = np.arange(90)
     by_number = Table.of({"release": row, "register": row}).save(tmp_path / "numbers.csv")

@@ -44,6 +44,7 @@ def test_a_gate_and_json(people) -> None:
     assert run(people, "--sample", 2, "--seed", 1).exit_code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [

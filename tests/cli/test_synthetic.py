@@ -40,6 +40,7 @@ def tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[st
     sys.modules.pop("cli_make", None)
 
 
+@pytest.mark.slow
 def test_a_leak_fails_the_gate_and_files_are_written(ask: Ask, tables: tuple[str, ...], tmp_path: Path) -> None:
     answer = ask("synthetic", "copies.csv", *tables, "--gate", "-o", "page.html")
     assert answer.code == 1
@@ -55,6 +56,7 @@ def test_a_leak_fails_the_gate_and_files_are_written(ask: Ask, tables: tuple[str
     assert record.err == ""
 
 
+@pytest.mark.slow
 def test_nothing_found_passes_only_where_something_could_have_been(ask: Ask, tables: tuple[str, ...]) -> None:
     assert ask("synthetic", "fresh.csv", *tables, "--gate", "--detect", "0.7").code == 0
     answer = ask("synthetic", "fresh.csv", *tables, "--gate", "--detect", "0.51")

@@ -116,6 +116,7 @@ def test_an_old_pip_has_no_raw_progress(
     assert steps == [(tiny.download_bytes, tiny.download_bytes)]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs setrlimit")
 @pytest.mark.parametrize("by_hand", [False, True])
 def test_no_space_left(tmp_path: Path, shop: Any, tiny: Entry, by_hand: bool) -> None:
@@ -161,6 +162,7 @@ def test_interrupted_in_the_callback(shop: Any, tiny: Entry) -> None:
     assert shop.in_cache() == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT")
 @pytest.mark.usefixtures("stalled")
 def test_interrupted_by_a_signal(tmp_path: Path, shop: Any, tiny: Entry) -> None:
@@ -174,6 +176,7 @@ def test_interrupted_by_a_signal(tmp_path: Path, shop: Any, tiny: Entry) -> None
     assert shop.in_cache() == []
 
 
+@pytest.mark.slow
 def test_two_processes_at_once(tmp_path: Path, shop: Any, tiny: Entry) -> None:
     both = [shop.in_another_process(tiny) for _ in range(2)]
     for process in both:

@@ -65,6 +65,7 @@ def test_bundled_sets(name: str, split: str, shape: tuple[int, ...], counts: lis
     assert load(name).digest() == load(name).digest()
 
 
+@pytest.mark.slow
 @pytest.mark.fetched
 @pytest.mark.parametrize(("name", "split", "shape", "counts"), FETCHED)
 def test_fetched_sets(name: str, split: str, shape: tuple[int, ...], counts: list[int]) -> None:

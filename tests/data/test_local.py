@@ -92,6 +92,7 @@ def test_whole_numbers_stay_whole() -> None:
     assert LocalNoise(features=Answers(1.0, 4))(tokens, SEED).features.dtype == np.int64
 
 
+@pytest.mark.slow
 def test_people_with_several_rows_are_charged_for_all_of_them() -> None:
     owners = np.repeat(np.arange(20), 3)
     owners[:2] = 19  # the last person owns five rows

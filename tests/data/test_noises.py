@@ -46,6 +46,7 @@ def law_p(counts, masses) -> float:
     return float(stats.chisquare(seen, wanted / wanted.sum() * seen.sum()).pvalue)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_answers_have_the_law_that_is_charged(sampler: str) -> None:
     noise = Answers(1.5, categories=4)

@@ -203,6 +203,7 @@ def test_one_wild_answer_does_not_blur_the_others(wild):
 # What it is worth ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gap", [0.5, 1.0, 2.0])
 def test_finds_nearly_all_that_can_be_found(gap):
     """With known means the ratio of densities is best, with an area of Phi(gap / sqrt 2) (Neyman and Pearson).

@@ -113,6 +113,7 @@ def test_sure_answers_keep_their_digits():
     np.testing.assert_allclose(found, np.sqrt(2) * x[:, 0] / (1 + np.exp(x[:, 0].astype(float))), rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_text_classifiers():
     transformers = pytest.importorskip("transformers")
     torch.manual_seed(3)

@@ -39,6 +39,7 @@ def given(release: Release, *, known: bool = True) -> Given:
     )
 
 
+@pytest.mark.slow
 def test_a_file_is_found_in_as_often_as_the_release_it_came_from() -> None:
     for release in (releases.as_it_is(MADE), releases.with_dates(MADE, "month"), releases.with_dates(MADE, "none")):
         read = given(release)
@@ -52,6 +53,7 @@ def test_a_file_is_found_in_as_often_as_the_release_it_came_from() -> None:
     assert theirs.estimates["re-identified"].low > theirs.baseline["re-identified"].value
 
 
+@pytest.mark.slow
 def test_people_who_are_not_in_it_are_looked_for_in_vain() -> None:
     """A threshold that names 2 % of absent people names few of 150 who are outside: five times as many never."""
     half = releases.sampled(MADE, 0.5, Randomness.simulated(2), of="people")
@@ -98,6 +100,7 @@ def test_people_whom_a_strange_release_does_not_have_are_named_as_rarely_as_stan
     assert named.value < 0.3  # beside the 80 % and more whom it would name if they were there
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_figures() -> None:
     for known in (True, False):
         read = given(releases.as_it_is(MADE), known=known)
@@ -105,6 +108,7 @@ def test_the_same_seed_gives_the_same_figures() -> None:
         assert one == two
 
 
+@pytest.mark.slow
 def test_gaps_take_away_less_than_the_whole_rating() -> None:
     """Half of the dates and half of the values are missing: more is found than if all were, and fewer than if none."""
     whole = cells(MADE, ORDER)

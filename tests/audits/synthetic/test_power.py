@@ -10,6 +10,7 @@ from reticent.audits.synthetic import power
 from reticent.audits.synthetic.exact import area_test, gain_test
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("members", "controls"), [(200, 200), (100, 300)])
 def test_by_simulation(members: int, controls: int) -> None:
     plan = power(members, controls, tests=5)

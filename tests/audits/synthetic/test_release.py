@@ -20,6 +20,7 @@ def audit(make, seed: int = 0, rows: int = 300, **settings) -> SyntheticAudit:
     return audit_release(release, source=source, control=control, randomness=Randomness.simulated(seed), **settings)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generator", [copying(1.0), interpolating, blurring(0.05)], ids=["copy", "smote", "kernel"])
 def test_leaks_are_found_by_most_attacks(generator) -> None:
     found = audit(generator)
@@ -40,6 +41,7 @@ def test_a_few_copied_rows_are_found_as_copies() -> None:
     assert "linkage of two halves" not in found.found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("generator", [marginals, copula])
 def test_marginals_and_a_copula_are_not_accused(generator) -> None:
     found = audit(generator)
@@ -80,6 +82,7 @@ def test_an_unfair_control_is_said_and_accuses_nobody() -> None:
     assert any(one.p_adjusted < 0.05 for one in found.tests)  # the figures stand all the same
 
 
+@pytest.mark.slow
 def test_with_a_generator_fresh_releases_are_judged_also_where_the_control_is_unfair() -> None:
     steps = []
     found = audit(

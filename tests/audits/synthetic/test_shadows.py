@@ -79,6 +79,7 @@ def test_counting_queries_see_what_distances_do_not() -> None:
     assert found["shadow releases: calibrated distance"][1] > 1e-6
 
 
+@pytest.mark.slow
 def test_a_private_generator_stays_below_what_its_epsilon_allows() -> None:
     """Scores compared over all releases obey e^eps / (1 + e^eps); within a release two rows differ, so twice epsilon.
 

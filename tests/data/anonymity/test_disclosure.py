@@ -24,6 +24,7 @@ PEOPLE = Table.of(
 )
 
 
+@pytest.mark.slow
 def test_each_attacker_has_a_risk_of_his_own() -> None:
     found = disclosure_risk(
         PEOPLE,
@@ -57,6 +58,7 @@ def test_the_record_has_counts_only_and_is_saved(tmp_path: Path) -> None:
     assert found.save(tmp_path / "record.json").read_bytes().startswith(b"{")
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_estimates() -> None:
     one, two = (
         disclosure_risk(PEOPLE, quasi=["age", "zip"], population=5_000, randomness=Randomness.simulated(4)).as_dict()

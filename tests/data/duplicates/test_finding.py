@@ -163,6 +163,7 @@ def with_copies(cells: dict[str, list[object]], count: int, generator: np.random
     return {(row, rows - 1 - row) for row in range(count)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [5, 6, 7, 8])
 def test_copies_with_one_changed_cell_are_found_below_nine_columns(width: int) -> None:
     """Of 50, once none below nine columns; at least 42 are asked for, and at most three pairs that are none."""
@@ -194,6 +195,7 @@ def test_slips_of_the_pen_are_no_difference() -> None:
     assert len(pairs & {(row, 2499 - row) for row in range(40)}) >= 38
 
 
+@pytest.mark.slow
 def test_people_who_are_alike_by_chance_are_no_copies() -> None:
     """Four columns of numbers, one of them skewed; once, 940 of 3,316 rows were "too many". None is a copy here.
 

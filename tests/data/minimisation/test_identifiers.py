@@ -26,6 +26,7 @@ def people(rows: int, *, useful: bool) -> dict[str, object]:
     }
 
 
+@pytest.mark.slow
 def test_names_numbers_of_people_and_notes_are_found_and_measurements_are_not() -> None:
     found = identifiers(Table.of(people(2_000, useful=True)))
     assert set(found.direct) == {"MRN", "Patient Name", "Note"}
@@ -34,6 +35,7 @@ def test_names_numbers_of_people_and_notes_are_found_and_measurements_are_not() 
     assert identifiers(costs) == ({}, ())
 
 
+@pytest.mark.slow
 def test_no_model_is_given_them_unless_they_are_kept_by_name() -> None:
     table = people(4_000, useful=True)
     found = rt.minimise(table, "ill", tolerance=0.03, randomness=rt.Randomness.simulated(1))
@@ -50,6 +52,7 @@ def test_no_model_is_given_them_unless_they_are_kept_by_name() -> None:
         rt.minimise({"Patient Name": table["Patient Name"], "ill": table["ill"]}, "ill")
 
 
+@pytest.mark.slow
 def test_a_model_that_learned_nothing_is_said_and_nothing_is_offered_that_changes_nothing() -> None:
     found = rt.minimise(people(4_000, useful=False), "ill", tolerance=0.03, randomness=rt.Randomness.simulated(1))
     assert "Warning: no column is shown to help" in str(found)

@@ -187,6 +187,7 @@ def test_the_verdicts_tell_what_was_planted(simple: Minimisation) -> None:
     assert simple.data["tested"] == 1200
 
 
+@pytest.mark.slow
 def test_everything_follows_from_the_seed(simple: Minimisation) -> None:
     again = minimise(
         people(),
@@ -232,6 +233,7 @@ def test_a_dropped_column_that_can_be_told_is_warned_of() -> None:
     assert "Leaving it out hides little" in str(found)
 
 
+@pytest.mark.slow
 def test_whole_people_are_held_out() -> None:
     frame = people(2000)
     many = pd.concat([frame] * 3).sort_values("id")
@@ -247,6 +249,7 @@ def test_whole_people_are_held_out() -> None:
     assert rows.data["repeated"] > 1000
 
 
+@pytest.mark.slow
 def test_numbers_areas_and_rows() -> None:
     frame = people(3000)
     frame["cost"] = frame["age"] * 10.0 + np.random.default_rng(0).normal(0, 60, 3000)

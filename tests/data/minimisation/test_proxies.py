@@ -30,6 +30,7 @@ def people(rows: int = 3000) -> Table:
 TESTED = np.arange(3000) % 3 == 0
 
 
+@pytest.mark.slow
 def test_what_is_told_is_warned_of_and_what_is_not_is_not() -> None:
     table = people()
     told = proxy(table["group"], table.select(["told"]), table.select(["told", "noise"]), TESTED, seed=1)
@@ -52,6 +53,7 @@ def test_what_is_told_is_warned_of_and_what_is_not_is_not() -> None:
     assert none.estimates["right one of two, from all other columns"].low > 0.7
 
 
+@pytest.mark.slow
 def test_false_alarms_are_few() -> None:
     """Noise is called a proxy with probability 2.5 %: more than 7 of 40 has probability 1e-5."""
     draw = np.random.default_rng(5)

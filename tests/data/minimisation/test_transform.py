@@ -49,6 +49,7 @@ def test_fit_transform_clone_and_pipelines() -> None:
     assert pipeline[:-1].get_feature_names_out().tolist() == ["age"]
 
 
+@pytest.mark.slow
 def test_arrays_tables_and_dictionaries() -> None:
     frame, ill = people()
     matrix = frame[["age", "shoe"]].to_numpy()
@@ -74,6 +75,7 @@ def test_saved_and_loaded_it_does_the_same(tmp_path: Path) -> None:
     assert again.outcome_ is None
 
 
+@pytest.mark.slow
 def test_whose_rows_and_what_cannot_be_shown() -> None:
     frame, ill = people()
     less = Minimiser(SMALL, tolerance=0.02, random_state=1).fit(frame, ill, groups=np.arange(3000) // 2)

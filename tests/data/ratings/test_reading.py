@@ -115,6 +115,7 @@ def test_movielens_is_whole() -> None:
         read_packaged_ratings("netflix")
 
 
+@pytest.mark.slow
 def test_rows_that_are_lost_and_empty_names_are_refused(tmp_path: Path) -> None:
     rows = [f"{who},{who % 7},3,2020-01-01\n" for who in range(30_000)]
     packed = gzip.compress("".join(["person,item,rating,date\n", *rows]).encode(), mtime=0)

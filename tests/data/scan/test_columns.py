@@ -67,6 +67,7 @@ def test_numbers_of_a_column_with_gaps_are_read_back(tmp_path) -> None:
         assert found["c"].cells == table["c"].notna().sum()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), [("UK NHS number", "nhs"), ("Brazilian CPF", "cpf")])
 def test_zeros_that_were_lost_are_no_loss_where_the_name_says_what_it_is(kind: str, name: str) -> None:
     whole = [int("".join(one for one in text if one.isdigit())) for text in numbers(kind, 2000, drawn(2))]
@@ -173,6 +174,7 @@ def test_a_word_of_the_name_itself_does_not_speak_against_it() -> None:
     assert kinds(vaccination_consent=[1, 0])["vaccination_consent"] == []
 
 
+@pytest.mark.slow
 def test_the_bound_of_a_sample_holds_where_hits_were_too_few_for_a_finding() -> None:
     """80 samples of a column of which 5.5 % are telephone numbers: where fewer than 5 % of the sample are, they are no
     finding, and a bound from zero hits would lie far below. At most 5 % of bounds may: more than 16 of 80 has

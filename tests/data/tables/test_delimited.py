@@ -35,6 +35,7 @@ def said(source):
     return {problem.what: (problem.where, problem.count) for problem in source.problems}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(rows=st.lists(st.lists(CELLS, min_size=3, max_size=3), min_size=1, max_size=8), block=st.integers(5, 60))
 def test_what_a_program_writes_comes_back(tmp_path_factory, rows, block):
@@ -51,6 +52,7 @@ def test_what_a_program_writes_comes_back(tmp_path_factory, rows, block):
     assert not [what for what in said(source) if "zero bytes" not in what]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @example(text='1,2,3\n"a\nb",2\n\n1,2,3,4,"5,6"\n,,\n', block=7)
 @example(text='1,2,3\n1\n4,5,"6\n7,8\n', block=50)

@@ -60,6 +60,7 @@ def same(text, value):
     return json.loads(text) == value and isinstance(json.loads(text), bool) == isinstance(value, bool)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(objects=st.lists(OBJECTS, max_size=12), block=st.integers(1, 200), ascii_only=st.booleans())
 def test_every_value_is_there(tmp_path_factory, objects, block, ascii_only):

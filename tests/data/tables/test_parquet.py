@@ -55,6 +55,7 @@ def test_text_stays_text_when_read_whole(path):
     assert table["c"].cells().tolist() == ["u", "v", "u"]
 
 
+@pytest.mark.slow
 def test_long_cells_make_small_pieces(path):
     pq.write_table(
         pa.table({"s": [f"{n}" + "x" * 100_000 for n in range(2000)]}), path, compression="zstd", use_dictionary=False

@@ -135,6 +135,7 @@ def by_hand(fields: tuple[Field, ...], found: Candidates) -> np.ndarray:
     return total
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_a_model_by_hand() -> None:
     release, register = people(60)
     fields = fields_of(release, register)
@@ -162,6 +163,7 @@ def test_what_matches_do_is_learned() -> None:
         assert level.u == pytest.approx(chance, rel=0.25, abs=5e-4)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_weights() -> None:
     release, register = people(400)
     fields = fields_of(release, register)

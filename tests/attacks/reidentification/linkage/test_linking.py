@@ -39,6 +39,7 @@ def linked(absent: int = 0, **settings: object) -> Linkage:
     )  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_everybody_who_is_there_is_found_and_nobody_else() -> None:
     found = linked(absent=100)
     values = {name: one.value for name, one in found.finding.estimates.items()}
@@ -51,6 +52,7 @@ def test_everybody_who_is_there_is_found_and_nobody_else() -> None:
     assert found.links()[0].probability == found.probability[0]
 
 
+@pytest.mark.slow
 def test_a_register_of_others_gives_nobody() -> None:
     release, register = crowd(300, seed=1), crowd(400, seed=2)
     people = People(np.arange(300), np.arange(1000, 1400))
@@ -80,6 +82,7 @@ def families(people: np.ndarray, generator: np.random.Generator) -> Table:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shared", [0, 150])
 def test_relatives_are_not_taken_for_the_people_themselves(shared: int) -> None:
     """500 rows each; families are split between the tables, and only `shared` people are in both."""
@@ -108,6 +111,7 @@ def test_relatives_are_not_taken_for_the_people_themselves(shared: int) -> None:
             assert row["low"] - 0.12 < row["expected"] < row["high"] + 0.12
 
 
+@pytest.mark.slow
 def test_the_order_of_rows_gives_nobody_away() -> None:
     """Release and register in one order, and nothing that tells people apart: 400 guesses, one right on average."""
     table = Table.of({"sex": ["m", "f"] * 200, "town": ["ely", "ely", "bath", "bath"] * 100})
@@ -122,6 +126,7 @@ def test_the_order_of_rows_gives_nobody_away() -> None:
         assert (found.release == found.register).sum() < 25
 
 
+@pytest.mark.slow
 def test_truth_judges_and_never_links() -> None:
     register = crowd(300)
     release = register.take(np.arange(200))
@@ -153,6 +158,7 @@ def test_a_threshold_a_known_share_and_several_rows() -> None:
     assert found.finding.estimates["people re-identified"].n == 50
 
 
+@pytest.mark.slow
 def test_the_record_holds_no_cell_and_the_page_is_one_file(tmp_path: Path) -> None:
     found = linked(10)
     record = found.record()
@@ -172,6 +178,7 @@ def numbered() -> tuple[Table, Table]:
     return release, register.replaced([names]).without(["flat"])
 
 
+@pytest.mark.slow
 def test_the_column_of_the_truth_is_not_compared() -> None:
     release, register = numbered()
     truth = People.of(release, register, "pid")
@@ -183,6 +190,7 @@ def test_the_column_of_the_truth_is_not_compared() -> None:
     assert (bare.probability == found.probability).all()
 
 
+@pytest.mark.slow
 def test_a_shared_identifier_is_said_loudly_and_can_be_left_out() -> None:
     release, register = numbered()
     with pytest.warns(DataWarning, match=r"'pid' looks like an identifier.*100.0 % .*needs no linkage.*leave it out"):
@@ -194,6 +202,7 @@ def test_a_shared_identifier_is_said_loudly_and_can_be_left_out() -> None:
     assert "pid" not in bare.finding.details["fields"]
 
 
+@pytest.mark.slow
 def test_a_pseudonym_leaves_a_way_to_judge() -> None:
     """Rows of the release bear pseudonyms, the register the numbers of persons; a list says which is whose."""
     release, register = numbered()
@@ -206,6 +215,7 @@ def test_a_pseudonym_leaves_a_way_to_judge() -> None:
     assert found.finding.estimates == plain.finding.estimates
 
 
+@pytest.mark.slow
 def test_frames_and_files_are_taken_as_they_are(tmp_path: Path) -> None:
     register = crowd(120)
     release = register.take(np.arange(80))

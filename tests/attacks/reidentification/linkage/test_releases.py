@@ -68,6 +68,7 @@ def test_less_is_found_in_weaker_forms(tmp_path: Path) -> None:
     assert "<script" not in page
 
 
+@pytest.mark.slow
 def test_a_form_of_nobody_says_so() -> None:
     table = people(40)
     truth = People(np.arange(40), np.arange(40))
@@ -79,6 +80,7 @@ def test_a_form_of_nobody_says_so() -> None:
     assert found.as_dict()["forms"][1]["named"] is None
 
 
+@pytest.mark.slow
 def test_the_plain_form_is_what_is_attacked_alone() -> None:
     """The same draws, columns and kinds, whether other forms are attacked beside it or not."""
     table = people(300).without(["number", "name"])
@@ -96,6 +98,7 @@ def test_the_plain_form_is_what_is_attacked_alone() -> None:
         assert one.finding.details["fields"] == {"zip": "code", "born": "date", "weight": "code"}
 
 
+@pytest.mark.slow
 def test_kinds_hold_for_forms_that_keep_the_values() -> None:
     table = people(200).select(["zip", "born", "weight"])
     release, truth = table.take(np.arange(100)), People(np.arange(100), np.arange(200))
