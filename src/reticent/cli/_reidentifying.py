@@ -33,7 +33,6 @@ __all__ = [
     "Wrong",
     "judge",
     "knowledge",
-    "names",
     "pairs",
     "source",
     "tell",
@@ -139,11 +138,6 @@ def whole(name: str, text: str) -> list[int]:
         raise UsageError(
             f"Expected whole numbers with commas between, got {name}={text!r}.", "Write them as 2,4,8."
         ) from error
-
-
-def names(text: str) -> list[str]:
-    """Names with commas between."""
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def pairs(texts: Sequence[str], read: Callable[[str], Any], *, what: str, example: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-__all__ = ["ADDRESS", "Dates", "Kinds", "said"]
+__all__ = ["ADDRESS", "Dates", "Kinds", "names", "said"]
 
 ADDRESS = "a file (CSV, Parquet, JSON lines), or a table of a database: sqlite:///path.db#table"
 
@@ -32,6 +32,11 @@ Dates = Annotated[
         "wanted.",
     ),
 ]
+
+
+def names(text: str) -> list[str]:
+    """Names with commas between."""
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def said(kinds: list[str] | None, dates: list[str] | None, header: bool | None = None) -> dict[str, Any]:

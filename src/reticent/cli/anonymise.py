@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent.cli._reading import Header
-from reticent.cli._tables import ADDRESS, Dates, Kinds, said
+from reticent.cli._tables import ADDRESS, Dates, Kinds, names, said
 from reticent.cli._writing import PAGES, TABLES, Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
@@ -100,10 +100,10 @@ def anonymise(
     _paired(to, pseudonymise, key)
     _asked(quasi, measure=measure, writing=any((to, save, pseudonymise)), min_k=min_k)
     rows = read(file, **said(kind, dates, header))
-    attackers = {name: _listed(known) for name, known in map(_pair, attacker or [])} or None
+    attackers = {name: names(known) for name, known in map(_pair, attacker or [])} or None
     common: dict[str, Any] = {
-        "quasi": _listed(quasi),
-        "sensitive": _listed(sensitive),
+        "quasi": names(quasi),
+        "sensitive": names(sensitive),
         "attackers": attackers,
         "population": _population(population, header),
         "person": person,
@@ -128,9 +128,9 @@ def anonymise(
                 rows,
                 **common,
                 **settings,
-                drop=_listed(drop),
+                drop=names(drop),
                 hierarchies=_hierarchies(hierarchy or [], tree or []),
-                pseudonymise=_listed(pseudonymise),
+                pseudonymise=names(pseudonymise),
                 key=secret,
                 progress=lambda done, total: report(method, done, total),
             )
@@ -148,16 +148,12 @@ def anonymise(
 def _asked(quasi: str, *, measure: bool, writing: bool, min_k: int | None) -> None:
     from reticent.errors import UsageError
 
-    if not _listed(quasi):
+    if not names(quasi):
         raise UsageError("Expected --quasi, got none.", "Name the columns that somebody may know: --quasi age,zip,sex.")
     if measure and writing:
         raise UsageError("Expected --measure without --to, --save and --pseudonymise.", "Leave --measure out.")
     if min_k is not None and not measure:
         raise UsageError("Expected --min-k with --measure only.", "Ask for classes with --k.")
-
-
-def _listed(text: str) -> list[str]:
-    return [one.strip() for one in text.split(",") if one.strip()]
 
 
 def _pair(text: str) -> tuple[str, str]:

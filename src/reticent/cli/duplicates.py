@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from reticent.cli._reading import Header
-from reticent.cli._tables import ADDRESS, Dates, Kinds, said
+from reticent.cli._tables import ADDRESS, Dates, Kinds, names, said
 from reticent.cli._writing import TABLES, Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ def duplicates(
 
 
 def _listed(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
+    return None if text is None else names(text)
 
 
 def _together(

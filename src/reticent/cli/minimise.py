@@ -9,7 +9,7 @@ import typer
 from typer.core import TyperGroup
 
 from reticent.cli._reading import Header
-from reticent.cli._tables import ADDRESS, Dates, Kinds, said
+from reticent.cli._tables import ADDRESS, Dates, Kinds, names, said
 from reticent.cli._writing import Overwrite, new
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ def find(
             tolerance=tolerance,
             confidence=confidence,
             prefer_dropping=_weights(prefer_dropping),
-            keep=_listed(keep),
-            ignore=_listed(ignore),
+            keep=names(keep),
+            ignore=names(ignore),
             person=person,
             coarsen=coarsen,
             fewer_rows=fewer_rows,
@@ -179,15 +179,11 @@ def _tell(found: Minimisation, written: list[Path], *, seeded: bool) -> None:
         output.print(f"Written: {path}", markup=False)
 
 
-def _listed(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]
-
-
 def _weights(text: str) -> dict[str, float]:
     from reticent.errors import UsageError
 
     found = {}
-    for one in _listed(text):
+    for one in names(text):
         name, _, weight = one.rpartition("=") if "=" in one else (one, "", "1")
         try:
             found[name.strip()] = float(weight)

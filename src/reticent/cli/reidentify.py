@@ -27,13 +27,12 @@ from reticent.cli._reidentifying import (
     Wrong,
     judge,
     knowledge,
-    names,
     pairs,
     source,
     tell,
     whole,
 )
-from reticent.cli._tables import ADDRESS, Dates, Kinds, said
+from reticent.cli._tables import ADDRESS, Dates, Kinds, names, said
 from reticent.cli._writing import Json, Output, Overwrite, new
 
 if TYPE_CHECKING:

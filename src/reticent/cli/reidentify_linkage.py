@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from reticent.cli._reading import Header
-from reticent.cli._reidentifying import NOT_RESOLVABLE, AtMost, Seed, judge, names, pairs, source, tell
-from reticent.cli._tables import ADDRESS, Dates, said
+from reticent.cli._reidentifying import NOT_RESOLVABLE, AtMost, Seed, judge, pairs, source, tell
+from reticent.cli._tables import ADDRESS, Dates, names, said
 from reticent.cli._writing import TABLES, Json, Output, Overwrite, new
 
 if TYPE_CHECKING:

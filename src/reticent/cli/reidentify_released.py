@@ -26,11 +26,11 @@ from reticent.cli._reidentifying import (
     Wrong,
     judge,
     knowledge,
-    names,
     pairs,
     source,
     tell,
 )
+from reticent.cli._tables import names
 from reticent.cli._writing import Json, Output, Overwrite, new
 
 if TYPE_CHECKING:
